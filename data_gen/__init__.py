@@ -1,1 +1,1 @@
-
+"""Programs that make training data."""

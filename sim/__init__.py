@@ -1,1 +1,1 @@
-
+"""PyBullet simulation: worlds, scenes, the gripper, grasp trials and clutter removal."""
