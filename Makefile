@@ -1,0 +1,48 @@
+# `make demo` and `make test` need nothing but Python and a network: they make .venv themselves.
+SHELL := /bin/bash
+VENV ?= .venv
+PYTHON_ENV := $(VENV)/bin/python
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 8 ? n : 8)))
+SCENE ?= pile
+ARGS ?=
+export VENV
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format data train eval bench-quick clean
+
+help:           ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
+
+setup:          ## make .venv (Python, torch, equigrasp); nothing to do when it is up to date
+	@bash scripts/setup.sh
+
+demo: setup     ## scenes, a depth image, grasps, a cleared table: pictures in outputs/demo
+	$(PYTHON_ENV) examples/demo.py $(ARGS)
+
+test: setup     ## the test suite
+	$(PYTHON_ENV) -m pytest -n $(WORKERS) $(ARGS)
+
+lint: setup     ## ruff: rules and format
+	$(PYTHON_ENV) -m ruff check .
+	$(PYTHON_ENV) -m ruff format --check .
+
+format: setup   ## let ruff mend what it can
+	$(PYTHON_ENV) -m ruff check --fix .
+	$(PYTHON_ENV) -m ruff format .
+
+data: setup     ## a small data set of either kind in data/ (ARGS="--scenes 1000" for a real one)
+	$(PYTHON_ENV) data_gen/packed.py --scenes 20 --out data/packed $(ARGS)
+	$(PYTHON_ENV) data_gen/pile.py --scenes 20 --out data/pile $(ARGS)
+
+train: setup    ## train EquiGIGA on data/$(SCENE)
+	$(PYTHON_ENV) -m equigrasp.train model=equigiga data=$(SCENE) $(ARGS)
+
+eval: setup     ## clear 10 scenes of SCENE with the shipped weights
+	$(PYTHON_ENV) sim/clutter_eval.py --scene $(SCENE) --rounds 10 --seeds 1 $(ARGS)
+
+bench-quick: setup ## every benchmark, briefly
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(PYTHON_ENV) $$script --quick; done
+
+clean:          ## caches and build products; data/, runs/ and outputs/ stay
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,39 @@
+"""Settings for the whole suite: threads, pictures without a display, hypothesis profiles."""
+
+import os
+
+# One thread per xdist worker, two without: set before torch and OpenMP are imported anywhere, and
+# inherited by the simulator's worker processes.
+_THREADS = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, _THREADS)
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+# No deadline: simulation and first-time kernel expansion have uneven run times by nature.
+_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("quick", max_examples=20, **_COMMON)
+settings.register_profile("ci", max_examples=20, derandomize=True, database=None, **_COMMON)
+settings.register_profile("thorough", max_examples=500, **_COMMON)
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "quick")
+)
+
+
+@pytest.fixture(autouse=True)
+def _torch_random_state():
+    """Every test starts from one torch random state, whatever ran before it or beside it."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _torch_threads():
+    import torch
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
