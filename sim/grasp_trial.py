@@ -66,8 +66,9 @@ class TrialOutcome:
 
 def increments(distance: float) -> tuple[int, int]:
     """(count, simulation steps per increment) of a straight move over `distance` metres."""
-    count = max(1, int(distance / MOVE_INCREMENT))
-    return count, max(1, int(distance / count / MOVE_VELOCITY / TIME_STEP))
+    # The slack keeps 0.05 / 0.002 at 25, whichever way the last bit of a pose was rounded.
+    count = max(1, int(distance / MOVE_INCREMENT + 1e-6))
+    return count, max(1, int(distance / count / MOVE_VELOCITY / TIME_STEP + 1e-6))
 
 
 def retreat_offset(T_world_tcp: np.ndarray) -> np.ndarray:

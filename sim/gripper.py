@@ -170,6 +170,14 @@ class Gripper:
         self._constrain(position, quaternion)
         self.set_width(width)
 
+    def place(self, T_world_tcp: np.ndarray) -> None:
+        """Move the hand alone to a pose, for distance queries: the drive stays where it was."""
+        self.world.p.resetBasePositionAndOrientation(self.body, *self._com_pose(T_world_tcp))
+
+    def set_velocity(self, velocity: np.ndarray) -> None:
+        """Give the hand a linear velocity (3,) in m/s, no rotation."""
+        self.world.p.resetBaseVelocity(self.body, velocity.tolist(), (0.0, 0.0, 0.0))
+
     def drive_to(self, T_world_tcp: np.ndarray) -> None:
         """Set the pose that the drive pulls the hand towards in the coming steps."""
         self._constrain(*self._com_pose(T_world_tcp))

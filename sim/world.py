@@ -10,7 +10,7 @@ import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pybullet
@@ -18,6 +18,9 @@ from pybullet_utils import bullet_client
 from scipy.spatial.transform import Rotation
 
 from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 GRAVITY = -9.81
 TIME_STEP = 1.0 / 240.0
@@ -65,7 +68,7 @@ class World:
         self.table: int | None = None
         self.reset()
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
