@@ -1,0 +1,1 @@
+"""Rotations (torch, batched) and rigid transforms (numpy)."""

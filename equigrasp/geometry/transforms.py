@@ -1,0 +1,90 @@
+"""Rigid transforms as (4, 4) numpy matrices, `T_parent_local` mapping local to parent."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
+
+Matrix = NDArray[np.float64]
+
+
+def make_transform(rotation: ArrayLike, translation: ArrayLike) -> Matrix:
+    """(..., 4, 4) from rotations (..., 3, 3) and translations (..., 3)."""
+    rotation = np.asarray(rotation, dtype=np.float64)
+    T = np.zeros((*rotation.shape[:-2], 4, 4))
+    T[..., :3, :3] = rotation
+    T[..., :3, 3] = translation
+    T[..., 3, 3] = 1.0
+    return T
+
+
+def inverse_transform(T: ArrayLike) -> Matrix:
+    """Inverse of rigid transforms (..., 4, 4)."""
+    T = np.asarray(T, dtype=np.float64)
+    turned = np.swapaxes(T[..., :3, :3], -1, -2)
+    return make_transform(turned, -(turned @ T[..., :3, 3:])[..., 0])
+
+
+def transform_points(T: ArrayLike, points: ArrayLike) -> Matrix:
+    """Points (..., n, 3) mapped by transforms (..., 4, 4)."""
+    T = np.asarray(T, dtype=np.float64)
+    turned = np.asarray(points) @ np.swapaxes(T[..., :3, :3], -1, -2)
+    return turned + T[..., None, :3, 3]
+
+
+def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 0.0, 1.0)) -> Matrix:
+    """Pose `T_world_camera` of an OpenCV camera (x right, y down, z forward) at `eye`.
+
+    Raises:
+        ValueError: if eye and target coincide or `up` is parallel to the line of sight.
+    """
+    eye, target, up = (np.asarray(v, dtype=np.float64) for v in (eye, target, up))
+    forward = target - eye
+    right = np.cross(forward, up)
+    if np.linalg.norm(right) < 1e-9 * max(1.0, float(np.linalg.norm(forward))):
+        raise ValueError(
+            f"the view from {eye} to {target} is parallel to up {up} or has no length; "
+            "give another up vector"
+        )
+    z = forward / np.linalg.norm(forward)
+    x = right / np.linalg.norm(right)
+    return make_transform(np.stack([x, np.cross(z, x), z], axis=1), eye)
+
+
+def quaternion_to_transform(quaternion: ArrayLike, translation: ArrayLike) -> Matrix:
+    """(4, 4) from a quaternion xyzw and a translation."""
+    return make_transform(Rotation.from_quat(quaternion).as_matrix(), translation)
+
+
+def quaternion_from_matrix(rotation: ArrayLike) -> Matrix:
+    """Quaternion(s) xyzw (..., 4) of rotation matrices (..., 3, 3)."""
+    rotation = np.asarray(rotation, dtype=np.float64)
+    flat = Rotation.from_matrix(rotation.reshape(-1, 3, 3)).as_quat()
+    return flat.reshape(*rotation.shape[:-2], 4)
+
+
+def frame_from_approach(approach: ArrayLike) -> Matrix:
+    """Rotations (..., 3, 3) whose z axis is `approach` (..., 3).
+
+    x is world x made orthogonal to z, or world y where z is nearly along x (VGN's choice).
+    """
+    z = np.asarray(approach, dtype=np.float64)
+    z = z / np.linalg.norm(z, axis=-1, keepdims=True)
+    along_x = np.abs(z[..., :1]) > 1.0 - 1e-4
+    seed = np.where(along_x, [0.0, 1.0, 0.0], [1.0, 0.0, 0.0])
+    x = seed - (seed * z).sum(-1, keepdims=True) * z
+    x = x / np.linalg.norm(x, axis=-1, keepdims=True)
+    return np.stack([x, np.cross(z, x), z], axis=-1)
+
+
+def is_rotation(rotation: ArrayLike, tolerance: float = 1e-4) -> bool:
+    """Whether all matrices (..., 3, 3) are orthonormal with determinant +1."""
+    rotation = np.asarray(rotation, dtype=np.float64)
+    if not np.isfinite(rotation).all():
+        return False
+    gram = rotation @ np.swapaxes(rotation, -1, -2)
+    return bool(
+        np.abs(gram - np.eye(3)).max(initial=0.0) < tolerance
+        and np.abs(np.linalg.det(rotation) - 1.0).max(initial=0.0) < tolerance
+    )

@@ -1,0 +1,1 @@
+"""From depth images to TSDF volumes: cameras, noise, table rectification, fusion."""

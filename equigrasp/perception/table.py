@@ -1,0 +1,111 @@
+"""Undo the global depth factor of a camera by the table it sees.
+
+Where the table's height in the workspace frame is known, every pixel's table depth has a closed
+form. The ratio of the measured to that depth is one common number on table pixels and smaller
+where an object stands in between; its most frequent value is the camera's scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
+from equigrasp.perception.camera import Intrinsics, pixel_rays, valid_pixels
+
+STRIDE = 2
+"""Every second row and column is enough, and four times as fast."""
+MARGIN = 0.25
+"""Table points this far (m) around the workspace still count; the slab is 1.2 m wide."""
+SCALE_RANGE = (0.80, 1.25)
+BIN = 0.002
+WINDOW = 0.012
+"""Half-width of the ratios kept around the mode: the 5 mm field over 0.5 m is 1 %."""
+MIN_PIXELS = 200
+MIN_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class TableFit:
+    """Outcome of `table_rectify`.
+
+    Attributes:
+        scale: estimated factor between measured and true depth; 1 where `ok` is False.
+        inliers: number of (strided) pixels that agree with it.
+        ok: whether depth was rescaled.
+        reason: why not, empty if it was.
+    """
+
+    scale: float
+    inliers: int
+    ok: bool
+    reason: str = ""
+
+
+def table_depth(
+    intrinsics: Intrinsics,
+    T_world_camera: NDArray,
+    table_height: float = TABLE_HEIGHT,
+    margin: float = MARGIN,
+    stride: int = 1,
+) -> NDArray[np.float64]:
+    """Depth of the bare table per pixel, NaN where its point is not within reach of the workspace.
+
+    Returns:
+        (ceil(H / stride), ceil(W / stride)) metres.
+    """
+    T = np.asarray(T_world_camera, dtype=float)
+    rays = pixel_rays(intrinsics)[::stride, ::stride].astype(np.float64) @ T[:3, :3].T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        depth = (table_height - T[2, 3]) / rays[..., 2]
+    point = T[:2, 3] + rays[..., :2] * depth[..., None]
+    near = ((point > -margin) & (point < WORKSPACE_SIZE + margin)).all(-1)
+    return np.where(near & (depth > 0), depth, np.nan)
+
+
+def table_rectify(
+    depth: NDArray[np.floating],
+    intrinsics: Intrinsics,
+    T_world_camera: NDArray,
+    table_height: float = TABLE_HEIGHT,
+) -> tuple[NDArray[np.float32], TableFit]:
+    """Estimate the depth's global factor from the visible table and divide it out.
+
+    Args:
+        depth: (H, W) metres.
+        intrinsics, T_world_camera: the camera, in the workspace frame.
+        table_height: height of the table surface in the workspace frame, metres.
+
+    Returns:
+        The rescaled depth, and what was found. Where the table is not visible enough, the depth
+        comes back as it was and the fit says why.
+    """
+    depth = np.asarray(depth, dtype=np.float32)
+    coarse = depth[::STRIDE, ::STRIDE]
+    expected = table_depth(intrinsics, T_world_camera, table_height, stride=STRIDE)
+    candidates = np.isfinite(expected) & valid_pixels(coarse)
+    ratios = coarse[candidates] / expected[candidates]
+    fit = _mode_of_ratios(ratios, int(np.isfinite(expected).sum()))
+    return (depth / np.float32(fit.scale) if fit.ok else depth.copy()), fit
+
+
+def _mode_of_ratios(ratios: NDArray[np.floating], visible: int) -> TableFit:
+    ratios = ratios[(ratios > SCALE_RANGE[0]) & (ratios < SCALE_RANGE[1])]
+    if len(ratios) < MIN_PIXELS:
+        return TableFit(
+            1.0, len(ratios), False, f"only {len(ratios)} pixels may see the table ({MIN_PIXELS})"
+        )
+    counts, edges = np.histogram(ratios, np.arange(SCALE_RANGE[0], SCALE_RANGE[1] + BIN, BIN))
+    # Smoothed over the spread that the 5 mm field gives to table pixels.
+    counts = np.convolve(counts, np.ones(5), mode="same")
+    scale = float(edges[counts.argmax()] + BIN / 2)
+    for _ in range(3):
+        inliers = ratios[np.abs(ratios - scale) < WINDOW]
+        scale = float(np.median(inliers))
+    if len(inliers) < max(MIN_PIXELS, MIN_SHARE * visible):
+        return TableFit(
+            1.0, len(inliers), False, f"{len(inliers)} of {visible} pixels agree on a scale"
+        )
+    return TableFit(scale, len(inliers), True)

@@ -1,0 +1,128 @@
+"""Projective fusion of depth images into truncated signed distance volumes, in torch.
+
+Every voxel centre is projected into every view; the signed distance along its ray, divided by the
+truncation and clipped at 1, is averaged over the views that see it. This is Open3D's
+`UniformTSDFVolume`, restricted to the workspace cube, without its loop over pixels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equigrasp.constants import WORKSPACE_SIZE
+from equigrasp.perception.camera import Intrinsics
+
+ENCODINGS = ("published", "full")
+TRUNCATION_VOXELS = 4
+BAND_LIMIT = 0.98
+"""The published export keeps |t| below this and writes 0 elsewhere."""
+
+
+def voxel_centres(resolution: int, size: float = WORKSPACE_SIZE, **factory) -> Tensor:
+    """(N, N, N, 3) centres in metres, voxel i at (i + 0.5) * size / N on each axis."""
+    axis = (torch.arange(resolution, **factory) + 0.5) * (size / resolution)
+    return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
+
+
+def fuse_tsdf(
+    depth: Tensor,
+    intrinsics: Intrinsics | Tensor,
+    T_world_camera: Tensor | np.ndarray,
+    *,
+    resolution: int = 40,
+    size: float = WORKSPACE_SIZE,
+    truncation: float | None = None,
+    encoding: str = "published",
+) -> Tensor:
+    """Fuse depth images of one scene, or of a batch of scenes, into TSDF volumes.
+
+    Args:
+        depth: (H, W), (V, H, W) or (B, V, H, W) float, metres; 0, negative, NaN or infinite
+            pixels carry no reading and change nothing.
+        intrinsics: shared by all views, or camera matrices (3, 3) or (B, 3, 3).
+        T_world_camera: (4, 4), (V, 4, 4) or (B, V, 4, 4) camera poses in the workspace frame.
+        resolution: voxels per side, even.
+        size: side of the cube in metres.
+        truncation: metres; default four voxels.
+        encoding: "published" gives (t + 1) / 2 where |t| < 0.98 and 0 elsewhere, so that free and
+            unobserved look alike; "full" gives (t + 1) / 2 where observed (free space 1) and 0
+            where unobserved.
+
+    Returns:
+        (N, N, N), or (B, N, N, N) for a batch; indexed [x, y, z]; on the device of `depth`.
+
+    Raises:
+        ValueError: for an unknown encoding, an odd resolution or shapes that do not fit.
+    """
+    if encoding not in ENCODINGS:
+        raise ValueError(f"encoding is {encoding!r}; choose one of {', '.join(ENCODINGS)}")
+    if resolution < 2 or resolution % 2:
+        raise ValueError(f"resolution is {resolution}; it must be even, so that turns are exact")
+    if not 2 <= depth.dim() <= 4:
+        raise ValueError(f"depth has shape {tuple(depth.shape)}; give (H,W), (V,H,W) or (B,V,H,W)")
+    truncation = truncation or TRUNCATION_VOXELS * size / resolution
+    batched = depth.dim() == 4
+    images = depth.reshape((1,) * (4 - depth.dim()) + depth.shape)
+    batch, views = images.shape[:2]
+    poses = torch.as_tensor(T_world_camera, dtype=torch.float64, device=depth.device)
+    if poses.numel() != batch * views * 16:
+        raise ValueError(
+            f"T_world_camera has shape {tuple(poses.shape)}; {views} view(s) of {batch} scene(s) "
+            "need one (4, 4) pose each"
+        )
+    poses = poses.reshape(batch, views, 4, 4)
+    focal, centre = _pinhole(intrinsics, batch, depth)
+    centres = voxel_centres(resolution, size, dtype=torch.float32, device=depth.device)
+    centres = centres.reshape(-1, 3)
+    total = depth.new_zeros((batch, len(centres)))
+    weight = depth.new_zeros((batch, len(centres)))
+    for view in range(views):
+        distance, seen = _signed_distance(images[:, view], poses[:, view], focal, centre, centres)
+        seen &= distance > -truncation
+        total += torch.where(seen, (distance / truncation).clamp(max=1.0), 0.0)
+        weight += seen
+    grid = _encode(total / weight.clamp(min=1), weight > 0, encoding)
+    grid = grid.reshape(batch, resolution, resolution, resolution)
+    return grid if batched else grid[0]
+
+
+def _pinhole(intrinsics: Intrinsics | Tensor, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Focal lengths and principal points, (B, 1, 2) each."""
+    if isinstance(intrinsics, Intrinsics):
+        K = like.new_tensor(intrinsics.K.tolist())
+    else:
+        K = torch.as_tensor(intrinsics).to(like)
+    K = K.expand(batch, 3, 3)
+    focal = torch.stack([K[:, 0, 0], K[:, 1, 1]], -1)
+    return focal[:, None], K[:, None, :2, 2]
+
+
+def _signed_distance(
+    image: Tensor, pose: Tensor, focal: Tensor, centre: Tensor, points: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Distance (B, n) from points to the seen surface along their rays, and where it is known."""
+    rotation = pose[:, :3, :3].to(points.dtype)
+    local = (points - pose[:, None, :3, 3].to(points.dtype)) @ rotation
+    z = local[..., 2]
+    in_front = z > 0
+    slope = local[..., :2] / torch.where(in_front, z, 1.0)[..., None]
+    pixel = (slope * focal + centre + 0.5).floor().long()
+    u, v = pixel.unbind(-1)
+    height, width = image.shape[-2:]
+    inside = in_front & (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    index = torch.where(inside, v * width + u, 0)
+    reading = torch.gather(image.flatten(1), 1, index)
+    seen = inside & torch.isfinite(reading) & (reading > 0)
+    # The pixel's ray, not the voxel's: Open3D's choice.
+    stretch = (((pixel - centre) / focal).square().sum(-1) + 1).sqrt()
+    return (torch.where(seen, reading, 0.0) - z) * stretch, seen
+
+
+def _encode(t: Tensor, observed: Tensor, encoding: str) -> Tensor:
+    value = (t + 1) / 2
+    if encoding == "published":
+        return torch.where(observed & (t.abs() < BAND_LIMIT), value, 0.0)
+    # The last step above -1 would fall on the code of unobserved voxels.
+    return torch.where(observed, value.clamp(min=torch.finfo(t.dtype).eps), 0.0)
