@@ -84,7 +84,8 @@ class SceneGeometry:
     ) -> None:
         self.table = table
         self._vertices = [
-            (scale * np.asarray(mesh.vertices)) @ T[:3, :3].T + T[:3, 3] for mesh, scale, T in bodies
+            (scale * np.asarray(mesh.vertices)) @ T[:3, :3].T + T[:3, 3]
+            for mesh, scale, T in bodies
         ]
         self._faces = [np.asarray(mesh.faces) for mesh, _, _ in bodies]
         self._scene = _raycasting_scene(list(zip(self._vertices, self._faces, strict=True)))

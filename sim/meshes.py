@@ -1,0 +1,291 @@
+"""Solid meshes: reading, watertight check, union, scaling to the gripper, convex parts.
+
+A mesh that cannot serve as a solid raises `MeshFault` with the reason, so that a collection can
+name it and go on. Sources: data_eval reference 1.7 and 7 (sizes of the published object sets).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import manifold3d
+import numpy as np
+import trimesh
+
+MESH_SUFFIXES = (".obj", ".stl", ".ply", ".glb", ".off")
+MAX_FACES = 4000
+"""Meshes with more triangles are simplified."""
+SIMPLIFY_TOLERANCE = 2e-4
+"""Largest displacement of the surface by simplification, in metres at the final scale."""
+CONVEX_RATIO = 0.98
+"""A mesh that fills this share of its convex hull needs no decomposition."""
+MAX_CONVEX_PARTS = 24
+
+PILE_SIDE = 0.07
+"""Second-largest side of an object for piles: it fits the 0.08 m gripper in some direction."""
+PILE_LONGEST = 0.22
+PILE_SMALLEST_LONGEST = 0.04
+PACKED_SIDE = 0.075
+"""Smaller horizontal side of an upright object, before the scene's factor of 0.7 to 0.9."""
+PACKED_WIDEST = 0.15
+PACKED_HEIGHTS = (0.05, 0.22)
+MIN_THICKNESS = 0.004
+"""Objects thinner than this slip under the fingers and through the solver: refused."""
+
+
+class MeshFault(ValueError):
+    """A mesh cannot be used as a solid object; the message says why."""
+
+
+def read_mesh(path: Path) -> trimesh.Trimesh:
+    """Read a mesh file as one triangle mesh with merged vertices, in the file's own units.
+
+    Raises:
+        MeshFault: if the file is unreadable, empty or holds coordinates that are not finite.
+    """
+    try:
+        mesh = trimesh.load(path, force="mesh", process=False)
+    except Exception as error:  # every importer has exceptions of its own
+        raise MeshFault(f"cannot be read ({type(error).__name__}: {error})") from error
+    if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
+        raise MeshFault("holds no triangles")
+    if not np.isfinite(mesh.vertices).all():
+        raise MeshFault("holds coordinates that are not finite")
+    mesh = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    mesh.merge_vertices()
+    mesh.update_faces(mesh.nondegenerate_faces() & mesh.unique_faces())
+    mesh.remove_unreferenced_vertices()
+    return mesh
+
+
+def read_obj_parts(path: Path) -> list[trimesh.Trimesh]:
+    """Convex hulls of the objects ("o" or "g") of an OBJ file: how Bullet reads a collision mesh.
+
+    Raises:
+        MeshFault: if no object of the file spans a volume.
+    """
+    vertices: list[list[float]] = []
+    groups: list[set[int]] = [set()]
+    for line in path.read_text(errors="replace").splitlines():
+        words = line.split()
+        if not words:
+            continue
+        if words[0] in ("o", "g"):
+            groups.append(set())
+        elif words[0] == "v":
+            vertices.append([float(x) for x in words[1:4]])
+        elif words[0] == "f":
+            for word in words[1:]:
+                index = int(word.split("/")[0])
+                groups[-1].add(index - 1 if index > 0 else len(vertices) + index)
+    points = np.array(vertices, dtype=np.float64).reshape(-1, 3)
+    hulls = [hull(points[sorted(group)]) for group in groups if len(group) >= 4]
+    parts = [part for part in hulls if part is not None]
+    if not parts:
+        raise MeshFault("holds no part that spans a volume")
+    return parts
+
+
+def hull(points: np.ndarray) -> trimesh.Trimesh | None:
+    """Convex hull of (n, 3) points, None if they span no volume."""
+    solid = manifold3d.Manifold.hull_points(np.asarray(points, dtype=np.float64))
+    return None if solid.is_empty() or solid.volume() <= 0.0 else from_manifold(solid)
+
+
+def to_manifold(mesh: trimesh.Trimesh) -> manifold3d.Manifold:
+    """The mesh as a solid.
+
+    Raises:
+        MeshFault: if it is not an oriented manifold.
+    """
+    solid = manifold3d.Manifold(
+        manifold3d.Mesh64(
+            np.ascontiguousarray(mesh.vertices, dtype=np.float64),
+            np.ascontiguousarray(mesh.faces, dtype=np.uint64),
+        )
+    )
+    if solid.status() != manifold3d.Error.NoError:
+        raise MeshFault(f"is not an oriented manifold ({solid.status().name})")
+    return solid
+
+
+def from_manifold(solid: manifold3d.Manifold) -> trimesh.Trimesh:
+    """A solid's surface, outward oriented."""
+    mesh = solid.to_mesh64()
+    return trimesh.Trimesh(
+        np.array(mesh.vert_properties[:, :3]),
+        np.array(mesh.tri_verts, dtype=np.int64),
+        process=False,
+    )
+
+
+def union(parts: Iterable[trimesh.Trimesh]) -> trimesh.Trimesh:
+    """Boolean union of watertight parts: one watertight surface without inner walls.
+
+    Raises:
+        MeshFault: if a part is no solid, or nothing is left.
+    """
+    solid = manifold3d.Manifold.batch_boolean(
+        [to_manifold(part) for part in parts], manifold3d.OpType.Add
+    )
+    if solid.is_empty():
+        raise MeshFault("spans no volume")
+    return from_manifold(solid)
+
+
+def solidify(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """A watertight, outward oriented solid of the same shape; small holes are closed.
+
+    Overlapping components are united and enclosed voids stay voids, so that an inside test by
+    counting surface crossings is right.
+
+    Raises:
+        MeshFault: if the surface stays open or spans no volume.
+    """
+    mesh = mesh.copy()
+    if not mesh.is_watertight:
+        trimesh.repair.fill_holes(mesh)
+        mesh.merge_vertices()
+    if not mesh.is_watertight:
+        raise MeshFault(f"is not watertight ({_open_edges(mesh)} open or crowded edges)")
+    if not mesh.is_winding_consistent:
+        trimesh.repair.fix_normals(mesh, multibody=True)
+    components = mesh.split(only_watertight=False)
+    if len(components) <= 1:
+        if mesh.volume < 0.0:
+            mesh.invert()
+        return from_manifold(to_manifold(mesh))
+    return _unite_components(components)
+
+
+def solidify_all(surfaces: Sequence[trimesh.Trimesh]) -> trimesh.Trimesh:
+    """Union of several surfaces, each made a solid first.
+
+    Raises:
+        MeshFault: if there are none, or one is no solid.
+    """
+    if not surfaces:
+        raise MeshFault("has no shapes")
+    return union([solidify(surface) for surface in surfaces])
+
+
+def _unite_components(components: Sequence[trimesh.Trimesh]) -> trimesh.Trimesh:
+    solids = [to_manifold(c) for c in components if c.volume > 0.0]
+    voids = []
+    for component in components:
+        if component.volume < 0.0:
+            component.invert()
+            voids.append(to_manifold(component))
+    if not solids:  # every component is inside out: the file's winding is reversed
+        solids, voids = voids, []
+    solid = manifold3d.Manifold.batch_boolean(solids, manifold3d.OpType.Add)
+    for void in voids:
+        solid -= void
+    if solid.is_empty():
+        raise MeshFault("spans no volume")
+    return from_manifold(solid)
+
+
+def _open_edges(mesh: trimesh.Trimesh) -> int:
+    _, counts = np.unique(mesh.edges_sorted, axis=0, return_counts=True)
+    return int((counts != 2).sum())
+
+
+def simplify(mesh: trimesh.Trimesh, tolerance: float = SIMPLIFY_TOLERANCE) -> trimesh.Trimesh:
+    """Fewer triangles, the surface moved by at most `tolerance`; unchanged if below MAX_FACES."""
+    if len(mesh.faces) <= MAX_FACES:
+        return mesh
+    return from_manifold(to_manifold(mesh).simplify(tolerance))
+
+
+def recentre(mesh: trimesh.Trimesh) -> np.ndarray:
+    """(3,) translation that puts the centre of the bounding box at the origin."""
+    return -mesh.bounds.mean(axis=0)
+
+
+def fit_scale(extents: np.ndarray, kind: str) -> float:
+    """Factor that makes an object of the given sides (x, y, z) graspable in a scene kind.
+
+    Objects that are graspable already keep their size. Scenes shrink them further by a random
+    factor (0.8 to 1.0 in piles, 0.7 to 0.9 packed).
+
+    Raises:
+        MeshFault: if no size serves, because the object is too flat or too long and thin.
+        ValueError: for an unknown kind.
+    """
+    if kind == "pile":
+        smallest, second, longest = np.sort(extents)
+        scale = min(1.0, PILE_SIDE / second, PILE_LONGEST / longest)
+        if longest * scale < PILE_SMALLEST_LONGEST:
+            scale = min(PILE_SMALLEST_LONGEST / longest, PILE_SIDE / second)
+    elif kind == "packed":
+        smallest = min(extents)
+        narrow, wide = np.sort(extents[:2])
+        largest = min(PACKED_SIDE / narrow, PACKED_WIDEST / wide, PACKED_HEIGHTS[1] / extents[2])
+        # A flat object may grow to the least height, as far as its sides allow.
+        scale = min(max(1.0, PACKED_HEIGHTS[0] / extents[2]), largest)
+    else:
+        raise ValueError(f"scene kind '{kind}' is unknown; use 'packed' or 'pile'")
+    if smallest * scale < MIN_THICKNESS:
+        raise MeshFault(
+            f"is too thin: {1000 * smallest * scale:.1f} mm when scaled to the gripper"
+            f" (at least {1000 * MIN_THICKNESS:.0f} mm needed)"
+        )
+    return float(scale)
+
+
+def convex_parts(mesh: trimesh.Trimesh, seed: int = 0) -> list[trimesh.Trimesh]:
+    """Convex decomposition by CoACD; the hull alone if the mesh is (nearly) convex.
+
+    Raises:
+        MeshFault: if the decomposition leaves nothing.
+    """
+    whole = hull(mesh.vertices)
+    if whole is None:
+        raise MeshFault("spans no volume")
+    if mesh.volume >= CONVEX_RATIO * whole.volume:
+        return [whole]
+    import coacd  # only here: its library takes long to load
+
+    coacd.set_log_level("error")
+    found = coacd.run_coacd(
+        coacd.Mesh(np.asarray(mesh.vertices), np.asarray(mesh.faces)),
+        threshold=0.05,
+        max_convex_hull=MAX_CONVEX_PARTS,
+        preprocess_mode="off",
+        mcts_iterations=100,
+        seed=seed,
+    )
+    parts = [part for part in (hull(np.asarray(v)) for v, _ in found) if part is not None]
+    if not parts:
+        raise MeshFault("has an empty convex decomposition")
+    return parts
+
+
+def place(
+    bodies: Sequence[trimesh.Trimesh], turn: np.ndarray, units: float, kind: str
+) -> tuple[trimesh.Trimesh, list[trimesh.Trimesh]]:
+    """Bring a solid and its convex parts into the object frame: turned, recentred, scaled.
+
+    Args:
+        bodies: the solid first, then its parts; not modified.
+        turn: (4, 4) rotation, for example into an upright pose.
+        units: metres per unit of the meshes.
+        kind: scene kind, for `fit_scale`.
+
+    Returns:
+        The solid and its parts, the centre of the solid's bounding box at the origin.
+
+    Raises:
+        MeshFault: if no size fits the gripper.
+    """
+    solid, *parts = (mesh.copy() for mesh in bodies)
+    for mesh in (solid, *parts):
+        mesh.apply_transform(turn)
+    scale = units * fit_scale(solid.extents * units, kind)
+    shift = recentre(solid)
+    for mesh in (solid, *parts):
+        mesh.apply_translation(shift)
+        mesh.apply_scale(scale)
+    return solid, parts

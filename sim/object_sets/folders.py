@@ -1,0 +1,160 @@
+"""Folders of the user: the published URDF layout, or meshes and URDFs side by side.
+
+The published layout (VGN, GIGA, EVG: {packed,pile}/{train,test}/NAME.urdf) is used as it is. Any
+other file is checked, scaled to the gripper and decomposed, which takes seconds per concave mesh
+the first time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from sim import meshes
+from sim.meshes import MESH_SUFFIXES, MeshFault
+from sim.object_cache import PreparedObject, content_key, fetch, store
+from sim.objects import Fault, ObjectSpec, split_of
+from sim.urdf import read_urdf
+
+
+def load(folder: Path, kind: str, split: str, cache: Path, faults: list[Fault]) -> list[ObjectSpec]:
+    """Objects of a folder in a split; what is broken goes to `faults`."""
+    layout = folder / kind
+    if (layout / "train").is_dir() or (layout / "test").is_dir():
+        return _published(layout, split, cache, faults)
+    files = sorted(
+        p
+        for p in folder.rglob("*")
+        if p.suffix.lower() in (*MESH_SUFFIXES, ".urdf") and p.is_file()
+    )
+    specs = _each(_not_used_by_urdfs(files), faults, lambda p: _imported(p, folder, kind, cache))
+    return [s for s in specs if split in ("all", split_of(s.object_id))]
+
+
+def _published(layout: Path, split: str, cache: Path, faults: list[Fault]) -> list[ObjectSpec]:
+    """Train and test as their folders say; part of train is held out for validation by hash.
+
+    Without a test folder the train folder is divided 80/10/10 by hash.
+    """
+    train, test = (sorted((layout / part).glob("*.urdf")) for part in ("train", "test"))
+    test_names = {p.stem for p in test}
+    chosen = [p for p in test if split in ("all", "test")]
+    for path in train:
+        part = split_of(path.stem)
+        if test and part == "test":
+            part = "train"
+        if split in ("all", part) and path.stem not in test_names:
+            chosen.append(path)
+    return _each(chosen, faults, lambda p: _as_it_is(p, cache))
+
+
+def _each(
+    paths: list[Path], faults: list[Fault], make: Callable[[Path], ObjectSpec]
+) -> list[ObjectSpec]:
+    specs = []
+    for path in paths:
+        try:
+            specs.append(make(path))
+        except MeshFault as fault:
+            faults.append(Fault(str(path), str(fault)))
+    return specs
+
+
+def _as_it_is(path: Path, cache: Path) -> ObjectSpec:
+    """A URDF that is loaded unchanged: its only visual mesh, in place, is the surface."""
+    urdf = read_urdf(path)
+    mesh = urdf.mesh_file("visual")
+    if mesh is None or not mesh.is_file():
+        raise MeshFault("has no single visual mesh at scale 1 in the base frame")
+    collision = urdf.mesh_file("collision")
+    if collision is not None and not collision.is_file():
+        raise MeshFault(f"refers to a missing mesh '{collision.name}'")
+    if urdf.mass <= 0.0:
+        raise MeshFault("has no mass: PyBullet would take it for a fixture")
+    extents = _checked_extents(mesh, cache)
+    return ObjectSpec(path.stem, path, mesh, extents, urdf.mass, urdf.friction, "published")
+
+
+def _checked_extents(mesh: Path, cache: Path) -> tuple[float, float, float]:
+    """Sides of a mesh that has been found watertight; the finding is remembered by content."""
+    note = cache / "checked" / f"{content_key(mesh.read_bytes())}.json"
+    try:
+        found = json.loads(note.read_text())
+    except FileNotFoundError:
+        found = _inspect(mesh)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(dir=note.parent)
+        with os.fdopen(handle, "w") as file:
+            json.dump(found, file)
+        os.replace(scratch, note)
+    if found["fault"]:
+        raise MeshFault(found["fault"])
+    return tuple(found["extents"])
+
+
+def _inspect(path: Path) -> dict[str, object]:
+    try:
+        mesh = meshes.read_mesh(path)
+    except MeshFault as fault:
+        return {"fault": str(fault), "extents": None}
+    fault = None
+    if not mesh.is_watertight:
+        fault = "is not watertight"
+    elif mesh.volume <= 0.0:
+        fault = "is inside out: its faces point inwards"
+    return {"fault": fault, "extents": [float(x) for x in mesh.extents]}
+
+
+def _imported(path: Path, root: Path, kind: str, cache: Path) -> ObjectSpec:
+    """A mesh or URDF brought to the gripper's size, with its convex parts."""
+    object_id = path.relative_to(root).with_suffix("").as_posix()
+    data = path.read_bytes()
+    if path.suffix.lower() == ".urdf":
+        urdf = read_urdf(path)
+        data += b"".join(p.read_bytes() for p in _mesh_files(path) if p.is_file())
+    folder = cache / "objects" / f"user-{path.stem}-{kind}-{content_key(object_id, kind, data)}"
+    found = fetch(folder)
+    if found is None:
+        if path.suffix.lower() == ".urdf":
+            solid = meshes.solidify_all(urdf.surfaces("visual") or urdf.surfaces("collision"))
+            bodies = [solid, *urdf.convex_parts()]
+        else:
+            bodies = [meshes.solidify(meshes.read_mesh(path))]
+        found = store(folder, object_id, *_finished(bodies, kind))
+    return _spec(object_id, found)
+
+
+def _finished(bodies: list, kind: str) -> tuple:
+    solid, parts = meshes.place(bodies, np.eye(4), 1.0, kind)
+    solid = meshes.simplify(solid)
+    return solid, parts or meshes.convex_parts(solid)
+
+
+def _spec(object_id: str, found: PreparedObject) -> ObjectSpec:
+    return ObjectSpec(
+        object_id, found.urdf, found.mesh, found.extents, found.mass, found.friction, "user"
+    )
+
+
+def _not_used_by_urdfs(files: list[Path]) -> list[Path]:
+    """URDFs, and the meshes that none of them refers to."""
+    used = {
+        mesh.resolve()
+        for path in files
+        if path.suffix.lower() == ".urdf"
+        for mesh in _mesh_files(path)
+    }
+    return [p for p in files if p.resolve() not in used]
+
+
+def _mesh_files(urdf: Path) -> list[Path]:
+    try:
+        link = read_urdf(urdf).link
+    except MeshFault:
+        return []
+    return [urdf.parent / m.get("filename", "") for m in link.iter("mesh")]
