@@ -1,1 +1,42 @@
+"""equigrasp: exactly equivariant 6-DoF grasping from depth images."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "build_model": "equigrasp.models.registry",
+    "load_model": "equigrasp.weights",
+    "save_model": "equigrasp.weights",
+    "GraspModel": "equigrasp.models.base",
+    "GraspField": "equigrasp.models.base",
+    "Grasp": "equigrasp.grasp",
+    "GraspPlanner": "equigrasp.planner",
+    "Intrinsics": "equigrasp.perception.camera",
+    "DetectionConfig": "equigrasp.detection",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+if TYPE_CHECKING:
+    from equigrasp.detection import DetectionConfig
+    from equigrasp.grasp import Grasp
+    from equigrasp.models.base import GraspField, GraspModel
+    from equigrasp.models.registry import build_model
+    from equigrasp.perception.camera import Intrinsics
+    from equigrasp.planner import GraspPlanner
+    from equigrasp.weights import load_model, save_model
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names on first use, so that `import equigrasp` stays light."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'equigrasp' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,125 @@
+"""What every grasp model offers: encode a scene once, query it anywhere."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from equigrasp.constants import MAX_WIDTH
+
+OUTPUTS = ("quality", "rotation", "width", "occupancy")
+
+
+class GraspField(NamedTuple):
+    """Predictions at Q points of B scenes; what was not asked for is None.
+
+    From `query`: quality (B, Q) in [0, 1], rotation (B, Q, 3, 3) gripper-to-workspace, width (B, Q)
+    in metres, occupancy (B, Q) in [0, 1]. From `query_raw`: logits of quality and occupancy, the
+    unconstrained first two rows of the rotation (B, Q, 2, 3), the unclamped width in metres.
+    """
+
+    quality: Tensor | None = None
+    rotation: Tensor | None = None
+    width: Tensor | None = None
+    occupancy: Tensor | None = None
+
+
+class GraspModel(nn.Module):
+    """Base of grasp models; subclasses provide `encode` and `query_raw`.
+
+    Args:
+        resolution: voxels per side of the TSDF it takes.
+        encoding: TSDF encoding it was made for, "full" or "published".
+        query_setback: distance in metres by which the query point lies behind the tip, against the
+            approach; the grasp at tip position t with approach a is read at t - query_setback * a.
+        config: name and constructor arguments, enough to build the same model again.
+    """
+
+    name: ClassVar[str] = ""
+
+    def __init__(
+        self, resolution: int, encoding: str, query_setback: float, config: dict[str, Any]
+    ) -> None:
+        super().__init__()
+        if not -0.1 <= query_setback <= 0.1:
+            raise ValueError(
+                f"query_setback is {query_setback} m; it must lie within 0.1 m of the tip"
+            )
+        self.resolution, self.encoding = int(resolution), str(encoding)
+        self.query_setback = float(query_setback)
+        self.config = {"name": self.name, **config}
+
+    def encode(self, tsdf: Tensor) -> NamedTuple:
+        """Features of scenes given as TSDF (B, N, N, N); batch first in every tensor."""
+        raise NotImplementedError
+
+    def query_raw(
+        self, features: NamedTuple, points: Tensor, outputs: tuple[str, ...]
+    ) -> GraspField:
+        """Unbounded predictions for the losses at points (B, Q, 3), normalised to [-0.5, 0.5]."""
+        raise NotImplementedError
+
+    def query(
+        self,
+        features: NamedTuple,
+        points: Tensor,
+        outputs: tuple[str, ...] = ("quality", "rotation", "width"),
+        *,
+        chunk: int = 8192,
+    ) -> GraspField:
+        """Predictions at points (B, Q, 3), normalised to [-0.5, 0.5]; only the `outputs` asked for.
+
+        Without gradients the points are processed `chunk` at a time, which bounds memory and does
+        not change the result.
+
+        Raises:
+            ValueError: points of another shape or an unknown output.
+        """
+        check_points(points, outputs)
+        pieces = [points] if torch.is_grad_enabled() else points.split(max(chunk, 1), 1)
+        parts = [finish(self.query_raw(features, piece, outputs)) for piece in pieces]
+        if len(parts) == 1:
+            return parts[0]
+        return GraspField(
+            *(None if p[0] is None else torch.cat(p, 1) for p in zip(*parts, strict=True))
+        )
+
+    def forward(
+        self,
+        tsdf: Tensor,
+        points: Tensor,
+        outputs: tuple[str, ...] = ("quality", "rotation", "width"),
+    ) -> GraspField:
+        """`encode` followed by `query`."""
+        return self.query(self.encode(tsdf), points, outputs)
+
+    def check_tsdf(self, tsdf: Tensor) -> None:
+        """Raise ValueError unless `tsdf` is (B, N, N, N) at this model's resolution."""
+        n = self.resolution
+        if tsdf.dim() != 4 or tuple(tsdf.shape[1:]) != (n, n, n):
+            raise ValueError(
+                f"TSDF has shape {tuple(tsdf.shape)}; this model takes (B, {n}, {n}, {n}): "
+                f"fuse at resolution {n} or build the model with another `resolution`"
+            )
+
+
+def check_points(points: Tensor, outputs: tuple[str, ...]) -> None:
+    """Raise ValueError for points that are not (B, Q, 3) or outputs nobody predicts."""
+    if points.dim() != 3 or points.shape[-1] != 3:
+        raise ValueError(f"points have shape {tuple(points.shape)}; give (B, Q, 3) in [-0.5, 0.5]")
+    if unknown := sorted(set(outputs) - set(OUTPUTS)):
+        raise ValueError(f"unknown outputs {unknown}; choose from {OUTPUTS}")
+
+
+def finish(raw: GraspField) -> GraspField:
+    """Raw predictions to probabilities, rotations and admissible widths."""
+    from equigrasp.geometry.rotations import polar_rows
+
+    return GraspField(
+        None if raw.quality is None else torch.sigmoid(raw.quality),
+        None if raw.rotation is None else polar_rows(raw.rotation),
+        None if raw.width is None else raw.width.clamp(0.0, MAX_WIDTH),
+        None if raw.occupancy is None else torch.sigmoid(raw.occupancy),
+    )

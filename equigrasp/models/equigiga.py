@@ -1,0 +1,113 @@
+"""EquiGIGA: tri-plane grasp field, exactly equivariant to quarter turns of the workspace.
+
+After "Equivariant Volumetric Grasping" (arXiv 2507.18847), with side planes, deformable layers,
+registration and rotation head changed where the published ones break the symmetry.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from equigrasp.constants import FINGER_DEPTH, MAX_WIDTH
+from equigrasp.models.base import GraspField, GraspModel, check_points
+from equigrasp.nn.fields import FieldType
+from equigrasp.nn.heads import Head
+from equigrasp.nn.planes import TriPlane
+from equigrasp.nn.steerable import BasisBank
+from equigrasp.nn.triplane import TriPlaneEncoder
+
+HEAD_TYPES = {
+    "quality": FieldType("C4", trivial=1),
+    "rotation": FieldType("C4", vector=3),
+    "width": FieldType("C4", trivial=1),
+    "occupancy": FieldType("C4", trivial=1),
+}
+
+
+class EquiGIGA(GraspModel):
+    """Scene encoder and four equivariant heads.
+
+    Args:
+        resolution: voxels per side, divisible by 2**(depth - 1); 40 as published, 60 for more detail.
+        encoding: TSDF encoding, "full" (tells free from unobserved) or "published".
+        query_setback: metres from the tip back to the query point; 0.05 is the finger root.
+        fields: regular fields at full resolution (8 fields are 32 channels).
+        depth: resolutions of the UNets.
+        side_features: "induced" or "sum" (exact), "plain" (published, not exact).
+        deform: "none", "orbit" or "full".
+        norm: "group" or "none".
+        head_fields: regular fields of the heads' hidden layers.
+        head_blocks: residual blocks of the heads.
+        bank: kernel bases saved with a model; without them escnn computes them.
+    """
+
+    name: ClassVar[str] = "equigiga"
+
+    def __init__(
+        self,
+        resolution: int = 40,
+        encoding: str = "full",
+        query_setback: float = FINGER_DEPTH,
+        fields: int = 8,
+        depth: int = 3,
+        side_features: str = "induced",
+        deform: str = "none",
+        norm: str = "group",
+        head_fields: int = 32,
+        head_blocks: int = 5,
+        bank: BasisBank | None = None,
+    ) -> None:
+        shape = {
+            "fields": fields,
+            "depth": depth,
+            "side_features": side_features,
+            "deform": deform,
+            "norm": norm,
+        }
+        config = {
+            "resolution": resolution,
+            "encoding": encoding,
+            "query_setback": query_setback,
+            **shape,
+            "head_fields": head_fields,
+            "head_blocks": head_blocks,
+        }
+        super().__init__(resolution, encoding, query_setback, config)
+        self.bank = BasisBank() if bank is None else bank
+        self.encoder = TriPlaneEncoder(resolution, encoding=encoding, bank=self.bank, **shape)
+        self.heads = nn.ModuleDict(
+            {
+                output: Head(
+                    self.encoder.point_field,
+                    target,
+                    self.bank,
+                    fields=head_fields,
+                    blocks=head_blocks,
+                )
+                for output, target in HEAD_TYPES.items()
+            }
+        )
+
+    def encode(self, tsdf: Tensor) -> TriPlane:
+        """Planes of scenes (B, N, N, N)."""
+        self.check_tsdf(tsdf)
+        return self.encoder(tsdf)
+
+    def query_raw(
+        self,
+        features: TriPlane,
+        points: Tensor,
+        outputs: tuple[str, ...] = ("quality", "rotation", "width"),
+    ) -> GraspField:
+        """Logits, unconstrained rotation rows (B, Q, 2, 3) and unclamped width at (B, Q, 3)."""
+        check_points(points, outputs)
+        at = self.encoder.at(features, points)
+        raw = {output: self.heads[output](at) for output in outputs}
+        if "rotation" in raw:  # three horizontal vectors, one per gripper axis -> two rows
+            raw["rotation"] = raw["rotation"].unflatten(-1, (3, 2)).transpose(-1, -2)
+        if "width" in raw:  # a unit step of the head is a quarter of the full opening
+            raw["width"] = MAX_WIDTH * (0.5 + 0.25 * raw["width"])
+        scalars = {k: v if k == "rotation" else v.squeeze(-1) for k, v in raw.items()}
+        return GraspField(**scalars)

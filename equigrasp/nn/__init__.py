@@ -1,0 +1,1 @@
+"""Steerable building blocks of the tri-plane networks."""

@@ -1,0 +1,70 @@
+"""From the volume to three planes and back to points: lifting, projection, query.
+
+With regular fields V[r](x, y, z) lifted from the volume, the side planes are A[r](x, z), the mean
+over y, and B[r](y, z), the mean over x with its channels turned back by one. A quarter turn of the
+scene sends (A, B) to (mirror . B, A), so both planes are fields of the mirror group and share one
+network; at a point their values (a0, b0, a1, b1) form a regular field of the turn again.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class TriPlane(NamedTuple):
+    """Features on three planes: xy (B, C, X, Y), side_a (B, C', X, Z), side_b (B, C', Y, Z)."""
+
+    xy: Tensor
+    side_a: Tensor
+    side_b: Tensor
+
+
+def turn_to_mirror(x: Tensor, fields: int) -> Tensor:
+    """Regular C4 fields (B, fields*4, ...) as pairs of regular C2 fields (channels r and r+2)."""
+    halves = x.unflatten(1, (fields, 2, 2))  # r = 2 * half + parity
+    return halves.transpose(2, 3).flatten(1, 3)
+
+
+def mirror_to_turn(a: Tensor, b: Tensor, dim: int = 1) -> Tensor:
+    """Interleave mirror fields of the two side planes into regular C4 fields (a0, b0, a1, b1)."""
+    return torch.stack([a, b], dim + 1).flatten(dim, dim + 1)
+
+
+def roll_back(x: Tensor, fields: int) -> Tensor:
+    """Turn the channels of regular C4 fields back by one: out[r] = in[r + 1]."""
+    return x.unflatten(1, (fields, 4)).roll(-1, 2).flatten(1, 2)
+
+
+def project_table(volume: Tensor) -> Tensor:
+    """Mean over z: (B, C, X, Y, Z) -> (B, C, X, Y)."""
+    return volume.mean(4)
+
+
+def project_sides(volume: Tensor, fields: int) -> tuple[Tensor, Tensor]:
+    """Aligned side planes A (B, C, X, Z) and B (B, C, Y, Z) of lifted regular fields, as C2 fields."""
+    a = turn_to_mirror(volume.mean(3), fields)
+    b = turn_to_mirror(roll_back(volume.mean(2), fields), fields)
+    return a, b
+
+
+def sample_plane(plane: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Bilinear values of a plane at normalised coordinates in [-0.5, 0.5].
+
+    Pixel i sits at (i + 0.5) / N - 0.5 like the voxel it came from; outside, the border value holds.
+
+    Args:
+        plane: (B, C, N, M).
+        first, second: (B, Q) coordinates along the third and fourth axis of `plane`.
+
+    Returns:
+        (B, Q, C).
+    """
+    grid = 2 * torch.stack([second, first], -1).unsqueeze(1)
+    values = F.grid_sample(
+        plane, grid.to(plane.dtype), mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return values.squeeze(2).transpose(1, 2)

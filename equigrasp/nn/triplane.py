@@ -1,0 +1,95 @@
+"""The scene encoder: TSDF volume -> lifted regular fields -> three planes -> tri-plane UNet."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from equigrasp.nn.blocks import FieldNorm
+from equigrasp.nn.fields import FieldType
+from equigrasp.nn.planes import TriPlane, project_table, sample_plane
+from equigrasp.nn.side import SIDE_FEATURES, SIDES
+from equigrasp.nn.steerable import BasisBank, SteerableConv
+from equigrasp.nn.unet import TriPlaneUNet
+
+ENCODINGS = {"full": (2.0, -1.0), "published": (1.0, 0.0)}
+"""Scale and offset that put "nothing known here" or the middle of the range at zero."""
+
+
+class TriPlaneEncoder(nn.Module):
+    """Encode a TSDF into three feature planes, equivariantly unless `side_features` is "plain".
+
+    Args:
+        resolution: voxels per side; divisible by 2**(depth - 1) and even at every pooled level.
+        fields: regular fields at full resolution.
+        depth: resolutions of the UNets.
+        side_features: "induced", "sum" or "plain".
+        deform: "none", "orbit" or "full".
+        norm: "group" or "none".
+        encoding: TSDF encoding, "full" or "published".
+        bank: where kernel bases come from.
+    """
+
+    def __init__(
+        self,
+        resolution: int,
+        *,
+        fields: int,
+        depth: int,
+        side_features: str,
+        deform: str,
+        norm: str,
+        encoding: str,
+        bank: BasisBank,
+    ) -> None:
+        super().__init__()
+        _check(resolution, depth, side_features, encoding)
+        self.rule, self.fields, self.resolution = SIDES[side_features], fields, resolution
+        self.scale, self.offset = ENCODINGS[encoding]
+        volume, lifted = FieldType("C4", trivial=2), FieldType("C4", regular=fields)
+        self.lift = SteerableConv(volume, lifted, 3, bank, gain=2.0, ndim=3)
+        side_in = self.rule.input_field(fields)
+        # a projected scalar field is normalised as a type of its own: one scale per channel
+        scalars = FieldType("C1", trivial=side_in.trivial) if side_in.trivial else side_in
+        self.norm_xy, self.norm_side = FieldNorm(lifted), FieldNorm(scalars)
+        self.unet = TriPlaneUNet(fields, depth, self.rule, bank, deform=deform, norm=norm)
+
+    @property
+    def point_field(self) -> FieldType:
+        """Type of the features returned by `at`."""
+        side = self.rule.point_field(self.rule.output_field(self.fields))
+        return FieldType("C4", regular=self.fields + side.regular, trivial=side.trivial)
+
+    def forward(self, tsdf: Tensor) -> TriPlane:
+        """tsdf (B, N, N, N) in [0, 1] -> feature planes."""
+        volume = F.relu(self.lift(self.voxel_features(tsdf)))
+        xy = self.norm_xy(project_table(volume))
+        sides = self.norm_side(torch.cat(self.rule.project(volume, self.fields)))
+        xy, sides = self.unet(xy, sides)
+        return TriPlane(xy, *sides.chunk(2))
+
+    def voxel_features(self, tsdf: Tensor) -> Tensor:
+        """Centred value and closeness to the surface: (B, 2, N, N, N)."""
+        near = 4 * tsdf * (1 - tsdf)  # 1 on the surface, 0 in free and in unobserved space
+        return torch.stack([self.scale * tsdf + self.offset, near], 1)
+
+    def at(self, planes: TriPlane, points: Tensor) -> Tensor:
+        """Features (B, Q, C) of type `point_field` at normalised points (B, Q, 3)."""
+        x, y, z = points.unbind(-1)
+        a, b = sample_plane(planes.side_a, x, z), sample_plane(planes.side_b, y, z)
+        joined = self.rule.join(a, b, self.rule.output_field(self.fields), dim=2)
+        return torch.cat([sample_plane(planes.xy, x, y), joined], 2)
+
+
+def _check(resolution: int, depth: int, side_features: str, encoding: str) -> None:
+    if side_features not in SIDE_FEATURES:
+        raise ValueError(f"side_features is {side_features!r}; use one of {SIDE_FEATURES}")
+    if encoding not in ENCODINGS:
+        raise ValueError(f"encoding is {encoding!r}; use one of {sorted(ENCODINGS)}")
+    step = 2 ** (depth - 1)
+    if depth < 1 or resolution <= 0 or resolution % (2 * step if depth == 1 else step):
+        raise ValueError(
+            f"resolution {resolution} does not stay even through {depth} levels; "
+            f"use a multiple of {max(step, 2)}"
+        )

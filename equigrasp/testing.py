@@ -1,0 +1,130 @@
+"""Measure how equivariant a grasp model is; for the models here and for anyone's own.
+
+    from equigrasp.testing import equivariance_error
+    print(equivariance_error(model))
+
+A model under test is any object with `encode(tsdf)` and `query(features, points, outputs)` as in
+`equigrasp.models.base.GraspModel`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+CONTRACT = {torch.float32: 1e-4, torch.float64: 1e-9}
+"""Largest error of an exact model by precision."""
+
+
+def turn_grid(tsdf: Tensor, turns: int = 1) -> Tensor:
+    """Turn volumes (..., N, N, N) by `turns` times +90 degrees about z: exact on voxel centres."""
+    return torch.rot90(tsdf, turns, (-3, -2))
+
+
+def turn_matrix(turns: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Rotation (3, 3) by `turns` times +90 degrees about z, with exact zeros and ones."""
+    quarter = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], dtype=dtype)
+    return torch.linalg.matrix_power(quarter, turns % 4)
+
+
+def turn_points(points: Tensor, turns: int = 1) -> Tensor:
+    """Turn normalised points (..., 3) about the workspace's vertical axis."""
+    return points @ turn_matrix(turns, points.dtype).to(points.device).T
+
+
+@torch.no_grad()
+def equivariance_error(
+    model: Any,
+    tsdf: Tensor | None = None,
+    points: Tensor | None = None,
+    *,
+    outputs: tuple[str, ...] = ("quality", "rotation", "width", "occupancy"),
+    resolution: int | None = None,
+    dtype: torch.dtype | None = None,
+    num_points: int = 200,
+    seed: int = 0,
+) -> dict[str, dict[int, float]]:
+    """Largest deviation from the symmetry over all points, per output and turn.
+
+    Args:
+        model: object with `encode` and `query`.
+        tsdf: scenes (B, N, N, N); by default two synthetic ones.
+        points: normalised query points (B, Q, 3); by default uniform in the cube.
+        outputs: which predictions to compare.
+        resolution: side of the synthetic scenes; by default the model's `resolution`.
+        dtype: by default that of the model's parameters, or float32.
+        num_points, seed: for the default points and scenes.
+
+    Returns:
+        {output: {1: error, 2: error, 3: error}}: for the turn g by 90, 180, 270 degrees the maximum
+        of |f(gV, gp) - g f(V, p)|; quality and occupancy in probability, width in metres, rotation
+        as the largest matrix entry.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    reference = next(iter(model.parameters()), None) if hasattr(model, "parameters") else None
+    dtype = dtype or (torch.float32 if reference is None else reference.dtype)
+    device = "cpu" if reference is None else reference.device
+    if tsdf is None:
+        tsdf = synthetic_tsdf(resolution or model.resolution, 2, generator)
+    if points is None:
+        points = (
+            torch.rand(len(tsdf), num_points, 3, generator=generator, dtype=torch.float64) - 0.5
+        )
+    tsdf, points = tsdf.to(device, dtype), points.to(device, dtype)
+    base = model.query(model.encode(tsdf), points, outputs)
+    errors: dict[str, dict[int, float]] = {output: {} for output in outputs}
+    for turns in (1, 2, 3):
+        turned = model.query(
+            model.encode(turn_grid(tsdf, turns)), turn_points(points, turns), outputs
+        )
+        for output in outputs:
+            expected = getattr(base, output)
+            if output == "rotation":
+                expected = turn_matrix(turns, dtype).to(device) @ expected
+            errors[output][turns] = float((getattr(turned, output) - expected).abs().max())
+    return errors
+
+
+def assert_equivariant(
+    model: Any, tolerance: float | None = None, **options: Any
+) -> dict[str, dict[int, float]]:
+    """Raise AssertionError where `equivariance_error` exceeds `tolerance`; return the errors.
+
+    The default tolerance is `CONTRACT` for the model's precision.
+    """
+    errors = equivariance_error(model, **options)
+    if tolerance is None:
+        tolerance = CONTRACT[options.get("dtype") or next(iter(model.parameters())).dtype]
+    worst = max(error for by_turn in errors.values() for error in by_turn.values())
+    if not worst <= tolerance:
+        raise AssertionError(f"equivariance error {worst:.2e} exceeds {tolerance:.0e}: {errors}")
+    return errors
+
+
+def synthetic_tsdf(
+    resolution: int, batch: int = 1, generator: torch.Generator | None = None
+) -> Tensor:
+    """Made-up scenes (B, N, N, N) in the "full" encoding: balls and boxes on a table, one view.
+
+    Free space is 1, unobserved 0, the band of four voxels around the surface in between. They have
+    no symmetry, which is what equivariance tests need; they are not rendered from a camera.
+    """
+    centres = (torch.arange(resolution, dtype=torch.float64) + 0.5) / resolution
+    grid = torch.stack(torch.meshgrid(centres, centres, centres, indexing="ij"), -1)
+    scenes = []
+    for _ in range(batch):
+        distance = grid[..., 2] - 1 / 6
+        for index in range(5):
+            middle = 0.2 + 0.6 * torch.rand(3, generator=generator, dtype=torch.float64)
+            middle[2] = 0.17 + 0.25 * torch.rand(1, generator=generator, dtype=torch.float64).item()
+            size = 0.05 + 0.1 * torch.rand(3, generator=generator, dtype=torch.float64)
+            offset = grid - middle
+            ball = offset.norm(dim=-1) - size[0]
+            box = (offset.abs() - size).amax(-1)
+            distance = torch.minimum(distance, box if index % 2 else ball)
+        value = (distance * resolution / 4).clamp(-1, 1) * 0.5 + 0.5
+        hidden = torch.cummin(distance + 0.1, dim=1).values < 0.06  # shadow of a camera at low y
+        scenes.append(torch.where(hidden & (value > 0.99), torch.zeros_like(value), value))
+    return torch.stack(scenes).float()

@@ -1,0 +1,136 @@
+"""Save and load models as safetensors with a JSON card beside them.
+
+A file pair `name.safetensors` + `name.json` holds the trainable coefficients, the kernel bases they
+refer to, and the card: architecture, constructor arguments and whatever the author records (data,
+seeds, metrics). Nothing in it can execute code. Because the bases travel along, loading needs no
+escnn, and coefficients keep their meaning whatever version of escnn is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from equigrasp.models.base import GraspModel
+
+SHIPPED = Path(__file__).parent / "weights_data"
+"""Folder of the weights that come with the package."""
+
+_BASIS = "basis:"
+FORMAT = 1
+
+
+def shipped_names() -> list[str]:
+    """Names of the models that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+
+
+def save_model(
+    model: GraspModel, path_prefix: str | os.PathLike, card: Mapping[str, Any] | None = None
+) -> Path:
+    """Write `path_prefix`.safetensors and .json, each under a temporary name first.
+
+    Args:
+        model: trainable (not frozen) model.
+        path_prefix: path without extension; the folder is created.
+        card: JSON-able facts to keep with the weights; "format" and "config" are set here.
+
+    Returns:
+        the path of the safetensors file.
+
+    Raises:
+        ValueError: the model is frozen.
+    """
+    from safetensors.torch import save_file
+
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError("this model is frozen; save the trainable model it was made from")
+    prefix = Path(path_prefix)
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    tensors |= {_BASIS + k: v.contiguous() for k, v in model.bank.tensors().items()}
+    target, note = _paths(prefix)
+    save_file(tensors, target.with_name(target.name + ".tmp"))
+    text = json.dumps({**(card or {}), "format": FORMAT, "config": model.config}, indent=2)
+    note.with_name(note.name + ".tmp").write_text(text + "\n")
+    for path in (target, note):
+        os.replace(path.with_name(path.name + ".tmp"), path)
+    return target
+
+
+def load_model(
+    name_or_path: str | os.PathLike, device: str = "cpu", frozen: bool = True
+) -> GraspModel:
+    """Load a shipped model by name or any saved model by path.
+
+    Args:
+        name_or_path: shipped name, path of the .safetensors file (extension optional), or a
+            checkpoint folder holding `model.safetensors` and `model.json`.
+        device: torch device.
+        frozen: plain-torch copy for inference (default), otherwise the trainable model.
+
+    Returns:
+        the model; `model.card` is the JSON card.
+
+    Raises:
+        FileNotFoundError: nothing there; the message lists what is shipped.
+        ValueError: the card or the tensors do not describe a model of this version.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from equigrasp.models.registry import build_model
+    from equigrasp.nn.freeze import freeze
+    from equigrasp.nn.steerable import BasisBank
+
+    target, note = _find(name_or_path)
+    card = _read_card(note)
+    tensors = load_file(target)
+    bases = {k[len(_BASIS) :]: v for k, v in tensors.items() if k.startswith(_BASIS)}
+    options = {k: v for k, v in card["config"].items() if k != "name"}
+    model = build_model(card["config"]["name"], **options, bank=BasisBank(bases))
+    try:
+        model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith(_BASIS)})
+    except RuntimeError as error:
+        raise ValueError(f"{target} does not fit the model in its card: {error}") from error
+    model = freeze(model) if frozen else model
+    model.card = card
+    return model.to(torch.device(device))
+
+
+def _paths(prefix: Path) -> tuple[Path, Path]:
+    return prefix.with_name(prefix.name + ".safetensors"), prefix.with_name(prefix.name + ".json")
+
+
+def _find(name_or_path: str | os.PathLike) -> tuple[Path, Path]:
+    path = Path(name_or_path)
+    if path.suffix == ".safetensors":
+        path = path.with_suffix("")
+    for prefix in (SHIPPED / str(name_or_path), path, path / "model"):
+        target, note = _paths(prefix)
+        if target.is_file() and note.is_file():
+            return target, note
+    raise FileNotFoundError(
+        f"no model at {str(name_or_path)!r}: give a path to a .safetensors file with its .json beside "
+        f"it, a checkpoint folder, or one of {shipped_names()}"
+    )
+
+
+def _read_card(note: Path) -> dict[str, Any]:
+    try:
+        card = json.loads(note.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{note} is not JSON: {error}") from error
+    if (
+        not isinstance(card, dict)
+        or not isinstance(card.get("config"), dict)
+        or "name" not in card["config"]
+    ):
+        raise ValueError(f"{note} lacks the model's `config` with its `name`")
+    if card.get("format") != FORMAT:
+        raise ValueError(f"{note} has format {card.get('format')!r}; this version reads {FORMAT}")
+    return card
