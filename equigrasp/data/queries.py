@@ -1,0 +1,107 @@
+"""Choosing the labelled query points of a training item.
+
+A network is asked at `q = tip - query_setback * approach`; the label says whether some yaw of the
+grasp with that tip and approach succeeded in simulation. Besides the simulated candidates there
+are query points whose failure needs no simulation ("free" negatives): below the table, inside an
+object where the palm would be, or too far from any object for the fingers to enclose a part of it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equigrasp.constants import (
+    FINGER_DEPTH,
+    MAX_WIDTH,
+    TABLE_HEIGHT,
+    WORKSPACE_SIZE,
+    YAW_STEP,
+    YAWS_PER_POINT,
+)
+
+Array = NDArray[np.float32]
+
+_PALM_CLEARANCE = 0.004
+"""The palm lies this far beyond the finger root, that is 46 mm behind the tips."""
+
+_OCCUPANCY_SPACING = 0.01
+"""A surface point has a sampled occupied point at about this distance (metres)."""
+
+
+def yaw_rotations(base: NDArray[np.floating]) -> Array:
+    """Rotations of all yaws of grasp points, `R_k = R_base Rz(k * 36 deg)`.
+
+    Args:
+        base: (G, 3, 3) rotation at yaw 0.
+
+    Returns:
+        (G, 5, 3, 3) float32.
+    """
+    angles = YAW_STEP * np.arange(YAWS_PER_POINT)
+    turns = np.zeros((YAWS_PER_POINT, 3, 3))
+    turns[:, 0, 0] = turns[:, 1, 1] = np.cos(angles)
+    turns[:, 1, 0] = np.sin(angles)
+    turns[:, 0, 1] = -turns[:, 1, 0]
+    turns[:, 2, 2] = 1.0
+    return (base[:, None].astype(np.float64) @ turns).astype(np.float32)
+
+
+def balanced_choice(
+    positive: NDArray[np.bool_], count: int, positive_share: float, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Indices of at most `count` grasps, positives first up to a share, negatives filling up.
+
+    Where negatives run short, further positives take their places; nothing is repeated, so fewer
+    than `count` indices come back if the scene has fewer grasps.
+
+    Args:
+        positive: (G,) bool labels.
+        count: places to fill.
+        positive_share: largest share of the places that positives take while negatives last.
+        rng: decides which are taken, and their order.
+
+    Returns:
+        (n,) indices, n <= count, in random order.
+    """
+    positives = rng.permutation(np.flatnonzero(positive))
+    negatives = rng.permutation(np.flatnonzero(~positive))
+    taken = min(len(positives), round(positive_share * count))
+    filled = min(len(negatives), count - taken)
+    taken = min(len(positives), count - filled)
+    return rng.permutation(np.concatenate([positives[:taken], negatives[:filled]]))
+
+
+def free_negatives(
+    inside: Array, count: int, query_setback: float, rng: np.random.Generator
+) -> Array:
+    """Query points at which no grasp can succeed whatever its orientation.
+
+    Half of them (rounded down) lie inside objects if the setback puts the palm at the query point;
+    the others lie below the table or out of the fingers' reach of every object.
+
+    Args:
+        inside: (n, 3) points known to lie within objects, metres.
+        count: number wanted.
+        query_setback: distance from query point to tip along the approach, metres.
+        rng: source of the draws.
+
+    Returns:
+        (m, 3) metres, m <= count (fewer where the workspace has too little free space).
+    """
+    palm_at_query = query_setback >= FINGER_DEPTH - _PALM_CLEARANCE
+    within = inside[:0]
+    if palm_at_query and len(inside):
+        within = inside[rng.integers(len(inside), size=count // 2)]
+    wanted = count - len(within)
+    candidates = rng.uniform(0.0, WORKSPACE_SIZE, (8 * wanted, 3)).astype(np.float32)
+    known = candidates[:, 2] < TABLE_HEIGHT
+    if len(inside):
+        along = max(query_setback, FINGER_DEPTH - query_setback)
+        reach = np.hypot(along, MAX_WIDTH / 2) + _OCCUPANCY_SPACING
+        sample = inside[rng.permutation(len(inside))[:1024]]
+        squared = ((candidates[:, None] - sample[None]) ** 2).sum(-1).min(1)
+        known |= squared > reach**2
+    else:
+        known[:] = True
+    return np.concatenate([within, candidates[known][:wanted]])

@@ -1,0 +1,169 @@
+"""Train a grasp model: `python -m equigrasp.train model=equigiga data=pile`.
+
+Hydra composes `configs/train.yaml` (annotated: every option is explained there) and stops here;
+everything below takes plain arguments. Run the same command again to go on after an interruption.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+import equigrasp
+from equigrasp.data.dataset import DataSetError, GraspSceneDataset, SampleSettings
+from equigrasp.testing import equivariance_error
+from equigrasp.training.checkpoint import CheckpointError, load_checkpoint
+from equigrasp.training.loop import TrainResult, train
+from equigrasp.training.settings import TrainSettings
+
+log = logging.getLogger(__name__)
+
+
+def train_from_config(config: dict[str, Any]) -> TrainResult:
+    """Build data, model and loss from a composed configuration, train, and export the best.
+
+    Args:
+        config: `configs/train.yaml` with its groups, resolved to plain containers.
+
+    Returns:
+        The run's result; `<run_dir>/model.safetensors` and `model.json` hold the exported model.
+
+    Raises:
+        DataSetError, CheckpointError, ValueError, FloatingPointError: with what to do about it.
+    """
+    run_dir = Path(config["run_dir"])
+    settings = TrainSettings(seed=config["seed"], **config["trainer"])
+    build = partial(_instantiate, config["model"])
+    model = build()
+    train_data, val_data = build_data(config["data"], model, config["seed"])
+    log.info("training on %d scenes, validating on %d", len(train_data), len(val_data))
+    result = train(
+        build,
+        _instantiate(config["loss"]),
+        train_data,
+        val_data,
+        settings,
+        run_dir,
+        identity={
+            "model": config["model"],
+            "loss": config["loss"],
+            "draws": asdict(train_data.settings),
+            "train_scenes": train_data.fingerprint(),
+            "val_scenes": val_data.fingerprint(),
+        },
+        extra_metrics=partial(_equivariance, tsdf=val_data[0]["tsdf"]),
+    )
+    card = model_card(result, settings, train_data, val_data)
+    best = load_checkpoint(run_dir / "checkpoints" / "best")
+    model.load_state_dict(best.average)
+    equigrasp.save_model(model, run_dir / "model", card)
+    log.info("exported step %d to %s", result.best_step, run_dir / "model.safetensors")
+    return result
+
+
+def build_data(
+    data: dict[str, Any], model: nn.Module, seed: int
+) -> tuple[GraspSceneDataset, GraspSceneDataset]:
+    """Training and validation sets whose grids and query points suit a model.
+
+    Validation keeps the natural share of successes, asks only simulated candidates, and always
+    draws the same noise, views and points.
+
+    Args:
+        data: the `data` block of the configuration.
+        model: gives `resolution`, `encoding` and `query_setback`.
+        seed: seed of all draws.
+    """
+    sample = SampleSettings(
+        **data["sample"],
+        resolution=model.resolution,
+        encoding=model.encoding,
+        query_setback=model.query_setback,
+    )
+    checked = replace(
+        sample,
+        positive_share=None,
+        queries=data["validation_queries"],
+        quarter_turns=False,
+        mirrors=False,
+    )
+    common = {"seed": seed, "val_fraction": data["val_fraction"]}
+    cache = int(data["cache_gb"] * 2**30)
+    return (
+        GraspSceneDataset(
+            data["dirs"],
+            "train",
+            sample,
+            max_scenes=data["max_scenes"],
+            cache_bytes=cache,
+            **common,
+        ),
+        GraspSceneDataset(
+            data["dirs"], "val", checked, max_scenes=data["validation_scenes"], **common
+        ),
+    )
+
+
+def model_card(
+    result: TrainResult,
+    settings: TrainSettings,
+    train_data: GraspSceneDataset,
+    val_data: GraspSceneDataset,
+) -> dict[str, Any]:
+    """JSON-able facts that travel with the weights: data, draws, seeds, steps, metrics."""
+    return {
+        "equigrasp_version": equigrasp.__version__,
+        "seed": settings.seed,
+        "step": result.best_step,
+        "steps_planned": result.total,
+        "steps_done": result.step,
+        "validation": result.best_metrics,
+        "data": train_data.sources(),
+        "train_scenes": len(train_data),
+        "validation_scenes": len(val_data),
+        "split": "by scene: hash of the scene's file name",
+        "draws": asdict(train_data.settings),
+        "training": settings.identity(),
+    }
+
+
+def _equivariance(model: nn.Module, tsdf: Tensor) -> dict[str, float]:
+    """Largest deviation per output over the turns, on a validation scene."""
+    errors = equivariance_error(model, tsdf=tsdf[None])
+    return {f"equivariance_{name}": max(by_turn.values()) for name, by_turn in errors.items()}
+
+
+def _instantiate(block: dict[str, Any]) -> Any:
+    """Call the `_target_` of a configuration block; only this package's targets are allowed.
+
+    Raises:
+        ValueError: for any other target, since a configuration could otherwise run any code.
+    """
+    target = block.get("_target_", "")
+    if not target.startswith("equigrasp."):
+        raise ValueError(
+            f"_target_ is {target!r}; only names below `equigrasp.` may be instantiated"
+        )
+    return hydra.utils.instantiate(block)
+
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="train")
+def main(config: DictConfig) -> None:
+    """Command line: composes the configuration, trains, turns known errors into one message."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    try:
+        train_from_config(plain)
+    except (DataSetError, CheckpointError, ValueError, FloatingPointError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

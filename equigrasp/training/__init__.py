@@ -1,0 +1,1 @@
+"""Training of grasp models: settings, the loop, exact checkpoints and validation metrics."""

@@ -1,0 +1,236 @@
+"""The training loop: explicit, resumable, on one device or many (Lightning Fabric).
+
+One step encodes B scenes once each and queries Q grasp points and P occupancy points in each.
+Everything random is a function of the seed and the step, so a run that is killed and started
+again continues from its last checkpoint with the very numbers it would have had.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from equigrasp.training.evaluate import evaluate
+from equigrasp.training.loader import KeyedDataset, load_batches
+from equigrasp.training.run_log import RunLog
+from equigrasp.training.run_state import RunState, save_run, start_run
+from equigrasp.training.sampler import SceneSampler
+from equigrasp.training.schedule import learning_rate, update_average
+from equigrasp.training.settings import TrainSettings
+
+ExtraMetrics = Callable[[nn.Module], dict[str, float]]
+
+_MEASURED_STEPS = 20  # a schedule fitted to `max_minutes` is laid out after so many steps
+_TIME_FOR_STEPS = 0.85  # share of the time left that is planned for steps; the rest validates
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Outcome of a run: steps done of those planned, and the best validation."""
+
+    run_dir: Path
+    step: int
+    total: int
+    best_step: int
+    best_metrics: dict[str, float]
+
+
+class TrainingStep(nn.Module):
+    """Model and loss as one module, so that Fabric sees a single forward pass per step."""
+
+    def __init__(self, model: nn.Module, loss: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Losses of a batch (keys of `data/dataset.py`, stacked); "loss" is their weighted sum."""
+        features = self.model.encode(batch["tsdf"])
+        grasps = self.model.query_raw(features, batch["points"])
+        filled = self.model.query_raw(features, batch["occ_points"], outputs=("occupancy",))
+        return self.loss(grasps._replace(occupancy=filled.occupancy), batch)
+
+
+def train(
+    build_model: Callable[[], nn.Module],
+    loss: nn.Module,
+    train_data: KeyedDataset,
+    val_data: KeyedDataset,
+    settings: TrainSettings,
+    run_dir: Path,
+    *,
+    identity: dict[str, Any] | None = None,
+    extra_metrics: ExtraMetrics | None = None,
+) -> TrainResult:
+    """Train a model, from its last checkpoint in `run_dir` if there is one.
+
+    Args:
+        build_model: makes a freshly initialised model; called twice (weights, moving average).
+        loss: `(raw field, batch) -> {"loss": ..., parts}`.
+        train_data, val_data: items as `data/dataset.py` describes them.
+        settings: optimisation, cadence, hardware.
+        run_dir: gets `checkpoints/`, `metrics.jsonl`, `tensorboard/`.
+        identity: JSON-able facts that must be equal on resumption (model, data, draws).
+        extra_metrics: further validation numbers of a model in evaluation mode.
+
+    Returns:
+        What was reached; `checkpoints/best` and `checkpoints/last` hold the weights.
+
+    Raises:
+        CheckpointError: if `run_dir` holds a torn checkpoint or one of a different run.
+        FloatingPointError: if a gradient stops being finite.
+        ValueError: if a step needs more scenes than there are.
+    """
+    fabric = _launched(settings)
+    sampler = SceneSampler(
+        len(train_data), settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size
+    )
+    identity = {
+        **(identity or {}),
+        "training": settings.identity(),
+        "scenes": sampler.num_scenes,
+        "processes": sampler.world_size,
+    }
+    total = settings.planned_steps(sampler.steps_per_epoch)
+    run = start_run(build_model, settings, total, identity, run_dir, fabric)
+    module, optimizer = fabric.setup(TrainingStep(run.model, loss), run.optimizer)
+    run.average.to(fabric.device)
+    validate_every = settings.validate_every or sampler.steps_per_epoch
+    clock = _Clock(run.step, settings.max_minutes, fabric)
+    batches = load_batches(train_data, sampler.from_step(run.step), workers=settings.workers)
+
+    with RunLog(run_dir, run.step, progress=settings.progress, on=fabric.is_global_zero) as log:
+        while run.step != run.total:
+            if run.total is None and run.step >= _MEASURED_STEPS:
+                run.total = clock.fitted_length(run.step, settings.warmup_steps)
+                log.say(f"schedule fitted to {settings.max_minutes:g} min: {run.total} steps")
+
+            batch = {name: tensor.to(fabric.device) for name, tensor in next(batches).items()}
+            rate = _set_learning_rate(optimizer, run, settings)
+            losses = module(batch)
+            fabric.backward(losses["loss"])
+            norm = _clipped(fabric, module, optimizer, settings.grad_clip, run.step)
+            optimizer.step()
+            optimizer.zero_grad()
+            run.step += 1
+            update_average(run.average, run.model, settings.average_decay, run.step)
+
+            late = clock.is_up()
+            done = late or run.step == run.total
+            log.advance(run.step, run.total, losses["loss"])
+            if done or run.step % settings.log_every == 0:
+                values = {name: float(value.detach()) for name, value in losses.items()}
+                values |= {"learning_rate": rate, "grad_norm": norm, "minutes": clock.minutes()}
+                log.write(run.step, "train", values)
+            best = False
+            if done or run.step % validate_every == 0:
+                metrics = _validated(run, val_data, settings, extra_metrics, fabric)
+                best = run.keep_if_best(metrics)
+                log.write(run.step, "validation", metrics)
+                log.say(_summary(run, metrics, clock.minutes()))
+            if done or best or run.step % settings.checkpoint_every == 0:
+                save_run(run, run_dir, ("last", "best") if best else ("last",), fabric)
+            if late:
+                log.say(f"time is up after {run.step} of {run.total or 'unplanned'} steps")
+                break
+    batches.close()
+    return TrainResult(
+        run_dir, run.step, run.total or run.step, run.best_step, run.best_metrics or {}
+    )
+
+
+class _Clock:
+    """Wall time of this process's part of a run, agreed upon between processes."""
+
+    def __init__(self, first_step: int, max_minutes: float | None, fabric: Fabric) -> None:
+        self._first_step = first_step
+        self._max_minutes = max_minutes
+        self._fabric = fabric
+        self._started = time.perf_counter()
+
+    def minutes(self) -> float:
+        return (time.perf_counter() - self._started) / 60
+
+    def is_up(self) -> bool:
+        if self._max_minutes is None:
+            return False
+        return self._fabric.broadcast(self.minutes() > self._max_minutes)
+
+    def fitted_length(self, step: int, warmup: int) -> int:
+        """Steps of a run that is to end in time at the rate measured so far."""
+        per_step = self.minutes() / max(1, step - self._first_step)
+        left = int(_TIME_FOR_STEPS * ((self._max_minutes or 0) - self.minutes()) / per_step)
+        return self._fabric.broadcast(max(step + left, warmup + 1))
+
+
+def _launched(settings: TrainSettings) -> Fabric:
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    fabric = Fabric(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        num_nodes=settings.num_nodes,
+        precision=settings.precision,
+    )
+    fabric.launch()
+    return fabric
+
+
+def _validated(
+    run: RunState,
+    val_data: KeyedDataset,
+    settings: TrainSettings,
+    extra_metrics: ExtraMetrics | None,
+    fabric: Fabric,
+) -> dict[str, float]:
+    """Metrics of the averaged weights, computed by the first process, known to all."""
+    metrics: dict[str, float] = {}
+    if fabric.is_global_zero:
+        metrics = evaluate(run.average, val_data, workers=settings.workers, device=fabric.device)
+        metrics |= extra_metrics(run.average) if extra_metrics else {}
+        # Back to training mode, whose parameters and buffers are those of a checkpoint.
+        run.average.train()
+    return fabric.broadcast(metrics)
+
+
+def _set_learning_rate(
+    optimizer: torch.optim.Optimizer, run: RunState, settings: TrainSettings
+) -> float:
+    rate = learning_rate(
+        run.step,
+        peak=settings.learning_rate,
+        warmup=settings.warmup_steps,
+        total=run.total or settings.warmup_steps,
+        floor=settings.final_rate,
+    )
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return rate
+
+
+def _clipped(
+    fabric: Fabric, module: nn.Module, optimizer: torch.optim.Optimizer, limit: float, step: int
+) -> float:
+    try:
+        return float(fabric.clip_gradients(module, optimizer, max_norm=limit))
+    except RuntimeError as error:
+        raise FloatingPointError(
+            f"the gradient of step {step} is not finite ({error}); lower trainer.learning_rate, "
+            "or check the data set with `python -m equigrasp.data.verify`"
+        ) from error
+
+
+def _summary(run: RunState, metrics: dict[str, float], minutes: float) -> str:
+    return (
+        f"step {run.step}/{run.total} {minutes:.1f} min  "
+        f"AP {metrics['average_precision']:.3f}  AUROC {metrics['auroc']:.3f}  "
+        f"rotation {metrics['rotation_error_deg']:.1f} deg  "
+        f"width {metrics['width_error_mm']:.1f} mm  IoU {metrics['occupancy_iou']:.3f}"
+    )

@@ -1,0 +1,89 @@
+"""Everything about a training run that is neither the model nor the data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+RESUMABLE = frozenset(
+    {"max_minutes", "log_every", "checkpoint_every", "workers", "progress", "threads"}
+)
+"""Settings that may change when a run goes on; all others define the run."""
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Optimisation, cadence and hardware.
+
+    Attributes:
+        max_steps: length of the run, also of the learning-rate schedule. None: `epochs` decides.
+        epochs: passes over the training scenes where `max_steps` is None. With both None the
+            length is fitted to `max_minutes`: the rate of the first steps, all within warm-up,
+            is measured and the schedule is laid out to end in time.
+        max_minutes: stop after this wall time (of this process), whatever the schedule says.
+        batch_size: scenes per step and process.
+        learning_rate: peak rate of AdamW.
+        final_rate: last rate as a share of the peak (half a cosine in between).
+        warmup_steps: linear warm-up.
+        weight_decay: AdamW's.
+        grad_clip: largest global gradient norm.
+        average_decay: decay of the moving average of the weights; 0 validates the raw weights.
+        validate_every: steps between validations; None: once per epoch.
+        checkpoint_every: steps between checkpoints `last` (validation makes one anyway).
+        log_every: steps per line of `metrics.jsonl`.
+        seed: initialisation, order and every draw of the data.
+        workers: loader threads.
+        threads: torch threads of the training process; None leaves torch's choice.
+        accelerator, devices, num_nodes, precision: handed to Lightning Fabric; precision is for
+            example "32-true" or "bf16-mixed".
+        progress: progress bar on terminals.
+    """
+
+    max_steps: int | None = None
+    epochs: int | None = 12
+    max_minutes: float | None = None
+    batch_size: int = 8
+    learning_rate: float = 5e-4
+    final_rate: float = 0.02
+    warmup_steps: int = 100
+    weight_decay: float = 1e-4
+    grad_clip: float = 1.0
+    average_decay: float = 0.998
+    validate_every: int | None = None
+    checkpoint_every: int = 250
+    log_every: int = 10
+    seed: int = 0
+    workers: int = 1
+    threads: int | None = None
+    accelerator: str = "auto"
+    devices: int = 1
+    num_nodes: int = 1
+    precision: str = "32-true"
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        if self.max_steps is None and self.epochs is None and self.max_minutes is None:
+            raise ValueError(
+                "max_steps, epochs and max_minutes are all null, so the run has no end; set one"
+            )
+        for name in ("max_steps", "epochs", "max_minutes", "validate_every"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} is {value}; it must be positive or null")
+        for name in ("batch_size", "checkpoint_every", "log_every", "learning_rate", "grad_clip"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
+        if not 0 <= self.average_decay < 1:
+            raise ValueError(f"average_decay is {self.average_decay}; it must lie in [0, 1)")
+        if not 0 <= self.final_rate <= 1:
+            raise ValueError(f"final_rate is {self.final_rate}; it is a share of the peak rate")
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that must not change between a checkpoint and its resumption."""
+        return {key: value for key, value in asdict(self).items() if key not in RESUMABLE}
+
+    def planned_steps(self, steps_per_epoch: int) -> int | None:
+        """Length of the run in steps, None where it has to be fitted to `max_minutes`."""
+        if self.max_steps is not None:
+            return self.max_steps
+        return None if self.epochs is None else self.epochs * steps_per_epoch
