@@ -115,8 +115,8 @@ def _find(name_or_path: str | os.PathLike) -> tuple[Path, Path]:
         if target.is_file() and note.is_file():
             return target, note
     raise FileNotFoundError(
-        f"no model at {str(name_or_path)!r}: give a path to a .safetensors file with its .json beside "
-        f"it, a checkpoint folder, or one of {shipped_names()}"
+        f"no model at {str(name_or_path)!r}: give a .safetensors file with its .json beside it, "
+        f"a checkpoint folder, or one of {shipped_names()}"
     )
 
 

@@ -30,7 +30,7 @@ class EquiGIGA(GraspModel):
     """Scene encoder and four equivariant heads.
 
     Args:
-        resolution: voxels per side, divisible by 2**(depth - 1); 40 as published, 60 for more detail.
+        resolution: voxels per side, divisible by 2**(depth - 1); 40 as published, 60 is finer.
         encoding: TSDF encoding, "full" (tells free from unobserved) or "published".
         query_setback: metres from the tip back to the query point; 0.05 is the finger root.
         fields: regular fields at full resolution (8 fields are 32 channels).

@@ -97,7 +97,7 @@ class DoubleConv(nn.Module):
 
 
 class UpConv(nn.Module):
-    """Double the resolution bilinearly (corners not aligned), then convolve; exact on even grids."""
+    """Double the resolution bilinearly (corners not aligned), then convolve; exact."""
 
     def __init__(self, source: FieldType, target: FieldType, bank: BasisBank, norm: str) -> None:
         super().__init__()

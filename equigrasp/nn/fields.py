@@ -67,7 +67,7 @@ def representation(group: str, kind: str) -> Tensor:
 
 
 def act_on_channels(x: Tensor, field: FieldType, power: int, dim: int = 1) -> Tensor:
-    """Apply the generator's `power`-th iterate to the channel axis `dim`, leaving positions alone."""
+    """Apply a power of the generator to the channel axis `dim`, leaving positions alone."""
     parts = []
     for piece, (kind, count, size) in zip(_split(x, field, dim), field.blocks(), strict=True):
         matrix = torch.matrix_power(representation(field.group, kind), power % ORDER[field.group])

@@ -25,7 +25,7 @@ class ResidualMLPBlock(nn.Module):
 
 
 class Head(nn.Module):
-    """C4-equivariant MLP on point features; no coordinates enter, so position acts by features only.
+    """C4-equivariant MLP on point features; no coordinates enter but through the features.
 
     Args:
         source: type of the point features.

@@ -45,7 +45,7 @@ def project_table(volume: Tensor) -> Tensor:
 
 
 def project_sides(volume: Tensor, fields: int) -> tuple[Tensor, Tensor]:
-    """Aligned side planes A (B, C, X, Z) and B (B, C, Y, Z) of lifted regular fields, as C2 fields."""
+    """Aligned side planes A (B, C, X, Z) and B (B, C, Y, Z) of lifted fields, as C2 fields."""
     a = turn_to_mirror(volume.mean(3), fields)
     b = turn_to_mirror(roll_back(volume.mean(2), fields), fields)
     return a, b
@@ -54,7 +54,7 @@ def project_sides(volume: Tensor, fields: int) -> tuple[Tensor, Tensor]:
 def sample_plane(plane: Tensor, first: Tensor, second: Tensor) -> Tensor:
     """Bilinear values of a plane at normalised coordinates in [-0.5, 0.5].
 
-    Pixel i sits at (i + 0.5) / N - 0.5 like the voxel it came from; outside, the border value holds.
+    Pixel i sits at (i + 0.5) / N - 0.5 like its voxel; outside, the border value holds.
 
     Args:
         plane: (B, C, N, M).

@@ -13,6 +13,8 @@ import io
 import warnings
 from collections.abc import Mapping
 from functools import cache
+from types import ModuleType
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -125,13 +127,13 @@ def _escnn_layer(group: str, kind_in: str, kind_out: str, kernel_size: int, ndim
     return conv(*types, kernel_size=kernel_size, bias=False, initialize=False)
 
 
-def _escnn_plane(gspaces, group: str, ndim: int):
+def _escnn_plane(gspaces: ModuleType, group: str, ndim: int) -> Any:
     if group == "C4":
         return gspaces.rot2dOnR3(4) if ndim == 3 else gspaces.rot2dOnR2(4)
     return gspaces.flip2dOnR2(axis=0.0)
 
 
-def _import_escnn():
+def _import_escnn() -> tuple[ModuleType, ModuleType]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # notices about optional packages we never use
         try:
