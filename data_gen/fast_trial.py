@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_gen.sweep import path_offsets
+from data_gen.sweep import arrival_offset
 from equigrasp.constants import MAX_WIDTH
 from sim.grasp_trial import (
     APPROACH_DISTANCE,
@@ -22,6 +22,8 @@ from sim.grasp_trial import (
     TrialOutcome,
     increments,
     lifted_body,
+    move,
+    pregrasp,
     retreat_offset,
 )
 from sim.gripper import Gripper
@@ -41,10 +43,10 @@ class EarlyExit:
     """
 
     stall_steps: int = 4
-    stall_change: float = 1e-4
-    lift_increments: int = 10
-    stable_increments: int = 5
-    stable_change: float = 1e-4
+    stall_change: float = 3e-4
+    lift_increments: int = 5
+    stable_increments: int = 3
+    stable_change: float = 3e-4
 
 
 EARLY_EXIT = EarlyExit()
@@ -59,7 +61,7 @@ def approach_steps() -> int:
 def start_pose(pose: np.ndarray) -> np.ndarray:
     """(4, 4) pose of the hand at the end of the approach, short of the commanded `pose`."""
     T = pose.copy()
-    T[:3, 3] += path_offsets()[-1] * pose[:3, 2]
+    T[:3, 3] += arrival_offset() * pose[:3, 2]
     return T
 
 
@@ -78,8 +80,32 @@ def short_trial(
     count, steps = increments(APPROACH_DISTANCE)
     speed = APPROACH_DISTANCE / count / (steps * TIME_STEP)
     gripper.set_velocity(speed * pose[:3, 2])
+    return _close_and_lift(world, gripper, pose, early)
+
+
+def audit_trial(
+    world: World, gripper: Gripper, begin: Snapshot, pose: np.ndarray, early: EarlyExit
+) -> TrialOutcome:
+    """Simulate the approach step by step, then close and lift; nothing is taken for granted.
+
+    Args:
+        begin: the scene as found, gripper loaded.
+        pose: (4, 4) TCP pose.
+    """
+    world.restore(begin)
+    gripper.teleport(pregrasp(pose))
+    made, touched = move(world, gripper, pose, stop_on_contact=True)
+    if touched:
+        fate = Fate.COLLISION_START if made == 1 else Fate.COLLISION_APPROACH
+        return TrialOutcome(False, MAX_WIDTH, fate, touched=frozenset(touched))
+    return _close_and_lift(world, gripper, pose, early)
+
+
+def _close_and_lift(
+    world: World, gripper: Gripper, pose: np.ndarray, early: EarlyExit
+) -> TrialOutcome:
     _close(world, gripper, early)
-    if _lost(gripper):
+    if gripper.width <= MIN_SUCCESS_WIDTH or not gripper.contacts():
         return TrialOutcome(False, gripper.width, Fate.EMPTY_CLOSE)
     return _lift(world, gripper, pose, early)
 
@@ -92,10 +118,6 @@ def _close(world: World, gripper: Gripper, early: EarlyExit) -> None:
         previous, width = width, gripper.width
         if abs(previous - width) < early.stall_change or width <= MIN_SUCCESS_WIDTH:
             return
-
-
-def _lost(gripper: Gripper) -> bool:
-    return gripper.width <= MIN_SUCCESS_WIDTH or not gripper.contacts()
 
 
 def _lift(world: World, gripper: Gripper, pose: np.ndarray, early: EarlyExit) -> TrialOutcome:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_gen.fast_trial import EARLY_EXIT, EarlyExit, approach_steps, short_trial
+from data_gen.fast_trial import EARLY_EXIT, EarlyExit, approach_steps, audit_trial, short_trial
 from data_gen.propose import Candidates
 from data_gen.sweep import ContactSweep, ray_collision, region_empty, table_clearance
 from equigrasp.constants import MAX_WIDTH, YAW_STEP, YAWS_PER_POINT
@@ -120,8 +120,8 @@ def label_fast(
 ) -> Labels:
     """Label by geometry first, and by a shortened trial where geometry does not decide.
 
-    A random share of the rejected yaws is simulated all the same, with the full trial on a
-    persistent gripper; its outcome is then the label, and `yaw_audited` marks it.
+    A random share of the rejected yaws is simulated all the same, approach included; its outcome
+    is then the label, and `yaw_audited` marks it.
 
     Args:
         world: holds the scene; it is left as it was found.
@@ -152,11 +152,10 @@ def label_fast(
     )
     open_ = labels.yaw_fate == Fate.SUCCESS
     labels.yaw_audited[:] = ~open_ & (rng.random(open_.shape) < audit)
-    for index in map(tuple, np.argwhere(labels.yaw_audited)):
-        world.restore(begin)
-        _store(labels, index, execute_grasp(world, gripper, poses[index]))
     iterations = world.solver_iterations
     world.set_solver_iterations(solver_iterations)
+    for index in map(tuple, np.argwhere(labels.yaw_audited)):
+        _store(labels, index, audit_trial(world, gripper, begin, poses[index], early))
     for index in map(tuple, np.argwhere(open_)):
         _store(labels, index, short_trial(world, gripper, approached, poses[index], early))
     world.set_solver_iterations(iterations)

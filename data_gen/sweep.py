@@ -53,11 +53,21 @@ def drive_lag(count: int, steps: int, increment: float) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def path_offsets() -> np.ndarray:
-    """(n,) places along the approach, relative to the grasp, where the trial looks for contacts."""
+    """(n,) places along the approach, relative to the grasp, where the trial looks for contacts.
+
+    Bullet finds the contacts of a step before it moves the bodies: what is seen after an increment
+    is where the hand was one step earlier.
+    """
     count, steps = increments(APPROACH_DISTANCE)
     increment = APPROACH_DISTANCE / count
-    places = np.arange(1, count + 1) * increment - drive_lag(count, steps, increment)
-    return places - APPROACH_DISTANCE
+    seen = drive_lag(count, steps, increment) / DRIVE_GAIN
+    return np.arange(1, count + 1) * increment - seen - APPROACH_DISTANCE
+
+
+def arrival_offset() -> float:
+    """Where the hand is at the end of the approach, along it and relative to the grasp."""
+    count, steps = increments(APPROACH_DISTANCE)
+    return -float(drive_lag(count, steps, APPROACH_DISTANCE / count)[-1])
 
 
 @lru_cache(maxsize=1)
