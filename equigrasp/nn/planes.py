@@ -39,15 +39,23 @@ def roll_back(x: Tensor, fields: int) -> Tensor:
     return x.unflatten(1, (fields, 4)).roll(-1, 2).flatten(1, 2)
 
 
+def mean_over(x: Tensor, dim: int) -> Tensor:
+    """Mean over one axis.
+
+    Scaling after the sum keeps the backward pass off the volume: its gradient is a broadcast view.
+    """
+    return x.sum(dim) * (1.0 / x.shape[dim])
+
+
 def project_table(volume: Tensor) -> Tensor:
     """Mean over z: (B, C, X, Y, Z) -> (B, C, X, Y)."""
-    return volume.mean(4)
+    return mean_over(volume, 4)
 
 
 def project_sides(volume: Tensor, fields: int) -> tuple[Tensor, Tensor]:
     """Aligned side planes A (B, C, X, Z) and B (B, C, Y, Z) of lifted fields, as C2 fields."""
-    a = turn_to_mirror(volume.mean(3), fields)
-    b = turn_to_mirror(roll_back(volume.mean(2), fields), fields)
+    a = turn_to_mirror(mean_over(volume, 3), fields)
+    b = turn_to_mirror(roll_back(mean_over(volume, 2), fields), fields)
     return a, b
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from equigrasp.nn.fields import FieldType
-from equigrasp.nn.planes import mirror_to_turn, project_sides, roll_back, turn_to_mirror
+from equigrasp.nn.planes import mean_over, mirror_to_turn, project_sides, roll_back, turn_to_mirror
 
 SIDE_FEATURES = ("induced", "sum", "plain")
 
@@ -54,8 +54,8 @@ class InducedSides:
 
     def table_to_sides(self, xy: Tensor, fields: int) -> tuple[Tensor, Tensor]:
         """Profiles (B, C, X) and (B, C, Y) of the table plane for the two side planes."""
-        a = turn_to_mirror(xy.mean(3), fields)
-        return a, turn_to_mirror(roll_back(xy.mean(2), fields), fields)
+        a = turn_to_mirror(mean_over(xy, 3), fields)
+        return a, turn_to_mirror(roll_back(mean_over(xy, 2), fields), fields)
 
     def profile_field(self, fields: int) -> FieldType:
         return FieldType("C2", regular=2 * fields)
@@ -74,8 +74,9 @@ class SummedSides(InducedSides):
         return FieldType("C4", trivial=side.regular + side.trivial)
 
     def project(self, volume: Tensor, lifted: int) -> tuple[Tensor, Tensor]:
-        invariant = volume.unflatten(1, (lifted, 4)).amax(2)
-        return invariant.mean(3), invariant.mean(2)
+        planes = mean_over(volume, 3), mean_over(volume, 2)
+        a, b = (plane.unflatten(1, (lifted, 4)).mean(2) for plane in planes)
+        return a, b
 
     def join(self, a: Tensor | None, b: Tensor | None, side: FieldType, dim: int = 1) -> Tensor:
         total = a if b is None else b if a is None else a + b
@@ -85,7 +86,7 @@ class SummedSides(InducedSides):
 
     def table_to_sides(self, xy: Tensor, fields: int) -> tuple[Tensor, Tensor]:
         invariant = xy.unflatten(1, (fields, 4)).mean(2)
-        return invariant.mean(3), invariant.mean(2)
+        return mean_over(invariant, 3), mean_over(invariant, 2)
 
     def profile_field(self, fields: int) -> FieldType:
         return FieldType("C2", trivial=fields)
@@ -109,7 +110,7 @@ class PlainSides:
         return FieldType("C4", trivial=2 * side.trivial)
 
     def project(self, volume: Tensor, lifted: int) -> tuple[Tensor, Tensor]:
-        return volume.mean(3), volume.mean(2)
+        return mean_over(volume, 3), mean_over(volume, 2)
 
     def join(self, a: Tensor | None, b: Tensor | None, side: FieldType, dim: int = 1) -> Tensor:
         a = torch.zeros_like(b) if a is None else a
