@@ -14,9 +14,9 @@ EXTRAS=${EXTRAS:-dev}
 TORCH=${TORCH:-auto}
 TORCH_VERSION=2.13.0
 TORCH_INDEX=https://download.pytorch.org/whl/cpu
-PACKAGES="libusb-1.0-0 libgl1 libgomp1"           # what open3d loads ...
-LIBRARIES="libusb-1.0.so.0 libGL.so.1 libgomp.so.1" # ... under these names
-STATE=$VENV/.equigrasp-state                       # "installing", or "ready" and what was installed
+PACKAGES="libusb-1.0-0 libgl1 libegl1 libgomp1" # what open3d loads ...
+LIBRARIES="libusb-1.0.so.0 libGL.so.1 libEGL.so.1 libgomp.so.1" # ... under these names
+STATE=$VENV/.equigrasp-state # "installing", or "ready" and what was installed
 IN_RANGE='import sys; sys.exit(not ((3, 10) <= sys.version_info[:2] < (3, 12)
           and sys.implementation.name == "cpython"))'
 
@@ -40,12 +40,10 @@ apt_install() {
     command -v apt-get >/dev/null || return 1
     as_root true || return 1
     say "apt-get install $*"
-    local options="-qq -o Acquire::http::Timeout=20 -o Acquire::Retries=1 -o DPkg::Lock::Timeout=120"
-    # shellcheck disable=SC2086
-    as_root apt-get $options update >/dev/null || true
-    # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get $options install -y --no-install-recommends \
-        "$@" >/dev/null
+    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::http::Timeout=20
+        -o Acquire::Retries=1 -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0)
+    as_root "${apt[@]}" update >/dev/null || true
+    as_root "${apt[@]}" install -y --no-install-recommends "$@" >/dev/null
 }
 
 find_python() { # print the first CPython 3.10 or 3.11 found
@@ -60,12 +58,23 @@ find_python() { # print the first CPython 3.10 or 3.11 found
     return 1
 }
 
-ensure_venv_module() { # Debian and Ubuntu keep it in a package of its own
+ensure_venv_module() { # Debian and Ubuntu keep ensurepip in a package of its own
     "$1" -c 'import venv, ensurepip' 2>/dev/null && return
+    "$1" -c 'import venv, pip' 2>/dev/null && return # make_venv does without ensurepip
     local package
     package=python$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv
     apt_install "$package" && "$1" -c 'import venv, ensurepip' 2>/dev/null && return
     stop "$1 has no venv module. As root, run:" "apt-get install -y $package $PACKAGES"
+}
+
+make_venv() { # with interpreter $1 in folder $2
+    ensure_venv_module "$1"
+    if "$1" -c 'import ensurepip' 2>/dev/null; then
+        "$1" -m venv --clear "$2"
+    else
+        "$1" -m venv --clear --without-pip "$2"
+        "$1" -m pip --python "$2/bin/python" install -q --timeout 20 --retries 2 pip
+    fi
 }
 
 make_venv_with_uv() { # the system's Python is too old or too new: let uv fetch CPython 3.11
@@ -75,8 +84,7 @@ make_venv_with_uv() { # the system's Python is too old or too new: let uv fetch 
     scratch=$(mktemp -d)
     uv=$(command -v uv || true)
     if [ -z "$uv" ] && command -v python3 >/dev/null; then
-        ensure_venv_module python3
-        python3 -m venv "$scratch/venv"
+        make_venv python3 "$scratch/venv"
         "$scratch/venv/bin/pip" install -q --timeout 15 --retries 2 uv && uv=$scratch/venv/bin/uv
     fi
     if [ -z "$uv" ] || ! timeout 300 "$uv" venv -q --seed --clear --python 3.11 "$VENV"; then
@@ -101,9 +109,8 @@ ensure_venv() {
     fi
     local python
     if python=$(find_python); then
-        ensure_venv_module "$python"
         say "making $VENV with $("$python" --version) ($python)"
-        "$python" -m venv --clear "$VENV"
+        make_venv "$python" "$VENV"
     else
         make_venv_with_uv
     fi
