@@ -25,7 +25,7 @@ Array = NDArray[np.float32]
 _PALM_CLEARANCE = 0.004
 """The palm lies this far beyond the finger root, that is 46 mm behind the tips."""
 
-_OCCUPANCY_SPACING = 0.01
+_OCCUPANCY_SPACING = 0.015
 """A surface point has a sampled occupied point at about this distance (metres)."""
 
 
@@ -99,7 +99,7 @@ def free_negatives(
     if len(inside):
         along = max(query_setback, FINGER_DEPTH - query_setback)
         reach = np.hypot(along, MAX_WIDTH / 2) + _OCCUPANCY_SPACING
-        sample = inside[rng.permutation(len(inside))[:1024]]
+        sample = inside[rng.permutation(len(inside))[:2048]]
         squared = ((candidates[:, None] - sample[None]) ** 2).sum(-1).min(1)
         known |= squared > reach**2
     else:

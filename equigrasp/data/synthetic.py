@@ -213,7 +213,7 @@ def _extent(shape: Shape, direction: Array) -> float:
 
 
 def _holds(shape: Shape, tip: Array, rotation: Array, width: float) -> bool:
-    """Fingers straddle the middle of the shape, deep enough, closing square to it, off the table."""
+    """Fingers straddle the middle of the shape, deep enough, square to it and off the table."""
     approach, closing = rotation[:, 2], rotation[:, 1]
     offset = shape.centre - tip
     square = not shape.box or np.abs(shape.rotation.T @ closing).max() > np.cos(np.radians(20))

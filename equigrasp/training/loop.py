@@ -101,7 +101,6 @@ def train(
     total = settings.planned_steps(sampler.steps_per_epoch)
     run = start_run(build_model, settings, total, identity, run_dir, fabric)
     module, optimizer = fabric.setup(TrainingStep(run.model, loss), run.optimizer)
-    run.average.to(fabric.device)
     validate_every = settings.validate_every or sampler.steps_per_epoch
     clock = _Clock(run.step, settings.max_minutes, fabric)
     batches = load_batches(train_data, sampler.from_step(run.step), workers=settings.workers)

@@ -72,7 +72,7 @@ def start_run(
         CheckpointError: if that checkpoint is torn or belongs to a run of another identity.
     """
     fabric.seed_everything(settings.seed, verbose=False)
-    model, average = build_model(), build_model()
+    model, average = build_model().to(fabric.device), build_model().to(fabric.device)
     average.load_state_dict(model.state_dict())
     average.requires_grad_(False)
     optimizer = torch.optim.AdamW(

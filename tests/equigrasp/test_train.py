@@ -1,0 +1,157 @@
+"""The command line: a killed and restarted run, the exported model, errors in one line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+import equigrasp
+from equigrasp.data.synthetic import write_synthetic_data_set
+from equigrasp.train import train_from_config
+from equigrasp.training.checkpoint import load_checkpoint
+from equigrasp.training.run_log import read_records
+
+_CONFIGS = Path(equigrasp.__file__).parents[1] / "configs"
+_TINY = [
+    "trainer=quick",
+    *("model.resolution=16", "model.fields=2", "model.depth=2"),
+    *("model.head_fields=4", "model.head_blocks=1"),
+    *("data.sample.queries=24", "data.sample.occupancy_points=48", "data.validation_queries=24"),
+    *("trainer.max_steps=40", "trainer.batch_size=2", "trainer.threads=1"),
+    *("trainer.validate_every=20", "trainer.checkpoint_every=4", "trainer.log_every=1"),
+]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("data") / "made_up"
+    write_synthetic_data_set(directory, 8, seed=2, grasps=40, occupancy_points=500)
+    return directory
+
+
+def _overrides(data_dir, run_dir):
+    return [*_TINY, "name=tiny", f"data.dirs=[{data_dir}]", f"run_dir={run_dir}"]
+
+
+def _config(*overrides):
+    with initialize_config_dir(str(_CONFIGS), version_base="1.3"):
+        return OmegaConf.to_container(compose("train", list(overrides)), resolve=False)
+
+
+def _composed(data_dir, run_dir, *more):
+    with initialize_config_dir(str(_CONFIGS), version_base="1.3"):
+        config = compose("train", [*_overrides(data_dir, run_dir), *more])
+        return OmegaConf.to_container(config, resolve=True)
+
+
+def _start(data_dir, run_dir, *more):
+    return subprocess.Popen(
+        [sys.executable, "-m", "equigrasp.train", *_overrides(data_dir, run_dir), *more],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=run_dir.parent,
+    )
+
+
+def _numbers(run_dir):
+    kept = ("step", "kind", "loss", "grad_norm", "average_precision", "rotation_error_deg")
+    records = read_records(run_dir / "metrics.jsonl")
+    return [{name: record.get(name) for name in kept} for record in records]
+
+
+def test_killed_and_restarted_equals_uninterrupted(data_dir, tmp_path):
+    before = torch.get_num_threads()
+    train_from_config(_composed(data_dir, tmp_path / "whole"))
+    torch.set_num_threads(before)
+
+    killed = _start(data_dir, tmp_path / "parts")
+    try:
+        while len(read_records(tmp_path / "parts" / "metrics.jsonl", "train")) < 10:
+            assert killed.poll() is None, killed.communicate()[0]
+            time.sleep(0.02)
+        os.kill(killed.pid, signal.SIGKILL)
+    finally:
+        killed.kill()
+        killed.communicate()
+    reached = read_records(tmp_path / "parts" / "metrics.jsonl")[-1]["step"]
+    assert 10 <= reached < 40
+
+    resumed = _start(data_dir, tmp_path / "parts")
+    output, _ = resumed.communicate(timeout=200)
+    assert resumed.returncode == 0, output
+    assert _numbers(tmp_path / "parts") == _numbers(tmp_path / "whole")
+    assert len(_numbers(tmp_path / "whole")) == 42
+    weights = [
+        load_checkpoint(tmp_path / name / "checkpoints" / "last").average
+        for name in ("whole", "parts")
+    ]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_the_export_is_the_best_average_with_its_card(data_dir, tmp_path):
+    before = torch.get_num_threads()
+    config = _composed(data_dir, tmp_path / "run", "trainer.max_steps=6", "trainer.warmup_steps=2")
+    result = train_from_config(config)
+    torch.set_num_threads(before)
+    model = equigrasp.load_model(tmp_path / "run", frozen=False)
+    best = load_checkpoint(tmp_path / "run" / "checkpoints" / "best").average
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, best[name]), name
+    card = json.loads((tmp_path / "run" / "model.json").read_text())
+    assert card["config"]["fields"] == 2
+    assert card["step"] == result.best_step
+    assert card["data"][0]["name"] == "made_up"
+    assert card["train_scenes"] + card["validation_scenes"] == 8
+    assert card["draws"]["noise"] == "gamma"
+    assert card["seed"] == 0
+    measured = card["validation"]
+    assert 0 <= measured["average_precision"] <= 1
+    # The default model is exact, and the report says so.
+    assert measured["equivariance_quality"] < 1e-4
+    assert measured["equivariance_rotation"] < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("data.dirs=[nowhere]", "data set nowhere does not exist"),
+        ("data.sample.noise=salt", "none, gaussian, gamma"),
+        ("trainer.batch_size=100", "trainer.batch_size"),
+    ],
+)
+def test_errors_name_the_fault(data_dir, tmp_path, change, message):
+    with pytest.raises((RuntimeError, ValueError), match=message):
+        train_from_config(_composed(data_dir, tmp_path / "run", change))
+
+
+def test_the_command_line_turns_an_error_into_one_line(tmp_path):
+    process = _start("nowhere", tmp_path / "run")
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 1
+    assert "error: data set nowhere does not exist" in output
+    assert "Traceback" not in output
+
+
+def test_foreign_targets_are_refused(data_dir, tmp_path):
+    config = _composed(data_dir, tmp_path / "run")
+    config["loss"] = {"_target_": "os.system", "command": "true"}
+    with pytest.raises(ValueError, match=r"os\.system"):
+        train_from_config(config)
+
+
+@pytest.mark.parametrize("data", ["pile", "packed", "both"])
+@pytest.mark.parametrize("trainer", ["laptop", "gpu", "quick"])
+def test_every_group_composes(data, trainer):
+    config = _config(f"data={data}", f"trainer={trainer}")
+    assert config["data"]["name"] == data
+    assert config["model"]["_target_"].startswith("equigrasp.")
