@@ -25,6 +25,10 @@ from equigrasp.nn.fields import ORDER, FieldType, representation
 POINT = 0
 """Kernel size that stands for a linear map without any spatial axes."""
 
+FREQUENCIES = 4.0
+"""Angular frequency cutoff per unit radius. escnn's default keeps 24 of the 36 independent 3x3
+kernels between two regular C4 fields; this one keeps all, at the same cost per convolution."""
+
 
 class BasisBank:
     """Kernel bases by name, computed by escnn on first use unless they were given.
@@ -124,7 +128,13 @@ def _escnn_layer(group: str, kind_in: str, kind_out: str, kernel_size: int, ndim
     if kernel_size == POINT:
         return enn.Linear(*types, bias=False, initialize=False)
     conv = enn.R3Conv if ndim == 3 else enn.R2Conv
-    return conv(*types, kernel_size=kernel_size, bias=False, initialize=False)
+    return conv(
+        *types,
+        kernel_size=kernel_size,
+        bias=False,
+        initialize=False,
+        frequencies_cutoff=FREQUENCIES,
+    )
 
 
 def _escnn_plane(gspaces: ModuleType, group: str, ndim: int) -> Any:
