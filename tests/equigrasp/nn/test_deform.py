@@ -1,0 +1,110 @@
+import pytest
+import torch
+
+from equigrasp.nn.deform import TAPS, DeformableConv, offset_maps, sample_taps
+from equigrasp.nn.fields import FieldType, act_on_plane
+from equigrasp.nn.steerable import BasisBank
+
+FIELD = {"C4": FieldType("C4", regular=2), "C2": FieldType("C2", regular=4)}
+
+
+def deformed(group, mode, dtype=torch.float64):
+    torch.manual_seed(1)
+    layer = DeformableConv(FIELD[group], FIELD[group], BasisBank(), mode)
+    layer.predict.reset_parameters(gain=1.0)  # offsets of about one pixel
+    return layer.to(dtype)
+
+
+@pytest.mark.parametrize("group", ["C4", "C2"])
+@pytest.mark.parametrize("mode", ["orbit", "full"])
+def test_commutes_with_the_group_at_non_zero_offsets(group, mode):
+    layer, field = deformed(group, mode), FIELD[group]
+    x = torch.randn(2, field.channels, 8, 8, dtype=torch.float64)
+    offsets = torch.einsum("tc,bchw->bthw", layer.offset_map, layer.predict(x))
+    assert offsets.std() > 0.3
+    for power in (1, 2, 3):
+        moved = layer(act_on_plane(x, field, power))
+        expected = act_on_plane(layer(x), field, power)
+        assert (moved - expected).abs().max() < 1e-11 * expected.abs().max()
+
+
+def test_free_offsets_do_not_commute():
+    field = FIELD["C4"]
+    layer = deformed("C4", "full")
+    mixer = torch.randn_like(layer.offset_map)
+    layer.offset_map = mixer  # any other assignment of predicted numbers to taps
+    x = torch.randn(1, field.channels, 8, 8, dtype=torch.float64)
+    error = layer(act_on_plane(x, field)) - act_on_plane(layer(x), field)
+    assert error.abs().max() > 0.1
+
+
+@pytest.mark.parametrize("group", ["C4", "C2"])
+@pytest.mark.parametrize("mode", ["orbit", "full"])
+def test_starts_as_the_ordinary_convolution(group, mode):
+    field = FIELD[group]
+    layer = DeformableConv(field, field, BasisBank(), mode)
+    x = torch.randn(2, field.channels, 10, 10)
+    assert torch.allclose(layer(x), layer.conv(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("group", ["C1", "C2", "C4"])
+def test_full_offsets_are_unrestricted(group):
+    field, offset, mask = offset_maps(group, "full")
+    assert field.channels == 27
+    assert torch.linalg.matrix_rank(offset) == 18
+    assert torch.linalg.matrix_rank(mask) == 9
+
+
+@pytest.mark.parametrize("group", ["C2", "C4"])
+def test_orbit_offsets_are_a_shift_and_two_scalings(group):
+    field, offset, mask = offset_maps(group, "orbit")
+    assert mask is None
+    assert torch.linalg.matrix_rank(offset) == 4
+    assert field.channels in (4, 5)
+    by_tap = offset.unflatten(0, (9, 2))
+    assert torch.equal(by_tap[:, :, :2], torch.eye(2).expand(9, 2, 2))
+    for index, tap in enumerate(TAPS):
+        scaling = by_tap[index, :, 2] + by_tap[index, :, 3]
+        assert torch.equal(scaling, torch.tensor(tap, dtype=torch.float32))
+
+
+def bilinear(image, row, col):
+    """Interpolated value of a 2-D array, zero outside; written without torch's sampler."""
+    total = 0.0
+    r0, c0 = int(row // 1), int(col // 1)
+    for r in (r0, r0 + 1):
+        for c in (c0, c0 + 1):
+            if 0 <= r < image.shape[0] and 0 <= c < image.shape[1]:
+                total += float(image[r, c]) * (1 - abs(row - r)) * (1 - abs(col - c))
+    return total
+
+
+def test_taps_are_read_at_their_shifted_places():
+    torch.manual_seed(0)
+    x = torch.randn(1, 1, 5, 4, dtype=torch.float64)
+    offsets = torch.randn(1, 18, 5, 4, dtype=torch.float64)
+    taps = sample_taps(x, offsets)
+    for index, (i, j) in enumerate(TAPS):
+        for r in range(5):
+            for c in range(4):
+                place = (
+                    r + i + offsets[0, 2 * index, r, c].item(),
+                    c + j + offsets[0, 2 * index + 1, r, c].item(),
+                )
+                assert taps[0, 0, index, r, c].item() == pytest.approx(
+                    bilinear(x[0, 0], *place), abs=1e-12
+                )
+
+
+def test_offsets_learn_from_their_zero_start():
+    field = FIELD["C4"]
+    for mode in ("orbit", "full"):
+        layer = DeformableConv(field, field, BasisBank(), mode)
+        layer(torch.randn(1, field.channels, 8, 8)).square().sum().backward()
+        gradients = [p.grad.abs().max() for p in layer.predict.coefficients.values()]
+        assert min(gradients) > 0
+
+
+def test_unknown_mode_is_refused():
+    with pytest.raises(ValueError, match="deformation mode is 'free'"):
+        offset_maps("C4", "free")
