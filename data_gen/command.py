@@ -1,0 +1,189 @@
+"""The command line shared by `packed.py` and `pile.py`: options, progress, report."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from data_gen.data_set import GenerationError, Progress, Resources, generate_data_set
+from data_gen.generate import STAGES
+from data_gen.settings import LABELLERS, SPLITS, VIEWS, SceneSettings
+from equigrasp.data.files import read_arrays
+from equigrasp.data.manifest import ManifestError
+from sim.workers import ENGINES, WorkerError
+
+QUIET_SECONDS = 10.0
+"""Time between two lines of progress where the output is not a terminal."""
+
+
+def main(kind: str, description: str, arguments: list[str] | None = None) -> int:
+    """Run the generator for one kind of scene; the exit status."""
+    options = vars(build_parser(kind, description).parse_args(arguments))
+    names = {f.name for f in fields(SceneSettings)}
+    display = ProgressLine()
+    try:
+        progress = generate_data_set(
+            options["out"],
+            kind,
+            options["seed"],
+            options["scenes"],
+            SceneSettings(**{k: v for k, v in options.items() if k in names}),
+            Resources(
+                options["workers"],
+                options["timeout"],
+                options["engine"],
+                options["retry_failed"],
+            ),
+            display.update,
+        )
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except (ValueError, ManifestError, GenerationError, WorkerError, ImportError) as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    display.close()
+    print(report(options["out"], progress))
+    return 0
+
+
+def build_parser(kind: str, description: str) -> argparse.ArgumentParser:
+    """The options; defaults of scene settings come from `SceneSettings`."""
+    s = SceneSettings()
+    parser = argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog=f"example: python data_gen/{kind}.py --scenes 1000 --out data/{kind}; interrupted "
+        "at any moment, the same command goes on and ends with the same files",
+    )
+    add = parser.add_argument
+    add("--scenes", type=int, required=True, help="number of scenes; more extend a data set")
+    add("--out", type=Path, required=True, help="folder of the data set")
+    add("--seed", type=int, default=0, help="scene i is drawn from (seed, i)")
+    add("--grasps-per-scene", type=int, default=s.grasps_per_scene, help="grasp points per scene")
+    add("--objects", default=s.objects, help="object sets and folders, separated by commas")
+    add("--split", choices=SPLITS, default=s.split, help="part of the objects")
+    add("--num-objects", type=int, help="objects per scene; by default Poisson(4) + 1")
+    add("--view", choices=VIEWS, default=s.view, help="depth images stored per scene")
+    add("--random-views", type=int, default=s.random_views, help="random views per scene")
+    add("--labeller", choices=LABELLERS, default=s.labeller, help="full or shortened trials")
+    add("--audit", type=float, default=s.audit, help="share of rejected yaws simulated anyway")
+    add("--antipodal", type=float, default=s.antipodal, help="share of antipodal grasp points")
+    add("--occupancy-points", type=int, default=s.occupancy_points, help="per scene")
+    add("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes")
+    add("--timeout", type=float, default=300.0, help="longest time for a scene, in seconds")
+    add("--engine", choices=ENGINES, default="local", help="where workers run")
+    add("--retry-failed", action="store_true", help="try crashed and timed-out scenes again")
+    return parser
+
+
+class ProgressLine:
+    """One line that is rewritten on a terminal, and repeated now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._next = 0.0
+
+    def update(self, progress: Progress) -> None:
+        """Show how far the run is, how fast, and when it will be done."""
+        now = time.monotonic()
+        if progress.done == 0:
+            for path, reason in progress.skipped_objects:
+                print(f"skipped object '{path}': it {reason}", file=sys.stderr)
+        if now < self._next and progress.done < progress.total:
+            return
+        self._next = now + (0.2 if self._terminal else QUIET_SECONDS)
+        print(
+            describe_progress(progress, now - progress.started),
+            end="\033[K\r" if self._terminal else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def close(self) -> None:
+        """Leave the line as it stands."""
+        if self._terminal:
+            print(file=sys.stderr)
+
+
+def describe_progress(progress: Progress, seconds: float) -> str:
+    """Done, failed, rate and time left, in one line."""
+    line = f"{progress.done}/{progress.total} scenes"
+    if progress.failed:
+        line += f", {sum(progress.failed.values())} failed"
+    if progress.done and seconds > 0:
+        rate = progress.done / seconds
+        left = (progress.total - progress.done) / rate
+        line += f", {rate * 60:.0f} scenes/min, {_duration(left)} left"
+    return line
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a data set holds. Audited yaws were rejected by geometry and simulated all the same."""
+
+    scenes: int
+    points: int
+    positive_points: int
+    yaws: int
+    positive_yaws: int
+    audited: int
+    audited_positive: int
+
+
+def count_data_set(directory: str | Path) -> Totals:
+    """Count scenes, grasp points and successes from the files of a data set."""
+    sums = np.zeros(6, dtype=np.int64)
+    paths = sorted((Path(directory) / "scenes").glob("*.npz"))
+    for path in paths:
+        arrays = read_arrays(path, ["yaw_success", "yaw_audited"])
+        success, audited = arrays["yaw_success"], arrays["yaw_audited"]
+        sums += (
+            len(success),
+            success.any(axis=1).sum(),
+            success.size,
+            success.sum(),
+            audited.sum(),
+            (audited & success).sum(),
+        )
+    return Totals(len(paths), *sums.tolist())
+
+
+def report(directory: str | Path, progress: Progress) -> str:
+    """What the data set holds, and what this run's scenes cost."""
+    t = count_data_set(directory)
+    failed = sorted((Path(directory) / "failed").glob("*.json"))
+    lines = [
+        f"{directory}: {t.scenes} scenes, {t.points} grasp points, {len(failed)} failed scenes",
+        f"  positive: {_share(t.positive_points, t.points)} of points, "
+        f"{_share(t.positive_yaws, t.yaws)} of yaws",
+    ]
+    if t.audited:
+        lines.append(
+            f"  audit: {t.audited_positive} of {t.audited} rejected yaws succeeded when simulated"
+        )
+    if failed:
+        lines.append(f"  reasons for failure: {directory}/failed, tracebacks: {directory}/logs")
+    if progress.done:
+        per_scene = {stage: progress.stages[stage] / progress.done for stage in STAGES}
+        parts = ", ".join(f"{stage} {seconds:.3f}" for stage, seconds in per_scene.items())
+        lines.append(f"  core-seconds per scene: {sum(per_scene.values()):.3f} ({parts})")
+        elapsed = time.monotonic() - progress.started
+        lines.append(f"  this run: {progress.done} scenes in {_duration(elapsed)}")
+    return "\n".join(lines)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "none"
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(int(round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"

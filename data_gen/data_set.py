@@ -1,0 +1,267 @@
+"""Make a data set in parallel, so that it can be interrupted at any moment and run again.
+
+A scene is a task; a worker writes its file in one rename. What is done is what is there: a run
+looks which scenes have a file or a note of failure, and makes the others. Nothing else is kept, so
+that an interrupted run ends with the same files as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data_gen.generate import hash_ids
+from data_gen.settings import KINDS, SceneSettings
+from equigrasp.data.files import write_atomically
+from equigrasp.data.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    ManifestError,
+    lock_data_set,
+    package_versions,
+    read_manifest,
+)
+from equigrasp.data.scene_files import failed_path, scene_path
+from sim.workers import Failed, Ok, Task, run_tasks
+
+FATAL = {"OSError", "MemoryError", "ObjectSetError"}
+"""Exceptions that speak of the machine, not of a scene: the run ends, and nothing is noted."""
+OBJECTS_TIMEOUT = 24 * 3600.0
+"""Preparing a large folder of concave meshes for the first time may take hours."""
+
+
+class GenerationError(RuntimeError):
+    """A run cannot go on; what is done so far is kept, and the same command continues it."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a run may use; none of it changes the data.
+
+    Attributes:
+        workers: processes.
+        timeout_s: longest wall time of a scene.
+        engine: "local" or "ray".
+        retry_failed: whether scenes that crashed, ran out of time or raised are tried again.
+        make_scene: worker function that makes one scene file.
+        describe: worker function that names objects and labeller.
+    """
+
+    workers: int = 1
+    timeout_s: float = 300.0
+    engine: str = "local"
+    retry_failed: bool = False
+    make_scene: str = "data_gen.generate:make_scene_file"
+    describe: str = "data_gen.generate:describe_run"
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        total: scenes to make in this run.
+        done: scenes finished in this run, failed ones included.
+        failed: reason -> number, of this run.
+        stages: stage -> processor seconds, summed over this run's scenes.
+        started: `time.monotonic()` when the first worker started.
+        skipped_objects: (path, reason) of objects that cannot be used.
+    """
+
+    total: int = 0
+    done: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    stages: Counter[str] = field(default_factory=Counter)
+    started: float = field(default_factory=time.monotonic)
+    skipped_objects: list[tuple[str, str]] = field(default_factory=list)
+
+
+def generate_data_set(
+    directory: str | Path,
+    kind: str,
+    seed: int,
+    scenes: int,
+    settings: SceneSettings,
+    resources: Resources | None = None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Make the scenes 0 ... `scenes` - 1 that a data set lacks.
+
+    Args:
+        directory: of the data set; begun if need be.
+        on_progress: called before the first scene and after every one.
+
+    Raises:
+        ValueError: for an unknown kind, a negative seed or fewer than 1 scene.
+        ManifestError: if the folder holds another data set, or another run works on it.
+        GenerationError: if the machine fails (disk full, memory): nothing is lost.
+    """
+    if kind not in KINDS or seed < 0 or scenes < 1:
+        raise ValueError(
+            f"kind={kind!r}, seed={seed}, scenes={scenes}: kind is one of {', '.join(KINDS)}, "
+            "seed is not negative, and there is at least 1 scene"
+        )
+    directory, resources = Path(directory), resources or Resources()
+    _refuse_foreign_folder(directory)
+    for name in ("scenes", "failed", "logs"):
+        (directory / name).mkdir(parents=True, exist_ok=True)
+    with lock_data_set(directory):
+        for leftover in temporary_files(directory):
+            leftover.unlink()
+        progress = Progress()
+        manifest = _agree_on_manifest(directory, kind, seed, scenes, settings, resources, progress)
+        if resources.retry_failed:
+            _forget_failures(directory)
+        missing = [i for i in range(scenes) if not _is_done(directory, i)]
+        progress.total, progress.started = len(missing), time.monotonic()
+        on_progress(progress)
+        run = _Run(directory, manifest, progress, on_progress)
+        run_tasks(
+            resources.make_scene,
+            run.tasks(missing),
+            workers=resources.workers,
+            timeout_s=resources.timeout_s,
+            on_result=run.finish,
+            engine=resources.engine,
+        )
+    return progress
+
+
+def temporary_files(directory: str | Path) -> list[Path]:
+    """What interrupted writes left in a data set."""
+    return sorted(Path(directory).glob(".*.tmp")) + sorted(Path(directory).glob("*/.*.tmp"))
+
+
+@dataclass
+class _Run:
+    """Hands out the scenes of one run and notes what became of them."""
+
+    directory: Path
+    manifest: Manifest
+    progress: Progress
+    on_progress: Callable[[Progress], None]
+
+    def tasks(self, indices: list[int]) -> Iterator[Task]:
+        shared = {
+            "directory": str(self.directory.resolve()),
+            "kind": self.manifest.kind,
+            "seed": self.manifest.seed,
+            "settings": self.manifest.settings,
+            "objects_hash": hash_ids(self.manifest.object_ids),
+        }
+        for index in indices:
+            yield Task(index, {**shared, "index": index})
+
+    def finish(self, result: Ok | Failed) -> None:
+        if isinstance(result, Ok):
+            self.progress.stages.update(result.value["stages"])
+            if result.value["empty"] is not None:
+                self._note_failure(result.key, "empty", result.value["empty"])
+        elif FATAL & set(result.kinds):
+            raise GenerationError(
+                f"scene {result.key}: {result.message}; mend that and run the same command again"
+            )
+        else:
+            log = self.directory / "logs" / f"{result.key:06d}.txt"
+            log.write_text(result.traceback + "\n")
+            self._note_failure(result.key, result.reason, result.message)
+        self.progress.done += 1
+        self.on_progress(self.progress)
+
+    def _note_failure(self, index: int, reason: str, message: str) -> None:
+        note = {
+            "index": index,
+            "kind": self.manifest.kind,
+            "message": message,
+            "reason": reason,
+            "seed": self.manifest.seed,
+        }
+        write_atomically(
+            failed_path(self.directory, index), (json.dumps(note, indent=1) + "\n").encode()
+        )
+        self.progress.failed[reason] += 1
+
+
+def _refuse_foreign_folder(directory: Path) -> None:
+    if directory.is_dir() and not (directory / MANIFEST_NAME).exists():
+        ours = {"scenes", "failed", "logs"}  # a kill before the manifest was written
+        foreign = [p for p in directory.iterdir() if p.name not in ours and p.name[0] != "."]
+        if foreign or any(directory.glob("scenes/*.npz")):
+            raise ManifestError(
+                f"{directory} is not empty and holds no {MANIFEST_NAME}; choose a new --out"
+            )
+
+
+def _agree_on_manifest(
+    directory: Path,
+    kind: str,
+    seed: int,
+    scenes: int,
+    settings: SceneSettings,
+    resources: Resources,
+    progress: Progress,
+) -> Manifest:
+    """The manifest of this run, written if it is new or asks for more scenes than before."""
+    described = _describe(kind, settings, resources)
+    progress.skipped_objects = described["faults"]
+    wanted = Manifest(
+        kind=kind,
+        seed=seed,
+        scenes=scenes,
+        settings=settings.to_dict(),
+        labeller=described["labeller"],
+        packages=package_versions(),
+        object_ids=described["object_ids"],
+    )
+    if not (directory / MANIFEST_NAME).exists():
+        wanted.write(directory)
+        return wanted
+    known = read_manifest(directory)
+    differences = known.differences(wanted)
+    if differences:
+        raise ManifestError(
+            f"{directory} was begun with other settings, its scenes would not fit together:\n  "
+            + "\n  ".join(differences)
+            + "\nrepeat the settings, or choose another --out"
+        )
+    if scenes < known.scenes:
+        raise ManifestError(
+            f"{directory} is a data set of {known.scenes} scenes; give --scenes {known.scenes} to "
+            "complete it, more to extend it, or another --out for a smaller one"
+        )
+    if scenes > known.scenes:
+        wanted.write(directory)
+    return wanted
+
+
+def _describe(kind: str, settings: SceneSettings, resources: Resources) -> dict[str, Any]:
+    """Object ids and labeller, asked of a worker: mesh libraries may crash too."""
+    results: list[Ok | Failed] = []
+    run_tasks(
+        resources.describe,
+        [Task("objects", {"kind": kind, "settings": settings.to_dict()})],
+        workers=1,
+        timeout_s=OBJECTS_TIMEOUT,
+        on_result=results.append,
+    )
+    if isinstance(results[0], Failed):
+        print(results[0].traceback, file=sys.stderr)
+        raise GenerationError(f"the objects cannot be loaded: {results[0].message}")
+    return results[0].value
+
+
+def _is_done(directory: Path, index: int) -> bool:
+    return scene_path(directory, index).exists() or failed_path(directory, index).exists()
+
+
+def _forget_failures(directory: Path) -> None:
+    """Remove the notes of failures that need not happen again; empty scenes stay empty."""
+    for path in sorted((directory / "failed").glob("*.json")):
+        if json.loads(path.read_bytes())["reason"] != "empty":
+            path.unlink()

@@ -1,0 +1,262 @@
+"""One scene from its seed: objects, depth, labelled grasps, occupancy.
+
+A scene depends on (kind, seed, index, settings) and the object set alone, never on the worker that
+makes it or on the scenes before it. The functions here run in worker processes; the simulator is
+imported inside them, so that the parent can name settings without loading it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data_gen.settings import SceneSettings
+from equigrasp.constants import WORKSPACE_SIZE
+from equigrasp.data.scene_files import SceneRecord, scene_path, write_scene
+from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view, project, random_view
+
+if TYPE_CHECKING:
+    from data_gen.label import Labels
+    from data_gen.propose import Candidates
+    from sim.objects import ObjectSpec
+    from sim.renderer import SceneGeometry
+    from sim.scenes import Scene
+    from sim.world import World
+
+STREAMS = ("build", "views", "propose", "label", "occupancy")
+"""Independent generators of a scene. Their order is part of the data: only append."""
+STAGES = ("build", "render", "propose", "label", "occupancy", "write")
+OBJECT_PADDING = 0.02
+"""Half of the occupancy points lie within so much of the objects' bounding box."""
+VISIBILITY_SAMPLES = 256
+
+
+class EmptySceneError(RuntimeError):
+    """A scene holds nothing to learn from; the message says what is missing."""
+
+
+class ObjectSetError(RuntimeError):
+    """The object set is not the one the run began with."""
+
+
+@dataclass
+class StageClock:
+    """Processor seconds per stage of the work on a scene."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        begin = time.process_time()
+        try:
+            yield
+        finally:
+            spent = time.process_time() - begin
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+
+
+def scene_streams(seed: int, index: int) -> dict[str, np.random.Generator]:
+    """The generators of scene `index`, one per entry of `STREAMS`."""
+    children = np.random.SeedSequence(seed, spawn_key=(index,)).spawn(len(STREAMS))
+    return {n: np.random.default_rng(c) for n, c in zip(STREAMS, children, strict=True)}
+
+
+def generate_scene(
+    kind: str,
+    seed: int,
+    index: int,
+    settings: SceneSettings,
+    *,
+    objects: Sequence[ObjectSpec] | None = None,
+    clock: StageClock | None = None,
+) -> SceneRecord:
+    """Make scene `index` of the data set (kind, seed, settings).
+
+    Args:
+        objects: the object set, if it is at hand; else it is loaded as `settings` say.
+        clock: receives the time of every stage.
+
+    Raises:
+        EmptySceneError: if no object is left, none is in view, or none can be grasped.
+    """
+    from data_gen.propose import propose
+    from sim.renderer import scene_geometry
+    from sim.scenes import build_scene
+    from sim.world import World
+
+    clock = clock or StageClock()
+    streams = scene_streams(seed, index)
+    with World() as world:
+        with clock("build"):
+            if objects is None:
+                objects = load_object_set(settings.objects, kind, settings.split)
+            scene = build_scene(
+                kind, objects, streams["build"], settings.num_objects, world, seed=seed
+            )
+            if not scene.bodies:
+                raise EmptySceneError("no object stayed in the workspace")
+            geometry = scene_geometry(scene, objects)
+        with clock("render"):
+            names, poses = choose_views(settings, streams["views"])
+            _check_visible(geometry, names, poses, streams["views"])
+            depth = np.stack([geometry.render(DEFAULT_INTRINSICS, T) for T in poses])
+        with clock("propose"):
+            candidates = propose(
+                geometry,
+                streams["propose"],
+                settings.grasps_per_scene,
+                settings.antipodal,
+                camera_position=poses[0][:3, 3],
+            )
+            if not len(candidates):
+                raise EmptySceneError("no grasp could be proposed on the objects")
+        with clock("label"):
+            labels, labeller = _label(world, geometry, candidates, settings, streams["label"])
+    with clock("occupancy"):
+        points = occupancy_points(geometry, settings.occupancy_points, streams["occupancy"])
+        occ = geometry.occupancy(points)
+    return SceneRecord(
+        kind=kind,
+        seed=seed,
+        index=index,
+        labeller=labeller,
+        settled=scene.settled,
+        view_names=names,
+        depth=depth,
+        intrinsics=DEFAULT_INTRINSICS,
+        T_world_camera=np.stack(poses),
+        occ_points=points,
+        occ=occ,
+        **_grasp_fields(candidates, labels),
+        **_body_fields(scene),
+    )
+
+
+def choose_views(
+    settings: SceneSettings, rng: np.random.Generator
+) -> tuple[list[str], list[np.ndarray]]:
+    """Names and `T_world_camera` of a scene's views; the fixed view comes first."""
+    names, poses = [], []
+    if settings.view != "random":
+        names.append("fixed")
+        poses.append(fixed_view())
+    if settings.view != "fixed":
+        names += [f"random{i}" for i in range(settings.random_views)]
+        poses += [random_view(rng) for _ in range(settings.random_views)]
+    return names, poses
+
+
+def occupancy_points(geometry: SceneGeometry, count: int, rng: np.random.Generator) -> np.ndarray:
+    """(count, 3) float16 points: half around the objects, half anywhere in the workspace.
+
+    They are rounded before they are labelled, because a rounded point may change sides.
+    """
+    bounds = np.stack([geometry.bounds(body) for body in range(len(geometry))])
+    lower = np.clip(bounds[:, 0].min(axis=0) - OBJECT_PADDING, 0.0, WORKSPACE_SIZE)
+    upper = np.clip(bounds[:, 1].max(axis=0) + OBJECT_PADDING, 0.0, WORKSPACE_SIZE)
+    near = rng.uniform(lower, upper, (count // 2, 3))
+    anywhere = rng.uniform(0.0, WORKSPACE_SIZE, (count - count // 2, 3))
+    return np.concatenate([near, anywhere]).astype(np.float16)
+
+
+@lru_cache(maxsize=4)
+def load_object_set(names: str, kind: str, split: str) -> list[ObjectSpec]:
+    """The object set of a run, loaded once per process."""
+    from sim.objects import load_objects
+
+    return load_objects(names, kind, split, report=[])
+
+
+def hash_ids(object_ids: Sequence[str]) -> str:
+    """Hash of an object set's ids."""
+    return hashlib.sha256("\n".join(object_ids).encode()).hexdigest()
+
+
+def describe_run(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Worker function: object ids, (path, reason) of broken objects, and the labeller's name."""
+    from data_gen.label import FAST_LABELLER, REFERENCE_LABELLER
+    from sim.objects import Fault, load_objects
+
+    chosen = SceneSettings(**settings)
+    faults: list[Fault] = []
+    specs = load_objects(chosen.objects, kind, chosen.split, report=faults)
+    return {
+        "object_ids": [spec.object_id for spec in specs],
+        "faults": [(fault.path, fault.reason) for fault in faults],
+        "labeller": FAST_LABELLER if chosen.labeller == "fast" else REFERENCE_LABELLER,
+    }
+
+
+def make_scene_file(
+    directory: str, kind: str, seed: int, index: int, settings: dict[str, Any], objects_hash: str
+) -> dict[str, Any]:
+    """Worker function: make one scene and write its file.
+
+    Returns:
+        `stages`, processor seconds per stage, and `empty`, why there is no scene (or None).
+    """
+    chosen, clock = SceneSettings(**settings), StageClock()
+    with clock("build"):
+        objects = load_object_set(chosen.objects, kind, chosen.split)
+    if hash_ids([spec.object_id for spec in objects]) != objects_hash:
+        raise ObjectSetError(f"the object set '{chosen.objects}' changed during the run")
+    try:
+        record = generate_scene(kind, seed, index, chosen, objects=objects, clock=clock)
+    except EmptySceneError as error:
+        return {"stages": clock.seconds, "empty": str(error)}
+    with clock("write"):
+        write_scene(scene_path(Path(directory), index), record)
+    return {"stages": clock.seconds, "empty": None}
+
+
+def _check_visible(
+    geometry: SceneGeometry,
+    names: Sequence[str],
+    poses: Sequence[np.ndarray],
+    rng: np.random.Generator,
+) -> None:
+    from data_gen.propose import seen_from
+
+    points = geometry.sample_surface(VISIBILITY_SAMPLES, rng).point
+    for name, T in zip(names, poses, strict=True):
+        u, v, z = project(points, DEFAULT_INTRINSICS, T).T
+        k = DEFAULT_INTRINSICS
+        inside = (u >= 0) & (u <= k.width - 1) & (v >= 0) & (v <= k.height - 1) & (z > 0)
+        if not (inside & seen_from(geometry, T[:3, 3], points)).any():
+            raise EmptySceneError(f"no object is in view '{name}'")
+
+
+def _label(
+    world: World,
+    geometry: SceneGeometry,
+    candidates: Candidates,
+    settings: SceneSettings,
+    rng: np.random.Generator,
+) -> tuple[Labels, str]:
+    from data_gen import label
+
+    if settings.labeller == "reference":
+        return label.label_reference(world, candidates), label.REFERENCE_LABELLER
+    labels = label.label_fast(world, geometry, candidates, rng, settings.audit)
+    return labels, label.FAST_LABELLER
+
+
+def _grasp_fields(candidates: Candidates, labels: Labels) -> dict[str, Any]:
+    fields = {f"grasp_{name}": value for name, value in vars(candidates).items()}
+    return {**fields, **vars(labels)}
+
+
+def _body_fields(scene: Scene) -> dict[str, Any]:
+    return {
+        "object_id": [body.object_id for body in scene.bodies],
+        "object_scale": np.array([body.scale for body in scene.bodies]),
+        "T_world_object": np.stack([body.T_world_object for body in scene.bodies]),
+    }

@@ -1,0 +1,61 @@
+"""How scenes are made: the settings that, with kind, seed and index, fix every scene."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+KINDS = ("packed", "pile")
+SPLITS = ("train", "val", "test", "all")
+VIEWS = ("fixed", "random", "both")
+LABELLERS = ("fast", "reference")
+
+
+@dataclass(frozen=True)
+class SceneSettings:
+    """How scenes are made; kind and seed are given apart.
+
+    Attributes:
+        grasps_per_scene: grasp points per scene, each tried at every yaw.
+        objects: comma-separated names of object sets and folders (`sim.objects`).
+        split: "train", "val", "test" or "all" of these objects.
+        view: "fixed" (published side view), "random" views, or "both" (the fixed one first).
+        random_views: number of random views where there are any.
+        labeller: "fast" or "reference".
+        audit: share of geometrically rejected yaws that "fast" simulates all the same.
+        antipodal: share of grasp points drawn as antipodal contact pairs.
+        occupancy_points: per scene; half near the objects, half anywhere in the workspace.
+        num_objects: objects asked for per scene; None draws Poisson(4) + 1.
+
+    Raises:
+        ValueError: naming the value and its limits.
+    """
+
+    grasps_per_scene: int = 60
+    objects: str = "default"
+    split: str = "train"
+    view: str = "both"
+    random_views: int = 1
+    labeller: str = "fast"
+    audit: float = 0.05
+    antipodal: float = 0.5
+    occupancy_points: int = 20_000
+    num_objects: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, known in (("split", SPLITS), ("view", VIEWS), ("labeller", LABELLERS)):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}; choose one of {', '.join(known)}"
+                )
+        for name in ("grasps_per_scene", "random_views", "occupancy_points", "num_objects"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}; it must be at least 1")
+        for name in ("audit", "antipodal"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it is a share in [0, 1]")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form; `SceneSettings(**values)` is its inverse."""
+        return asdict(self)

@@ -1,0 +1,139 @@
+"""What a data set was made with, and the lock that keeps two runs off one folder."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from equigrasp.data.files import write_atomically
+from equigrasp.data.scene_files import FORMAT_VERSION
+
+MANIFEST_NAME = "manifest.json"
+LOCK_NAME = ".lock"
+PACKAGES = ("numpy", "open3d", "pybullet", "scipy", "trimesh")
+"""Packages whose version decides what comes out of the same seed."""
+
+
+class ManifestError(ValueError):
+    """A manifest is missing, unreadable, or does not fit what is asked for."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What decides every byte of a data set's scenes.
+
+    Attributes:
+        kind: "packed" or "pile".
+        seed: scene i is drawn from the generator (seed, i).
+        scenes: number of scenes asked for; indices run from 0.
+        settings: of the generator, JSON values.
+        labeller: name, semantics and version of the labeller.
+        packages: package name -> version.
+        object_ids: every object that scenes may hold, sorted.
+        format_version: of the scene files.
+    """
+
+    kind: str
+    seed: int
+    scenes: int
+    settings: dict[str, Any]
+    labeller: str
+    packages: dict[str, str]
+    object_ids: list[str]
+    format_version: int = FORMAT_VERSION
+
+    def write(self, directory: str | Path) -> None:
+        """Write `manifest.json` atomically; equal manifests give equal bytes."""
+        text = json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+        write_atomically(Path(directory) / MANIFEST_NAME, text.encode())
+
+    def differences(self, other: Manifest) -> list[str]:
+        """What would make other scenes of the same indices, one line each. `scenes` may differ."""
+        return [
+            line
+            for field in fields(Manifest)
+            if field.name != "scenes"
+            for line in _differences(
+                field.name, getattr(self, field.name), getattr(other, field.name)
+            )
+        ]
+
+
+def read_manifest(directory: str | Path) -> Manifest:
+    """Read a data set's manifest.
+
+    Raises:
+        ManifestError: if it is missing, torn, or of another format version.
+    """
+    path = Path(directory) / MANIFEST_NAME
+    try:
+        values = json.loads(path.read_bytes())
+        if values["format_version"] != FORMAT_VERSION:
+            raise ManifestError(
+                f"{path} has format version {values['format_version']}; this program reads version"
+                f" {FORMAT_VERSION}: generate the data set again, or use the release that made it"
+            )
+        manifest = Manifest(**values)
+    except FileNotFoundError as error:
+        raise ManifestError(f"{path} does not exist; the folder is not a data set") from error
+    except ManifestError:
+        raise
+    except (ValueError, TypeError, KeyError) as error:
+        raise ManifestError(f"{path} is torn or foreign: {error!r}") from error
+    for field in fields(Manifest):
+        value, default = getattr(manifest, field.name), _EXAMPLE[field.name]
+        if type(value) is not type(default):
+            raise ManifestError(f"{path}: {field.name} is {value!r}, not {type(default).__name__}")
+    return manifest
+
+
+_EXAMPLE = asdict(Manifest("", 0, 0, {}, "", {}, []))
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of `PACKAGES`, without importing them."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+@contextlib.contextmanager
+def lock_data_set(directory: str | Path) -> Iterator[None]:
+    """Hold a data set's folder against a second run. A kill of the holder frees it.
+
+    Raises:
+        ManifestError: if another process holds it.
+    """
+    import fcntl
+
+    descriptor = os.open(Path(directory) / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ManifestError(
+                f"another run is working on {directory}; wait for it or choose another --out"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _differences(name: str, old: Any, new: Any) -> list[str]:
+    if old == new:
+        return []
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return [
+            line
+            for key in sorted({*old, *new})
+            for line in _differences(key, old.get(key), new.get(key))
+        ]
+    if isinstance(old, list):
+        missing, added = sorted(set(old) - set(new)), sorted(set(new) - set(old))
+        example = f", for example '{(missing + added)[0]}'" if missing or added else ""
+        return [f"{name}: {len(missing)} no longer there, {len(added)} new{example}"]
+    return [f"{name}: {old!r} there, {new!r} now"]
