@@ -18,7 +18,10 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-FORMAT_VERSION = 1
+from sim import meshes
+from sim.meshes import MeshFault
+
+FORMAT_VERSION = 2
 """Part of every key: raise it when prepared objects change."""
 DENSITIES = (200.0, 1000.0)
 MASSES = (0.02, 1.0)
@@ -113,6 +116,9 @@ def store(
         object_id: names the object and decides its density.
         solid: watertight surface in the base frame.
         parts: convex parts in the base frame.
+
+    Raises:
+        MeshFault: if the surface, read back from its file, is not watertight.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     # The mode of a temporary folder is private; the cache may be shared between users.
@@ -136,9 +142,12 @@ def store(
 def _write_object(
     folder: Path, object_id: str, solid: trimesh.Trimesh, parts: Sequence[trimesh.Trimesh]
 ) -> None:
+    solid = meshes.simplify(solid)
     mass = object_mass(object_id, solid.volume)
     inertia = np.asarray(solid.moment_inertia) * (mass / solid.volume)
     write_obj(folder / "visual.obj", [solid])
+    if not meshes.read_mesh(folder / "visual.obj").is_watertight:
+        raise MeshFault("is not watertight after being written and read back")
     write_obj(folder / "collision.obj", parts)
     (folder / "object.urdf").write_text(
         _URDF.format(name=object_id, friction=FRICTION, mass=mass, com=solid.center_mass, i=inertia)
@@ -153,7 +162,7 @@ def write_obj(path: Path, parts: Sequence[trimesh.Trimesh]) -> None:
     lines, first = [], 1
     for index, part in enumerate(parts):
         lines.append(f"o part_{index}")
-        lines += [f"v {x:.7g} {y:.7g} {z:.7g}" for x, y, z in part.vertices]
+        lines += [f"v {x:.9g} {y:.9g} {z:.9g}" for x, y, z in part.vertices]
         lines += [f"f {a} {b} {c}" for a, b, c in part.faces + first]
         first += len(part.vertices)
     path.write_text("\n".join(lines) + "\n")

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from sim.object_sets import folders, procedural_set, random_urdfs
+from sim.object_sets import folders, procedural_set, pybullet_misc, random_urdfs
 from sim.objects import Fault, ObjectSpec, split_of
 
 SETS: dict[str, Callable[[str, Path, str], list[ObjectSpec]]] = {
     "random_urdfs": random_urdfs.load,
     "procedural": procedural_set.load,
+    "pybullet_misc": pybullet_misc.load,
 }
 
 
