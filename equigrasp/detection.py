@@ -1,154 +1,235 @@
-"""From a quality volume to ranked grasps: lattice, surface band, smoothing, peaks, filters.
+"""From a quality field on a lattice to ranked candidates: pure functions on torch tensors.
 
-Everything commutes with quarter turns of the workspace: the lattice is centred (voxel centres), the
-suppression window odd, and distances are Euclidean. The published post-processing queries voxel
-corners and suppresses with an even window, which moves 40 % of the peaks under a turn.
+Every step commutes with quarter turns of the workspace about the vertical: the lattice is centred
+on the axis, windows are odd, ties are all kept. The published pipelines (VGN, GIGA, IGD) take a
+corner lattice and an even suppression window and do not.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy import ndimage
+import torch.nn.functional as F
 from torch import Tensor
 
-from equigrasp.constants import MAX_WIDTH, TABLE_HEIGHT, WORKSPACE_SIZE
+from equigrasp.constants import WORKSPACE_SIZE
 
-Volume = NDArray[np.float32]
+SEED_WIDTH = 0.25
+"""A voxel marks the surface where |t| is below this: one voxel along the ray, at the default
+truncation of four."""
 
 
 @dataclass(frozen=True)
 class DetectionConfig:
-    """Every threshold of the post-processing; metres unless said.
+    """Every threshold between the network's output and the list of grasps.
 
     Attributes:
-        resolution: query points per side; None takes the model's TSDF resolution.
-        quality_threshold: smallest smoothed quality of a grasp.
-        force: if nothing reaches the threshold, keep the best peak above `quality_floor`.
-        quality_floor: see `force`.
-        smoothing: sigma of the Gaussian on the quality, in lattice steps; 0 turns it off.
-        nms_window: odd side of the suppression window, in lattice steps.
-        reach: query points lie within this distance of an observed surface that is not table.
-        behind: and at most this far behind the observed surface (along the camera's rays).
-        seed_height: surface below this height over the table is taken for the table.
-        border: query points closer than this to the x and y faces of the workspace are dropped.
-        tip_clearance: lowest finger tip over the table; None where there is no table.
-        width_min, width_max: openings outside are dropped.
-        max_peaks: most peaks looked at, best first.
-        max_grasps: most grasps returned.
+        quality_threshold: grasps below this score are dropped ...
+        force: ... unless none is left: then the single best one is returned,
+        quality_floor: provided that it reaches this score.
+        smoothing: standard deviation of the Gaussian on the quality, in lattice steps; 0 for none.
+        nms_window: side of the cube in which only the best point survives, lattice steps, odd.
+        max_peaks: rotation and width are predicted at no more than this many peaks.
+        max_grasps: length of the returned list; None for all.
+        width_min, width_max: admissible predicted opening, metres.
+        reach: quality is predicted up to this distance (m) around the observed surface; training
+            points lie up to 0.055 m above it.
+        table_margin: surface lower than this above a known table does not attract queries, metres.
+        border: query points keep this distance from the side walls of the workspace, metres.
+        z_min: lowest query point, metres; None takes the table height (0 if unknown).
+        tip_clearance: lowest finger tip above a known table, metres.
+        max_retreat: a grasp whose tip is lower backs up along its approach by no more than this
+            (m), or is dropped.
+        lattice: query points per side; None takes the model's resolution.
     """
 
-    resolution: int | None = None
-    quality_threshold: float = 0.30
+    quality_threshold: float = 0.5
     force: bool = True
-    quality_floor: float = 0.05
+    quality_floor: float = 0.1
     smoothing: float = 1.0
-    nms_window: int = 3
-    reach: float = 0.060
-    behind: float = 0.015
-    seed_height: float = 0.008
+    nms_window: int = 5
+    max_peaks: int = 256
+    max_grasps: int | None = None
+    width_min: float = 0.01
+    width_max: float = 0.07
+    reach: float = 0.055
+    table_margin: float = 0.004
     border: float = 0.02
-    tip_clearance: float | None = 0.0
-    width_min: float = 0.005
-    width_max: float = 0.078
-    max_peaks: int = 128
-    max_grasps: int = 50
+    z_min: float | None = None
+    tip_clearance: float = 0.0
+    max_retreat: float = 0.01
+    lattice: int | None = None
 
     def __post_init__(self) -> None:
         if self.nms_window < 1 or self.nms_window % 2 == 0:
             raise ValueError(
-                f"nms_window is {self.nms_window}; an even window breaks the symmetry, use 3 or 5"
+                f"nms_window is {self.nms_window}; it must be odd, an even window is not centred "
+                "and breaks the symmetry"
             )
-        if self.resolution is not None and (self.resolution < 2 or self.resolution % 2):
-            raise ValueError(f"resolution is {self.resolution}; use an even number such as 40")
-        for name in ("quality_threshold", "quality_floor"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
-        if not 0 <= self.width_min < self.width_max <= MAX_WIDTH:
+        if self.lattice is not None and (self.lattice < 2 or self.lattice % 2):
+            raise ValueError(f"lattice is {self.lattice}; it must be even and at least 2")
+        if not 0 <= self.quality_floor <= self.quality_threshold <= 1:
             raise ValueError(
-                f"widths [{self.width_min}, {self.width_max}] m must be ordered and within "
-                f"[0, {MAX_WIDTH}]"
+                f"quality_floor={self.quality_floor}, quality_threshold={self.quality_threshold}; "
+                "need 0 <= floor <= threshold <= 1"
             )
+        if not 0 <= self.width_min < self.width_max:
+            raise ValueError(f"widths {self.width_min} to {self.width_max} m admit no grasp")
+        for name in ("smoothing", "reach", "border", "max_retreat"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if self.max_peaks < 1 or (self.max_grasps is not None and self.max_grasps < 1):
+            raise ValueError("max_peaks and max_grasps must be at least 1")
 
 
-def query_lattice(resolution: int) -> Tensor:
-    """Normalised lattice points (N^3, 3) at voxel centres, in [x, y, z] order."""
-    axis = (torch.arange(resolution) + 0.5) / resolution - 0.5
-    return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+def query_lattice(resolution: int, **factory) -> Tensor:
+    """Normalised query points (N, N, N, 3), centred on the axis: (i + 0.5) / N - 0.5.
 
-
-def signed_values(tsdf: Volume, encoding: str) -> tuple[Volume, NDArray[np.bool_]]:
-    """Truncated distance t in [-1, 1] per voxel, and where it is known to be near a surface.
-
-    Both encodings give the same answer: free and unobserved space are not near a surface.
+    `factory` takes the dtype and device of the result.
     """
-    near = (tsdf > 0) & (tsdf < (1.0 if encoding == "published" else 0.99))
-    return (2 * tsdf - 1).astype(np.float32), near
+    axis = (torch.arange(resolution, **factory) + 0.5) / resolution - 0.5
+    return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
+
+
+def surface_voxels(tsdf: Tensor) -> Tensor:
+    """Where (N, N, N) a TSDF, in either encoding, holds the observed surface: bool (N, N, N)."""
+    return (tsdf - 0.5).abs() < SEED_WIDTH / 2
 
 
 def surface_band(
-    tsdf: Volume, encoding: str, config: DetectionConfig, table_height: float | None = TABLE_HEIGHT
-) -> NDArray[np.bool_]:
-    """Where a query point of a feasible grasp can lie: (N, N, N) bool.
+    tsdf: Tensor, reach: float, *, size: float = WORKSPACE_SIZE, floor: float | None = None
+) -> Tensor:
+    """Voxels within `reach` of the observed surface, on its free and on its hidden side.
+
+    The published mask is two dilations of the truncation band, which ends 15 to 45 mm in front of
+    a surface depending on the angle it is seen from. This one is a ball around every surface
+    voxel, so it depends on neither the angle nor the encoding.
 
     Args:
-        tsdf: (N, N, N) volume.
-        encoding: "published" or "full".
-        config: `reach`, `behind`, `seed_height`, `border` apply.
-        table_height: metres, None where there is no table.
+        tsdf: (N, N, N) in either encoding.
+        reach: metres.
+        size: side of the cube in metres.
+        floor: surface below this height (m) is the table and does not count; None counts all.
+
+    Returns:
+        (N, N, N) bool.
     """
-    step = WORKSPACE_SIZE / len(tsdf)
-    distance, near = signed_values(tsdf, encoding)
-    truncation = 4 * step
-    surface = near & (np.abs(distance) * truncation < 0.75 * step)
-    centres = (np.arange(len(tsdf)) + 0.5) * step
-    if table_height is not None:
-        surface &= centres > table_height + config.seed_height
-    if not surface.any():
-        return np.zeros(tsdf.shape, bool)
-    reachable = ndimage.distance_transform_edt(~surface, sampling=step) <= config.reach
-    deep = near & (distance * truncation < -config.behind)
-    inside = (centres > config.border) & (centres < WORKSPACE_SIZE - config.border)
-    return reachable & ~deep & inside[:, None, None] & inside[None, :, None]
+    seeds = surface_voxels(tsdf)
+    step = size / tsdf.shape[-1]
+    if floor is not None:
+        height = (torch.arange(tsdf.shape[-1], device=tsdf.device) + 0.5) * step
+        seeds = seeds & (height > floor)
+    return _within(seeds, reach / step)
 
 
-def smooth(quality: Volume, band: NDArray[np.bool_], sigma: float) -> Volume:
-    """Gaussian average over the band alone (normalised convolution); 0 outside it."""
-    if sigma <= 0:
-        return np.where(band, quality, 0.0).astype(np.float32)
-    options = {"sigma": sigma, "mode": "constant", "truncate": 3.0}
-    total = ndimage.gaussian_filter(np.where(band, quality, 0.0).astype(np.float64), **options)
-    weight = ndimage.gaussian_filter(band.astype(np.float64), **options)
-    return np.where(band, total / np.maximum(weight, 1e-9), 0.0).astype(np.float32)
+def _within(seeds: Tensor, radius: float) -> Tensor:
+    """Voxels whose distance to the nearest seed is at most `radius` voxels, exactly."""
+    half = int(radius)
+    squares = torch.arange(-half, half + 1, device=seeds.device, dtype=torch.float32) ** 2
+    distance = torch.where(seeds, 0.0, torch.inf)
+    for axis in range(3):  # squared Euclidean distance separates into one pass per axis
+        last = distance.movedim(axis, -1)
+        windows = F.pad(last, (half, half), value=torch.inf).unfold(-1, 2 * half + 1, 1)
+        distance = (windows + squares).amin(-1).movedim(-1, axis)
+    return distance <= radius**2
 
 
-def select_peaks(quality: Volume, config: DetectionConfig) -> NDArray[np.intp]:
-    """Lattice indices (n, 3) of local maxima, best first.
+def lattice_limits(
+    resolution: int,
+    border: float,
+    z_min: float,
+    *,
+    size: float = WORKSPACE_SIZE,
+    device: torch.device | None = None,
+) -> Tensor:
+    """Lattice points (N, N, N), bool, `border` away from the side walls and above `z_min`."""
+    centre = (torch.arange(resolution, device=device) + 0.5) * (size / resolution)
+    side = (centre > border) & (centre < size - border)
+    return side[:, None, None] & side[None, :, None] & (centre > z_min)
 
-    Peaks below `quality_threshold` are left out; with `force`, the single best one above
-    `quality_floor` is kept if no other remains.
+
+def smooth(quality: Tensor, known: Tensor, sigma: float) -> Tensor:
+    """Gaussian average of the known values only; 0 where nothing is known.
+
+    Args:
+        quality: (N, N, N).
+        known: (N, N, N) bool; other values are ignored, not taken for zero.
+        sigma: lattice steps; cut off at four sigma.
     """
-    highest = ndimage.maximum_filter(quality, size=config.nms_window, mode="constant")
-    peaks = (quality == highest) & (quality > 0)
-    chosen = np.argwhere(peaks & (quality >= config.quality_threshold))
-    if not len(chosen) and config.force:
-        chosen = np.argwhere(peaks & (quality >= max(config.quality_floor, quality.max())))
-    order = np.argsort(-quality[tuple(chosen.T)], kind="stable")
-    return chosen[order][: config.max_peaks]
+    if sigma == 0:
+        return torch.where(known, quality, 0.0)
+    half = int(4 * sigma + 0.5)
+    offsets = torch.arange(-half, half + 1, device=quality.device, dtype=quality.dtype)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    both = torch.stack([torch.where(known, quality, 0.0), known.to(quality)])[:, None]
+    for axis in range(3):
+        shape = [1, 1, 1, 1, 1]
+        shape[2 + axis] = len(kernel)
+        padding = [half if i == axis else 0 for i in range(3)]
+        both = F.conv3d(both, kernel.reshape(shape), padding=padding)
+    value, weight = both[:, 0]
+    return torch.where(known, value / weight.clamp(min=torch.finfo(weight.dtype).tiny), 0.0)
 
 
-def admissible(
-    tips: NDArray[np.floating],
-    widths: NDArray[np.floating],
+def select_peaks(
+    quality: Tensor, threshold: float, window: int, limit: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Lattice points that are the best in the window around them.
+
+    Args:
+        quality: (N, N, N), 0 where not admissible.
+        threshold: peaks reach at least this value; values of 0 are never peaks.
+        window: odd side of the cube; equal neighbours all survive.
+        limit: keep only the best so many.
+
+    Returns:
+        indices (P, 3) and scores (P,), best first.
+
+    Raises:
+        ValueError: if the window is even.
+    """
+    if window % 2 == 0:
+        raise ValueError(f"window is {window}; it must be odd to be centred")
+    best = F.max_pool3d(quality[None, None], window, stride=1, padding=window // 2)[0, 0]
+    peaks = ((quality == best) & (quality >= threshold) & (quality > 0)).nonzero()
+    scores = quality[tuple(peaks.T)]
+    scores, order = scores.sort(descending=True, stable=True)
+    return peaks[order][:limit], scores[:limit]
+
+
+def admissible_width(width: Tensor, config: DetectionConfig) -> Tensor:
+    """Which openings (P,) lie in the configured range: bool (P,)."""
+    return (width >= config.width_min) & (width <= config.width_max)
+
+
+def place_tips(
+    points: Tensor,
+    approach: Tensor,
+    setback: float,
     config: DetectionConfig,
-    table_height: float | None = TABLE_HEIGHT,
-) -> NDArray[np.bool_]:
-    """Which grasps (n,) have their tip in the workspace, over the table, and a width in range."""
-    inside = ((tips > 0) & (tips < WORKSPACE_SIZE)).all(1)
-    fits = (widths >= config.width_min) & (widths <= config.width_max)
-    if table_height is not None and config.tip_clearance is not None:
-        inside &= tips[:, 2] >= table_height + config.tip_clearance
-    return inside & fits
+    table_height: float | None,
+    size: float = WORKSPACE_SIZE,
+) -> tuple[Tensor, Tensor]:
+    """Finger tips of grasps read at query points, held off the table and inside the workspace.
+
+    Args:
+        points: (P, 3) query points, metres.
+        approach: (P, 3) unit vectors.
+        setback: `query_setback` of the model, metres.
+        config: `tip_clearance`, `max_retreat`.
+        table_height: metres; None where there is no known table.
+        size: side of the workspace, metres.
+
+    Returns:
+        tips (P, 3) in metres, and which of them are admissible, bool (P,).
+    """
+    tips = points + setback * approach
+    inside = ((tips[:, :2] >= 0) & (tips[:, :2] <= size)).all(1) & (tips[:, 2] <= size)
+    if table_height is None:
+        return tips, inside
+    missing = (table_height + config.tip_clearance - tips[:, 2]).clamp(min=0.0)
+    # Backing up raises the tip only where the hand comes from above.
+    retreat = missing / (-approach[:, 2]).clamp(min=1e-3)
+    tips = tips - torch.where(missing > 0, retreat, 0.0)[:, None] * approach
+    return tips, inside & ((missing == 0) | (retreat <= config.max_retreat))

@@ -1,25 +1,32 @@
-"""Depth image in, ranked grasps out.
+"""GraspPlanner: depth images, intrinsics and camera poses in, ranked grasps out.
 
-The planner fuses the depth to a TSDF, encodes it once, asks for the quality only where a grasp can
-be, and for rotation and width only at the surviving peaks.
+    planner = GraspPlanner.from_pretrained("equigiga-pile")
+    result = planner.plan(depth, intrinsics, T_world_camera)
+    if result.grasps:
+        T = result.grasps[0].T_world_grasp
+
+Planning is coarse to fine: quality on the lattice points near the observed surface, rotation and
+width only at the peaks that survive suppression.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
 from equigrasp.detection import (
     DetectionConfig,
-    admissible,
+    admissible_width,
+    lattice_limits,
+    place_tips,
     query_lattice,
     select_peaks,
     smooth,
@@ -27,200 +34,300 @@ from equigrasp.detection import (
 )
 from equigrasp.geometry.transforms import inverse_transform
 from equigrasp.grasp import Grasp
-from equigrasp.models.base import GraspModel
 from equigrasp.perception.camera import Intrinsics, valid_pixels, validate_depth
 from equigrasp.perception.table import TableFit, table_rectify
-from equigrasp.perception.tsdf import fuse_tsdf
+from equigrasp.perception.tsdf import ENCODINGS, fuse_tsdf
+
+MIN_VALID_SHARE = 0.01
+"""An image with a smaller share of readings counts as empty."""
+
+REASONS = {
+    "ok": "there are grasps at or above the quality threshold",
+    "forced": "no grasp reaches the threshold; the best one below it is returned",
+    "empty_depth": "the depth images hold hardly any reading",
+    "empty_workspace": "no surface was seen inside the workspace cube (off the table, if known)",
+    "no_grasp": "surface was seen, but no admissible grasp on it",
+}
+"""Values of `PlanResult.reason`."""
 
 
-@dataclass
+class PlanningError(RuntimeError):
+    """`plan(strict=True)` found no grasp; `reason` is a key of `REASONS`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}: {REASONS[reason]}")
+        self.reason = reason
+
+
+@dataclass(frozen=True)
 class PlanResult:
-    """What the planner found.
+    """Outcome of one planning step.
 
     Attributes:
-        grasps: ranked, best first; in the frame the camera pose was given in.
-        reason: "ok", or why there is no grasp: "empty_depth" (no reading), "nothing_on_table" (no
-            surface over the table), "no_grasp" (no peak passed), "invalid_input" (not `strict`).
-        message: a sentence for people, empty if ok.
-        timings: seconds for "table", "fusion", "encode", "query", "select", "total".
-        tsdf: (N, N, N) volume, None if it was not made.
-        table: how the depth was rectified, None if it was not tried.
+        grasps: best first.
+        reason: a key of `REASONS`.
+        timings: seconds per stage: rectify, fusion, encode, query, select, total.
+        tsdf: (N, N, N) float32, what the network saw; all zero if there was no depth.
+        tables: what the table plane said about the depth scale, per view; empty if not asked.
+        queries: number of points at which the quality was predicted.
     """
 
-    grasps: list[Grasp] = field(default_factory=list)
-    reason: str = "ok"
-    message: str = ""
-    timings: dict[str, float] = field(default_factory=dict)
-    tsdf: NDArray[np.float32] | None = None
-    table: TableFit | None = None
+    grasps: list[Grasp]
+    reason: str
+    timings: dict[str, float]
+    tsdf: NDArray[np.float32] = field(repr=False)
+    tables: tuple[TableFit, ...] = ()
+    queries: int = 0
+
+    @property
+    def table(self) -> TableFit | None:
+        """The first view's table fit, None if the table was not asked."""
+        return self.tables[0] if self.tables else None
 
 
 class GraspPlanner:
-    """Plans grasps with any model that offers `encode` and `query`.
+    """Plan grasps with a model, in the workspace frame of the 0.30 m cube.
 
     Args:
-        model: a `GraspModel`, in evaluation mode.
-        detection: thresholds of the post-processing.
-        table_height: height of the table in the workspace frame (m), None if there is none.
-        table_rectify: estimate the camera's depth factor from the visible table and undo it;
+        model: a `GraspModel`, or anything with its `encode`, `query`, `resolution`, `encoding` and
+            `query_setback`.
+        detection: thresholds.
+        table_height: height of the table in the workspace frame (m), or None if it is not known.
+        rectify_table: whether to undo the camera's global depth factor by the visible table plane;
             needs the table height.
-        T_world_workspace: (4, 4) pose of the workspace cube in the frame that camera poses and
-            grasps are given in; identity by default.
-        strict: raise on implausible input instead of returning an empty result.
+
+    Raises:
+        ValueError: if the model's encoding is unknown.
     """
 
     def __init__(
         self,
-        model: GraspModel,
+        model: Any,
         detection: DetectionConfig | None = None,
         *,
         table_height: float | None = TABLE_HEIGHT,
-        table_rectify: bool = True,
-        T_world_workspace: NDArray | None = None,
-        strict: bool = True,
+        rectify_table: bool = True,
     ) -> None:
-        self.model = model.eval()
+        if model.encoding not in ENCODINGS:
+            raise ValueError(
+                f"the model asks for TSDF encoding {model.encoding!r}; known are {ENCODINGS}"
+            )
+        self.model = model
         self.detection = detection or DetectionConfig()
         self.table_height = table_height
-        self.table_rectify = table_rectify and table_height is not None
-        self.T_world_workspace = (
-            np.eye(4) if T_world_workspace is None else np.asarray(T_world_workspace, float)
-        )
-        self.strict = strict
+        self.rectify_table = rectify_table and table_height is not None
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | os.PathLike, *, device: str = "cpu", **options
+        cls, name_or_path: str | os.PathLike, *, device: str = "cpu", **options: Any
     ) -> GraspPlanner:
-        """A planner with a shipped or saved model; `options` as for the constructor."""
+        """Planner with a shipped or saved model; `options` as for the constructor."""
         from equigrasp.weights import load_model
 
         return cls(load_model(name_or_path, device=device), **options)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model's tensors are."""
+        if isinstance(self.model, torch.nn.Module):
+            for tensors in (self.model.parameters(), self.model.buffers()):
+                if (first := next(tensors, None)) is not None:
+                    return first.device
+        return torch.device("cpu")
+
     def plan(
         self,
-        depth: NDArray,
+        depth: NDArray[np.floating],
         intrinsics: Intrinsics,
-        T_world_camera: NDArray,
+        T_world_camera: ArrayLike,
         *,
         max_grasps: int | None = None,
+        T_workspace_world: ArrayLike | None = None,
+        strict: bool = False,
     ) -> PlanResult:
-        """Grasps for one depth image.
+        """Grasps for one scene seen in one or several depth images.
 
         Args:
-            depth: (H, W) floating point metres; 0, NaN and infinity mean no reading.
-            intrinsics: of this image; pixel centres at integer coordinates.
-            T_world_camera: (4, 4) camera pose, OpenCV axes.
-            max_grasps: most grasps returned; default from the detection thresholds.
+            depth: (H, W) or (V, H, W), metres, floating point; 0, NaN and infinity mean no reading.
+            intrinsics: shared by all views.
+            T_world_camera: (4, 4) or (V, 4, 4) camera poses, OpenCV axes.
+            max_grasps: length of the list; default `detection.max_grasps`.
+            T_workspace_world: pose of the world in the workspace frame, where these differ; the
+                grasps then come back in the world frame.
+            strict: raise instead of returning an empty list.
 
         Raises:
-            ValueError: if `strict` and the input is implausible; the message names the cause.
+            ValueError: input that cannot be a depth image with its camera (dtype, unit, shape,
+                intrinsics, pose).
+            PlanningError: no grasp, with `strict`.
         """
-        result = PlanResult()
-        with _timed(result.timings, "total"):
-            try:
-                depth = validate_depth(depth, intrinsics, T_world_camera)
-            except ValueError as error:
-                if self.strict:
-                    raise
-                result.reason, result.message = "invalid_input", str(error)
-                return result
-            if not valid_pixels(depth).any():
-                result.reason, result.message = "empty_depth", "no pixel has a reading"
-                return result
-            pose = inverse_transform(self.T_world_workspace) @ np.asarray(T_world_camera, float)
-            result.tsdf = self._fuse(depth, intrinsics, pose, result)
-            grasps = self._detect(result)
-        limit = self.detection.max_grasps if max_grasps is None else max_grasps
-        result.grasps = [grasp.transformed(self.T_world_workspace) for grasp in grasps[:limit]]
-        return result
-
-    def _fuse(
-        self, depth: NDArray, intrinsics: Intrinsics, pose: NDArray, result: PlanResult
-    ) -> NDArray[np.float32]:
-        if self.table_rectify:
-            with _timed(result.timings, "table"):
-                depth, result.table = table_rectify(depth, intrinsics, pose, self.table_height)
-        with _timed(result.timings, "fusion"):
-            return fuse_tsdf(
-                torch.from_numpy(depth),
-                intrinsics,
-                pose,
-                resolution=self.model.resolution,
-                encoding=self.model.encoding,
-            ).numpy()
-
-    @torch.no_grad()
-    def _detect(self, result: PlanResult) -> list[Grasp]:
-        config, timings = self.detection, result.timings
-        with _timed(timings, "select"):
-            band = self._band(result.tsdf)
-        if not band.any():
-            result.reason = "nothing_on_table"
-            result.message = "no observed surface lies above the table inside the workspace"
-            return []
-        device = next(self.model.parameters()).device
-        lattice = query_lattice(len(band))
-        with _timed(timings, "encode"):
-            features = self.model.encode(torch.from_numpy(result.tsdf)[None].to(device))
-        with _timed(timings, "query"):
-            points = lattice[torch.from_numpy(band.reshape(-1))].to(device)
-            found = self.model.query(features, points[None], outputs=("quality",)).quality[0]
-            quality = np.zeros(band.shape, np.float32)
-            quality[band] = found.float().cpu().numpy()
-        with _timed(timings, "select"):
-            quality = smooth(quality, band, config.smoothing)
-            peaks = select_peaks(quality, config)
-        grasps = self._grasps(features, lattice, quality, peaks, timings) if len(peaks) else []
-        if not grasps:
-            result.reason = "no_grasp"
-            result.message = (
-                f"best quality {quality.max():.2f}, {len(peaks)} peaks, none admissible"
-            )
-        return grasps
-
-    def _band(self, tsdf: NDArray[np.float32]) -> NDArray[np.bool_]:
-        band = surface_band(tsdf, self.model.encoding, self.detection, self.table_height)
-        resolution = self.detection.resolution or len(tsdf)
-        if resolution == len(tsdf):
-            return band
-        # Nearest voxel of each lattice point; centred on both sides, so turns still commute.
-        index = ((np.arange(resolution) + 0.5) * len(tsdf) / resolution).astype(int)
-        return band[np.ix_(index, index, index)]
-
-    def _grasps(
-        self,
-        features: tuple[torch.Tensor, ...],
-        lattice: torch.Tensor,
-        quality: NDArray[np.float32],
-        peaks: NDArray[np.intp],
-        timings: dict[str, float],
-    ) -> list[Grasp]:
-        index = np.ravel_multi_index(tuple(peaks.T), quality.shape)
-        points = lattice[torch.from_numpy(index)]
-        with _timed(timings, "query"):
-            field_ = self.model.query(
-                features,
-                points[None].to(next(self.model.parameters()).device),
-                outputs=("rotation", "width"),
-            )
-            rotation = field_.rotation[0].double().cpu().numpy()
-            width = field_.width[0].double().cpu().numpy()
-        with _timed(timings, "select"):
-            query = (points.double().numpy() + 0.5) * WORKSPACE_SIZE
-            tips = query + self.model.query_setback * rotation[:, :, 2]
-            keep = admissible(tips, width, self.detection, self.table_height)
-            score = quality[tuple(peaks.T)]
-            return [
-                Grasp(tips[i], rotation[i], float(width[i]), float(score[i]))
-                for i in np.flatnonzero(keep)
+        clock = _Clock()
+        images, poses = _check_views(depth, intrinsics, T_world_camera)
+        to_workspace = None if T_workspace_world is None else np.asarray(T_workspace_world, float)
+        if to_workspace is not None:
+            poses = to_workspace @ poses
+        n = self.model.resolution
+        if all(valid_pixels(image).mean() < MIN_VALID_SHARE for image in images):
+            return self._finish([], "empty_depth", clock, np.zeros((n, n, n), "f4"), strict=strict)
+        fits: tuple[TableFit, ...] = ()
+        if self.rectify_table:
+            pairs = [
+                table_rectify(image, intrinsics, pose, self.table_height)
+                for image, pose in zip(images, poses, strict=True)
             ]
+            images, fits = [image for image, _ in pairs], tuple(fit for _, fit in pairs)
+        clock.lap("rectify")
+        stack = torch.from_numpy(np.stack(images)).to(self.device)
+        tsdf = fuse_tsdf(stack, intrinsics, poses, resolution=n, encoding=self.model.encoding)
+        lattice = self.detection.lattice or n
+        near = tsdf
+        if lattice != n:  # the band follows the finer lattice, the network keeps its resolution
+            near = fuse_tsdf(
+                stack, intrinsics, poses, resolution=lattice, encoding=self.model.encoding
+            )
+        clock.lap("fusion", self.device)
+        level = bool(fits) and all(fit.ok for fit in fits)
+        grasps, reason, queries = self._detect(tsdf, near, level, clock)
+        if to_workspace is not None:
+            back = inverse_transform(to_workspace)
+            grasps = [grasp.transformed(back) for grasp in grasps]
+        limit = self._limit(max_grasps)
+        return self._finish(
+            grasps[:limit], reason, clock, tsdf.cpu().numpy(), fits, queries, strict=strict
+        )
+
+    def plan_tsdf(
+        self,
+        tsdf: Tensor,
+        *,
+        level: bool = False,
+        max_grasps: int | None = None,
+        strict: bool = False,
+    ) -> PlanResult:
+        """Grasps for a volume (N, N, N) fused elsewhere, in the model's encoding.
+
+        Args:
+            tsdf: at the model's resolution; `detection.lattice` must be None or the same.
+            level: whether the table surface lies at `table_height` to within
+                `detection.table_margin`, so that it needs no queries.
+            max_grasps: length of the list; default `detection.max_grasps`.
+            strict: raise `PlanningError` instead of returning an empty list.
+
+        Raises:
+            ValueError: another shape, or another lattice.
+        """
+        n = self.model.resolution
+        if tuple(tsdf.shape) != (n, n, n) or self.detection.lattice not in (None, n):
+            raise ValueError(
+                f"TSDF has shape {tuple(tsdf.shape)}, detection.lattice is "
+                f"{self.detection.lattice}; this model needs {n} voxels per side for both"
+            )
+        clock = _Clock()
+        tsdf = tsdf.to(self.device)
+        grasps, reason, queries = self._detect(tsdf, tsdf, level, clock)
+        limit = self._limit(max_grasps)
+        return self._finish(
+            grasps[:limit], reason, clock, tsdf.cpu().numpy(), queries=queries, strict=strict
+        )
+
+    @torch.inference_mode()
+    def _detect(
+        self, tsdf: Tensor, near: Tensor, level: bool, clock: _Clock
+    ) -> tuple[list[Grasp], str, int]:
+        """Grasps, reason and number of queries; `near` is the TSDF on the query lattice."""
+        config, n = self.detection, near.shape[-1]
+        floor = self.table_height + config.table_margin if level else None
+        band = surface_band(near, config.reach, floor=floor)
+        if not band.any():
+            return [], "empty_workspace", 0
+        z_min = config.z_min if config.z_min is not None else (self.table_height or 0.0)
+        band &= lattice_limits(n, config.border, z_min, device=near.device)
+        clock.lap("select")
+        features = self.model.encode(tsdf[None])
+        clock.lap("encode", self.device)
+        lattice = query_lattice(n, device=near.device, dtype=tsdf.dtype)
+        quality = torch.zeros_like(near)
+        points = lattice[band]
+        if len(points):
+            quality[band] = self.model.query(features, points[None], ("quality",)).quality[0]
+        clock.lap("query", self.device)
+        quality = smooth(quality, band, config.smoothing)
+        lowest = config.quality_floor if config.force else config.quality_threshold
+        peaks, scores = select_peaks(quality, lowest, config.nms_window, config.max_peaks)
+        clock.lap("select", self.device)
+        if not len(peaks):
+            return [], "no_grasp", len(points)
+        grasps = self._grasps_at(features, lattice[tuple(peaks.T)], scores)
+        clock.lap("query", self.device)
+        good = [grasp for grasp in grasps if grasp.score >= config.quality_threshold]
+        if good:
+            return good, "ok", len(points)
+        return grasps[:1], "forced" if grasps else "no_grasp", len(points)
+
+    def _grasps_at(self, features: Any, points: Tensor, scores: Tensor) -> list[Grasp]:
+        """Admissible grasps at peaks (P, 3), normalised, in the order given."""
+        field = self.model.query(features, points[None], ("rotation", "width"))
+        rotation, width = field.rotation[0], field.width[0]
+        tips, fits = place_tips(
+            (points + 0.5) * WORKSPACE_SIZE,
+            rotation[..., 2],
+            self.model.query_setback,
+            self.detection,
+            self.table_height,
+        )
+        keep = fits & admissible_width(width, self.detection)
+        columns = (t[keep].double().cpu().numpy() for t in (tips, rotation, width, scores))
+        return [Grasp(p, r, float(w), float(s)) for p, r, w, s in zip(*columns, strict=True)]
+
+    def _finish(
+        self,
+        grasps: list[Grasp],
+        reason: str,
+        clock: _Clock,
+        tsdf: NDArray[np.float32],
+        tables: tuple[TableFit, ...] = (),
+        queries: int = 0,
+        *,
+        strict: bool = False,
+    ) -> PlanResult:
+        if strict and not grasps:
+            raise PlanningError(reason)
+        return PlanResult(grasps, reason, clock.totals(), tsdf, tables, queries)
+
+    def _limit(self, max_grasps: int | None) -> int | None:
+        if max_grasps is not None and max_grasps < 1:
+            raise ValueError(f"max_grasps is {max_grasps}; ask for at least one grasp, or None")
+        return max_grasps or self.detection.max_grasps
 
 
-@contextmanager
-def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        timings[name] = timings.get(name, 0.0) + time.perf_counter() - start
+class _Clock:
+    """Adds up the time between laps under their names."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._laps = dict.fromkeys(("rectify", "fusion", "encode", "query", "select"), 0.0)
+
+    def lap(self, name: str, device: torch.device | None = None) -> None:
+        if device is not None and device.type == "cuda":
+            torch.cuda.synchronize(device)
+        now = time.perf_counter()
+        self._laps[name] += now - self._last
+        self._last = now
+
+    def totals(self) -> dict[str, float]:
+        return {**self._laps, "total": time.perf_counter() - self._start}
+
+
+def _check_views(
+    depth: ArrayLike, intrinsics: Intrinsics, T_world_camera: ArrayLike
+) -> tuple[list[NDArray[np.float32]], NDArray[np.float64]]:
+    """Views as lists of (H, W) images and an array of (V, 4, 4) poses, each validated."""
+    depth, poses = np.asarray(depth), np.asarray(T_world_camera, dtype=np.float64)
+    if depth.ndim == 2 and poses.ndim == 2:
+        depth, poses = depth[None], poses[None]
+    if depth.ndim != 3 or poses.ndim != 3 or len(depth) != len(poses) or not len(depth):
+        raise ValueError(
+            f"depth has shape {depth.shape} and T_world_camera {poses.shape}; give (H, W) with "
+            "(4, 4), or (V, H, W) with (V, 4, 4)"
+        )
+    return [validate_depth(d, intrinsics, T) for d, T in zip(depth, poses, strict=True)], poses
