@@ -61,11 +61,11 @@ def train_from_config(config: dict[str, Any]) -> TrainResult:
         },
         extra_metrics=partial(_equivariance, tsdf=val_data[0]["tsdf"]),
     )
-    card = model_card(result, settings, train_data, val_data)
-    best = load_checkpoint(run_dir / "checkpoints" / "best")
-    model.load_state_dict(best.average)
-    equigrasp.save_model(model, run_dir / "model", card)
-    log.info("exported step %d to %s", result.best_step, run_dir / "model.safetensors")
+    if result.first_process:
+        model.load_state_dict(load_checkpoint(run_dir / "checkpoints" / "best").average)
+        card = model_card(result, settings, train_data, val_data)
+        target = equigrasp.save_model(model, run_dir / "model", card)
+        log.info("exported step %d to %s", result.best_step, target)
     return result
 
 

@@ -17,8 +17,9 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-from equigrasp.training.evaluate import evaluate
+from equigrasp.training.evaluate import OUTPUTS, evaluate
 from equigrasp.training.loader import KeyedDataset, load_batches
+from equigrasp.training.memory import keep_freed_memory
 from equigrasp.training.run_log import RunLog
 from equigrasp.training.run_state import RunState, save_run, start_run
 from equigrasp.training.sampler import SceneSampler
@@ -33,13 +34,17 @@ _TIME_FOR_STEPS = 0.85  # share of the time left that is planned for steps; the 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Outcome of a run: steps done of those planned, and the best validation."""
+    """Outcome of a run: steps done of those planned, and the best validation.
+
+    `first_process` is True in the one process that should write what follows from it.
+    """
 
     run_dir: Path
     step: int
     total: int
     best_step: int
     best_metrics: dict[str, float]
+    first_process: bool = True
 
 
 class TrainingStep(nn.Module):
@@ -53,9 +58,13 @@ class TrainingStep(nn.Module):
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Losses of a batch (keys of `data/dataset.py`, stacked); "loss" is their weighted sum."""
         features = self.model.encode(batch["tsdf"])
-        grasps = self.model.query_raw(features, batch["points"])
-        filled = self.model.query_raw(features, batch["occ_points"], outputs=("occupancy",))
-        return self.loss(grasps._replace(occupancy=filled.occupancy), batch)
+        # The encoder is nearly all of the arithmetic; heads and loss stay in full precision, for
+        # rounding there costs accuracy of the rotation and hardly saves time.
+        with torch.autocast(batch["tsdf"].device.type, enabled=False):
+            features = type(features)(*(tensor.float() for tensor in features))
+            raw = self.model.query_raw(features, batch["points"], OUTPUTS[:3])
+            filled = self.model.query_raw(features, batch["occ_points"], OUTPUTS[3:])
+            return self.loss(raw._replace(occupancy=filled.occupancy), batch)
 
 
 def train(
@@ -141,7 +150,12 @@ def train(
                 break
     batches.close()
     return TrainResult(
-        run_dir, run.step, run.total or run.step, run.best_step, run.best_metrics or {}
+        run_dir,
+        run.step,
+        run.total or run.step,
+        run.best_step,
+        run.best_metrics or {},
+        fabric.is_global_zero,
     )
 
 
@@ -179,6 +193,8 @@ def _launched(settings: TrainSettings) -> Fabric:
         precision=settings.precision,
     )
     fabric.launch()
+    if fabric.device.type == "cpu":
+        keep_freed_memory()
     return fabric
 
 
