@@ -116,7 +116,7 @@ ensure_venv() {
     fi
 }
 
-pip_install() { "$VENV/bin/python" -m pip install -q --disable-pip-version-check --timeout 20 --retries 2 "$@"; }
+pip_install() { "$VENV/bin/python" -m pip install -qq --disable-pip-version-check --timeout 20 --retries 2 "$@"; }
 uv_install() { "$VENV/bin/python" -m uv pip install -q --python "$VENV/bin/python" "$@"; }
 reachable() { "$VENV/bin/python" -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=6)' "$1" 2>/dev/null; }
 
