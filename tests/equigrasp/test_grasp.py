@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from equigrasp.constants import TCP_FROM_HAND
+from equigrasp.geometry.transforms import make_transform
+from equigrasp.grasp import CONVENTIONS, Grasp
+
+
+@st.composite
+def grasps(draw):
+    rotation = Rotation.random(random_state=draw(st.integers(0, 2**32 - 1))).as_matrix()
+    position = [draw(st.floats(0, 0.3)) for _ in range(3)]
+    return Grasp(position, rotation, draw(st.floats(0, 0.08)), draw(st.floats(0, 1)))
+
+
+@given(grasps(), st.sampled_from(sorted(CONVENTIONS)))
+def test_conventions_survive_the_round_trip(grasp, convention):
+    back = Grasp.from_convention(grasp.to(convention), grasp.width, convention, grasp.score)
+    np.testing.assert_allclose(back.T_world_grasp, grasp.T_world_grasp, atol=1e-12)
+    assert (back.width, back.score) == (grasp.width, grasp.score)
+
+
+@given(grasps())
+def test_what_each_convention_means(grasp):
+    tip, approach, closing = grasp.position, grasp.approach, grasp.rotation[:, 1]
+    np.testing.assert_allclose(grasp.to("tcp"), grasp.T_world_grasp)
+    vgn, graspnet, graspgen = (grasp.to(name) for name in ("vgn", "graspnet", "graspgen"))
+    np.testing.assert_allclose(vgn[:3, 3], tip - 0.05 * approach, atol=1e-12)
+    np.testing.assert_allclose(vgn[:3, 2], approach, atol=1e-12)
+    np.testing.assert_allclose(graspnet[:3, 0], approach, atol=1e-12)
+    np.testing.assert_allclose(graspnet[:3, 1], closing, atol=1e-12)
+    np.testing.assert_allclose(graspgen[:3, 2], approach, atol=1e-12)
+    np.testing.assert_allclose(graspgen[:3, 0], closing, atol=1e-12)
+    np.testing.assert_allclose(graspgen[:3, 3], tip - TCP_FROM_HAND * approach, atol=1e-12)
+    for pose in (vgn, graspnet, graspgen):
+        assert np.linalg.det(pose[:3, :3]) == pytest.approx(1)
+
+
+@given(grasps())
+def test_transformed_moves_the_pose_and_keeps_the_rest(grasp):
+    T = make_transform(Rotation.from_euler("xyz", [0.1, -2, 3]).as_matrix(), (1, 2, 3))
+    moved = grasp.transformed(T)
+    np.testing.assert_allclose(moved.T_world_grasp, T @ grasp.T_world_grasp, atol=1e-12)
+    assert (moved.width, moved.score) == (grasp.width, grasp.score)
+
+
+def test_unknown_convention_is_named():
+    with pytest.raises(ValueError, match=r"'ros'.*graspgen"):
+        Grasp(np.zeros(3), np.eye(3), 0.04).to("ros")
+
+
+@pytest.mark.parametrize(
+    ("position", "rotation"),
+    [
+        (np.zeros(2), np.eye(3)),
+        ([0, 0, np.nan], np.eye(3)),
+        (np.zeros(3), 1.1 * np.eye(3)),
+        (np.zeros(3), np.diag([1.0, 1, -1])),
+        (np.zeros(3), np.eye(4)),
+    ],
+)
+def test_malformed_grasps_are_refused(position, rotation):
+    with pytest.raises(ValueError, match="position|rotation"):
+        Grasp(position, rotation, 0.04)
