@@ -15,7 +15,7 @@ from sim import household, meshes
 from sim.household import Family
 from sim.meshes import MeshFault
 
-VERSION = 1
+VERSION = 3
 """Part of every cached object's key: raise it when a family changes."""
 SEED = 20240501
 MAX_DRAWS = 16

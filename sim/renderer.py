@@ -15,21 +15,8 @@ import numpy as np
 import open3d as o3d
 import trimesh
 
-from equigrasp.constants import FAR, TABLE_HEIGHT, WORKSPACE_SIZE
-
-TABLE_SIDE = 1.2
-TABLE_THICKNESS = 0.012
-TABLE_LOWER = np.array(
-    [
-        WORKSPACE_SIZE / 2 - TABLE_SIDE / 2,
-        WORKSPACE_SIZE / 2 - TABLE_SIDE / 2,
-        TABLE_HEIGHT - TABLE_THICKNESS,
-    ]
-)
-TABLE_UPPER = np.array(
-    [WORKSPACE_SIZE / 2 + TABLE_SIDE / 2, WORKSPACE_SIZE / 2 + TABLE_SIDE / 2, TABLE_HEIGHT]
-)
-"""Corners of the table slab: 1.2 x 1.2 m, centred under the workspace."""
+from equigrasp.constants import FAR
+from sim.table_slab import slab_distance, slab_normal
 
 NO_BODY, TABLE = -1, -2
 """Values of `body` in a result for a ray that hits nothing, and for one that hits the table."""
@@ -273,33 +260,13 @@ def _ray_component(columns: np.ndarray, rows: np.ndarray, axis: np.ndarray) -> n
 def _slab_depth(columns: np.ndarray, rows: np.ndarray, T: np.ndarray) -> np.ndarray:
     """(rows, columns) float32 depth of the table slab, inf where it is missed."""
     directions = [_ray_component(columns, rows, T[axis, :3]) for axis in range(3)]
-    return _slab_distance(T[:3, 3].astype(np.float32), directions)
-
-
-def _slab_distance(origin: Sequence[np.ndarray], direction: Sequence[np.ndarray]) -> np.ndarray:
-    """Distance at which rays enter the table slab (leave it, from inside); inf if never."""
-    enter, leave = np.float32(-np.inf), np.float32(np.inf)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for axis in range(3):
-            inverse = 1.0 / direction[axis]
-            a = (np.float32(TABLE_LOWER[axis]) - origin[axis]) * inverse
-            b = (np.float32(TABLE_UPPER[axis]) - origin[axis]) * inverse
-            # fmin and fmax skip the 0 * inf of a ray that runs inside a face plane.
-            enter = np.fmax(enter, np.fmin(a, b))
-            leave = np.fmin(leave, np.fmax(a, b))
-    first = np.where(enter > 0.0, enter, leave)
-    return np.where((enter <= leave) & (leave > 0.0), first, np.float32(np.inf))
+    return slab_distance(T[:3, 3].astype(np.float32), directions)
 
 
 def _stop_at_table(rays: np.ndarray, hits: RayHits) -> RayHits:
-    t = _slab_distance(rays[:, :3].T, rays[:, 3:].T)
+    t = slab_distance(rays[:, :3].T, rays[:, 3:].T)
     nearer = t < hits.distance
     point = rays[nearer, :3] + t[nearer, None] * rays[nearer, 3:]
-    centre, half = (TABLE_LOWER + TABLE_UPPER) / 2, (TABLE_UPPER - TABLE_LOWER) / 2
-    offset = point - centre
-    face = np.argmin(np.abs(half - np.abs(offset)), axis=1)
-    normal = np.zeros_like(point)
-    index = np.arange(len(point))
-    normal[index, face] = np.sign(offset[index, face])
-    hits.distance[nearer], hits.normal[nearer], hits.body[nearer] = t[nearer], normal, TABLE
+    hits.distance[nearer], hits.normal[nearer] = t[nearer], slab_normal(point)
+    hits.body[nearer] = TABLE
     return hits

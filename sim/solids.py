@@ -14,11 +14,12 @@ from manifold3d import CrossSection, Manifold, OpType
 
 SECTIONS = 36
 """Sides of a turned surface."""
-WEDGES, WEDGES_OF_CURVED = 18, 12
-"""Convex wedges around a straight wall of a hollow turned part, and around each slice of a curved
-one."""
+WEDGES, WEDGES_OF_CURVED, MANY_SLICES = 18, 12, 3
+"""Convex wedges around a hollow turned part, and around one cut into more than three slices."""
 FLATNESS = 0.03
-"""Bulge of a profile over its straight or convex replacement, as a share of its largest radius."""
+"""Largest reach of a convex slice beyond a full turned profile, as a share of the radius."""
+WALL_FLATNESS = 0.15
+"""The same for the slices of a hollow one, as a share of the wall's thickness."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,17 +140,16 @@ def vessel(outer: np.ndarray, inner: np.ndarray, z: np.ndarray, floor: float) ->
     surface = CrossSection([np.array([*outside, *inside, *axis])]).revolve(SECTIONS)
     parts = [Manifold.hull_points(_rings(outer_foot, foot))] if floor > 0.0 else []
 
-    def bulge(i: int, j: int) -> float:
-        ends = [wall[i], wall[j]]
-        return max(
-            float(np.abs(r[i : j + 1] - np.interp(wall[i : j + 1], ends, [r[i], r[j]])).max())
-            for r in (outer_wall, inner_wall)
-        )
+    def added(i: int, j: int) -> float:
+        """How far a wedge over these rings would reach beyond the wall."""
+        outside = _concavity(outer_wall[i : j + 1], wall[i : j + 1])
+        return max(outside, _concavity(-inner_wall[i : j + 1], wall[i : j + 1]))
 
-    slices = _greedy(bulge, len(wall) - 1, FLATNESS * float(outer.max()))
-    wedges = WEDGES if len(slices) == 1 else WEDGES_OF_CURVED
+    slices = _greedy(added, len(wall) - 1, WALL_FLATNESS * float((outer - inner).max()))
+    wedges = WEDGES if len(slices) <= MANY_SLICES else WEDGES_OF_CURVED
     for i, j in slices:
-        parts += _wedges(outer_wall[[i, j]], inner_wall[[i, j]], wall[[i, j]], wedges)
+        rings = slice(i, j + 1)
+        parts += _wedges(outer_wall[rings], inner_wall[rings], wall[rings], wedges)
     return Solid(surface, tuple(parts))
 
 
@@ -202,7 +202,7 @@ def _rings(radius: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def _wedges(outer: np.ndarray, inner: np.ndarray, z: np.ndarray, count: int) -> list[Manifold]:
-    """Convex wedges of a hollow frustum between two heights."""
+    """Convex wedges of a hollow turned slice: radii and heights of its rings."""
     per_wedge = SECTIONS // count
     angle = 2 * np.pi * np.arange(SECTIONS + 1) / SECTIONS
     ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
