@@ -58,11 +58,11 @@ def table_depth(
     """
     T = np.asarray(T_world_camera, dtype=float)
     rays = pixel_rays(intrinsics)[::stride, ::stride].astype(np.float64) @ T[:3, :3].T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        depth = (table_height - T[2, 3]) / rays[..., 2]
+    meets = (table_height - T[2, 3]) * rays[..., 2] > 0
+    depth = (table_height - T[2, 3]) / np.where(meets, rays[..., 2], np.nan)
     point = T[:2, 3] + rays[..., :2] * depth[..., None]
     near = ((point > -margin) & (point < WORKSPACE_SIZE + margin)).all(-1)
-    return np.where(near & (depth > 0), depth, np.nan)
+    return np.where(near, depth, np.nan)
 
 
 def table_rectify(
