@@ -198,7 +198,7 @@ def _build_packed(
         spec = objects[int(rng.integers(len(objects)))]
         centre = rng.uniform(*PACKED_AREA, size=2)
         yaw, scale = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(*PACKED_SCALES)
-        body = _load(world, spec, scale, _upright_pose(spec, centre, yaw, scale))
+        body = _load(world, spec, scale, upright_pose(spec, centre, yaw, scale))
         if _touches_anything(world, body):
             world.remove(body)
             continue
@@ -207,7 +207,7 @@ def _build_packed(
     return settled, lost
 
 
-def _upright_pose(spec: ObjectSpec, centre: np.ndarray, yaw: float, scale: float) -> np.ndarray:
+def upright_pose(spec: ObjectSpec, centre: np.ndarray, yaw: float, scale: float) -> np.ndarray:
     """Pose that puts the centre of the bounding box over `centre`, its foot just over the table."""
     lower, upper = load_mesh(spec).bounds * scale
     T = np.eye(4)
