@@ -1,0 +1,1 @@
+"""The clutter-removal benchmark: scene lists, rounds, planners, metrics, reports."""

@@ -1,0 +1,127 @@
+"""Grasp success rate, declutter rate and everything needed to read them.
+
+GSR = successes / executed attempts; DR = successes / objects present after scene generation (not
+the number asked for). Rounds that end without a grasp add no attempt to the GSR, so their number is
+reported beside it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+BOOTSTRAP_DRAWS = 2000
+Record = dict[str, Any]
+
+
+def summarise(records: Sequence[Record], crashed: int = 0) -> dict[str, Any]:
+    """Summary of the rounds of one evaluation.
+
+    Args:
+        records: what `run_round` returned.
+        crashed: rounds lost to a crash or time-out; they count in no other number.
+
+    Returns:
+        JSON-able numbers; rates and intervals in percent, latencies in milliseconds. `std` is the
+        population standard deviation over seeds (as published), `interval` the central 95 % of a
+        bootstrap over rounds, drawn within each seed.
+    """
+    by_seed: dict[int, list[Record]] = defaultdict(list)
+    for record in records:
+        by_seed[record["seed"]].append(record)
+    seeds = [by_seed[seed] for seed in sorted(by_seed)]
+    attempts = [attempt for record in records for attempt in record["attempts"]]
+    ends = Counter(record["end"] for record in records)
+    fates = Counter(a["fate"] for a in attempts if not a["success"])
+    return {
+        "rounds": len(records),
+        "seeds": len(seeds),
+        "crashed_rounds": crashed,
+        "objects": sum(record["objects"] for record in records),
+        "attempts": len(attempts),
+        "successes": sum(a["success"] for a in attempts),
+        "objects_lost": sum(len(record["lost"]) for record in records),
+        "rounds_without_grasp": ends.get("no_grasp", 0),
+        "gsr": _rate(seeds, gsr),
+        "dr": _rate(seeds, dr),
+        "ends": dict(sorted(ends.items())),
+        "failures": dict(sorted(fates.items())),
+        "latency_ms": latencies([a["timings"] for a in attempts]),
+        "per_object": per_object(records),
+    }
+
+
+def counts(records: Sequence[Record]) -> tuple[int, int, int]:
+    """(successes, attempts, objects) over rounds."""
+    successes = sum(a["success"] for record in records for a in record["attempts"])
+    attempts = sum(len(record["attempts"]) for record in records)
+    return successes, attempts, sum(record["objects"] for record in records)
+
+
+def gsr(records: Sequence[Record]) -> float:
+    """Successes per executed attempt in percent; NaN without attempts."""
+    successes, attempts, _ = counts(records)
+    return 100.0 * successes / attempts if attempts else float("nan")
+
+
+def dr(records: Sequence[Record]) -> float:
+    """Successes per object present in percent; NaN without objects."""
+    successes, _, objects = counts(records)
+    return 100.0 * successes / objects if objects else float("nan")
+
+
+def _rate(seeds: Sequence[Sequence[Record]], rate: Any) -> dict[str, Any]:
+    per_seed = [rate(records) for records in seeds]
+    pooled = [record for records in seeds for record in records]
+    low, high = bootstrap(seeds, rate)
+    return {
+        "mean": _number(np.nanmean(per_seed)) if per_seed else None,
+        "std": _number(np.nanstd(per_seed)) if per_seed else None,
+        "pooled": _number(rate(pooled)),
+        "interval": [_number(low), _number(high)],
+        "per_seed": [_number(value) for value in per_seed],
+    }
+
+
+def bootstrap(
+    seeds: Sequence[Sequence[Record]], rate: Any, draws: int = BOOTSTRAP_DRAWS
+) -> tuple[float, float]:
+    """Central 95 % of a pooled rate when rounds are redrawn within every seed."""
+    if not any(len(records) for records in seeds):
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(0)
+    tables = [np.array([counts([record]) for record in records]) for records in seeds]
+    column = 1 if rate is gsr else 2
+    values = np.empty(draws)
+    for i in range(draws):
+        total = sum(t[rng.integers(len(t), size=len(t))].sum(0) for t in tables if len(t))
+        values[i] = 100.0 * total[0] / total[column] if total[column] else np.nan
+    low, high = np.nanpercentile(values, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def latencies(timings: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Median and 95th percentile per planning stage, milliseconds."""
+    stages = sorted({stage for entry in timings for stage in entry})
+    found = {}
+    for stage in stages:
+        values = 1e3 * np.array([entry[stage] for entry in timings if stage in entry])
+        found[stage] = {
+            "median": round(float(np.median(values)), 2),
+            "p95": round(float(np.percentile(values, 95)), 2),
+        }
+    return found
+
+
+def per_object(records: Sequence[Record]) -> dict[str, dict[str, int]]:
+    """Object id -> how often it was present and how often it was cleared."""
+    present = Counter(name for record in records for name in record["object_ids"])
+    cleared = Counter(a["object"] for record in records for a in record["attempts"] if a["success"])
+    return {n: {"present": present[n], "cleared": cleared.get(n, 0)} for n in sorted(present)}
+
+
+def _number(value: float) -> float | None:
+    return None if not np.isfinite(value) else round(float(value), 2)

@@ -1,0 +1,59 @@
+"""What an evaluation is: the published clutter-removal protocol and its settings."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from equigrasp.perception.noise import NOISE_KINDS
+
+SCENES = ("packed", "pile")
+VIEWS = ("fixed", "random")
+BASELINES = ("antipodal", "oracle")
+MAX_CONSECUTIVE_FAILURES = 2
+OBJECTS_PER_ROUND = 5
+
+SCENE_STREAM, VIEW_STREAM, NOISE_STREAM, PLANNER_STREAM = range(4)
+"""Independent generators of a round: what differs between two planners is the planner alone."""
+
+
+@dataclass(frozen=True)
+class EvalSettings:
+    """Everything that decides the outcome of an evaluation.
+
+    Attributes:
+        scene: "packed" or "pile".
+        view: "fixed" (published side view) or "random" (a new view for every attempt).
+        noise: depth noise, see `equigrasp.perception.noise`.
+        model: baseline name, shipped weights, or path of saved weights.
+        table_rectify: undo the depth's global factor with the visible table.
+        detection: overrides of `DetectionConfig`, the same for every scene kind.
+        objects, split: object sets, and which part of them.
+        num_objects: objects asked for per round (fewer may be present).
+        collect_pictures: failures per seed that are kept for a picture.
+    """
+
+    scene: str = "pile"
+    view: str = "fixed"
+    noise: str = "gamma"
+    model: str = "antipodal"
+    table_rectify: bool = True
+    detection: dict[str, Any] = field(default_factory=dict)
+    objects: str = "default"
+    split: str = "test"
+    num_objects: int = OBJECTS_PER_ROUND
+    collect_pictures: int = 2
+
+    def __post_init__(self) -> None:
+        known = {"scene": SCENES, "view": VIEWS, "noise": (*NOISE_KINDS, "dex", "norm")}
+        for name, values in known.items():
+            if getattr(self, name) not in values:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}; choose one of {', '.join(values)}"
+                )
+        if self.num_objects < 1:
+            raise ValueError(f"num_objects is {self.num_objects}; a round needs at least 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form; `EvalSettings(**values)` is its inverse."""
+        return asdict(self)

@@ -1,0 +1,107 @@
+"""Pictures of an evaluation: why attempts failed, and what the first failures looked like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sim.clutter.protocol import EvalSettings
+from sim.clutter.run import read_rounds
+from sim.workers import Failed, Ok, Task, run_tasks
+
+MAX_PICTURES = 6
+
+
+def write_report(out: Path, summary: dict[str, Any], settings: EvalSettings) -> None:
+    """Write `failures.png` (counts) and pictures of the first failed attempts, if any."""
+    _plot_failures(out / "failures.png", summary)
+    failed = [
+        (record, number)
+        for record in read_rounds(out / "rounds.jsonl")
+        for number, attempt in enumerate(record["attempts"])
+        if not attempt["success"] and number == 0
+    ][:MAX_PICTURES]
+    tasks = [
+        Task(
+            (record["seed"], record["round"]),
+            {
+                "settings": settings.to_dict(),
+                "path": str(out / "failures" / f"seed{record['seed']}_round{record['round']}.png"),
+                "seed": record["seed"],
+                "index": record["round"],
+                "attempt": record["attempts"][number],
+                "scenes": str(out.parent / "scenes.json"),
+            },
+        )
+        for record, number in failed
+        if (out.parent / "scenes.json").exists()
+    ]
+    problems: list[Failed] = []
+
+    def note(result: Ok | Failed) -> None:
+        if isinstance(result, Failed):
+            problems.append(result)
+
+    function = "sim.clutter.report:picture_failure"
+    run_tasks(function, tasks, workers=1, timeout_s=120.0, on_result=note)
+    for problem in problems:
+        print(f"no picture of round {problem.key}: {problem.message}")
+
+
+def picture_failure(
+    settings: dict[str, Any], path: str, seed: int, index: int, attempt: dict, scenes: str
+) -> None:
+    """Draw the first attempt of a round: depth image and grasp. Runs in a worker process."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    from equigrasp.constants import FINGER_DEPTH, TCP_FROM_HAND
+    from equigrasp.perception.camera import project
+    from sim.clutter.rounds import _set_table, _specs, observe
+    from sim.clutter.scene_lists import read_scene_list
+    from sim.scenes import load_scene
+    from sim.world import World
+
+    options = EvalSettings(**settings)
+    scene = read_scene_list(Path(scenes), options.scene)[(seed, index)]
+    specs = _specs(options.objects, options.scene)
+    with World() as world:
+        _set_table(world)
+        load_scene(world, scene, specs)
+        seen = observe(world, scene, specs, options, (seed, index, 0))
+    half = attempt["width"] / 2 if attempt["width"] > 0 else 0.04
+    hand = np.array(
+        [[0, half, 0], [0, half, -FINGER_DEPTH], [0, 0, -FINGER_DEPTH], [0, 0, -TCP_FROM_HAND],
+         [0, 0, -FINGER_DEPTH], [0, -half, -FINGER_DEPTH], [0, -half, 0]]
+    )  # fmt: skip
+    T = np.array(attempt["pose"])
+    pixels = project(hand @ T[:3, :3].T + T[:3, 3], seen.intrinsics, seen.T_world_camera)
+    figure, axis = plt.subplots(figsize=(6.4, 5.2))
+    axis.imshow(np.where(seen.depth < 1.5, seen.depth, np.nan), cmap="viridis")
+    axis.plot(pixels[:, 0], pixels[:, 1], "r-", lw=2)
+    axis.set_title(
+        f"seed {seed} round {index}: {attempt['fate'].lower()}, score {attempt['score']:.2f}"
+    )
+    axis.axis("off")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=80, bbox_inches="tight")
+    plt.close(figure)
+
+
+def _plot_failures(path: Path, summary: dict[str, Any]) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3))
+    for axis, name in zip(axes, ("failures", "ends"), strict=True):
+        entries = summary[name]
+        axis.barh([key.lower() for key in entries], list(entries.values()), color="tab:blue")
+        axis.set_title("failed attempts by fate" if name == "failures" else "how rounds ended")
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+    plt.close(figure)

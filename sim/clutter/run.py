@@ -1,0 +1,162 @@
+"""Run an evaluation in worker processes, resumably, and summarise it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from sim.clutter.metrics import summarise
+from sim.clutter.protocol import BASELINES, EvalSettings
+from sim.clutter.scene_lists import Key, public_object_names
+from sim.workers import Failed, Ok, Task, run_tasks
+
+if TYPE_CHECKING:
+    from sim.scenes import Scene
+
+ROUND_TIMEOUT = 300.0
+
+
+class SettingsMismatchError(RuntimeError):
+    """The output folder holds an evaluation made with other settings."""
+
+
+def evaluate(
+    settings: EvalSettings,
+    scenes: dict[Key, Scene],
+    out: Path,
+    *,
+    workers: int = 2,
+    timeout_s: float = ROUND_TIMEOUT,
+) -> dict[str, Any]:
+    """Run the rounds that are still missing in `out` and write `summary.json`.
+
+    Every finished round is one line of `rounds.jsonl`, on disk before the next is counted; a killed
+    run goes on where it stopped.
+
+    Returns:
+        The summary (see `sim.clutter.metrics.summarise`) with settings and wall time.
+
+    Raises:
+        SettingsMismatchError: if `out` was begun with other settings.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _check_settings(settings, out)
+    done = {(r["seed"], r["round"]): r for r in read_rounds(out / "rounds.jsonl")}
+    missing = [key for key in scenes if key not in done]
+    crashes: list[Failed] = []
+    begin = time.perf_counter()
+    with open(out / "rounds.jsonl", "a", encoding="utf-8") as stream:
+        bar = tqdm(total=len(scenes), initial=len(scenes) - len(missing), desc=out.name)
+
+        def keep(result: Ok | Failed) -> None:
+            bar.update()
+            if isinstance(result, Failed):
+                crashes.append(result)
+                tqdm.write(f"round {result.key} lost ({result.reason}): {result.message}")
+                return
+            done[result.key] = result.value
+            stream.write(json.dumps(result.value) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+        tasks = [
+            Task(
+                key,
+                {
+                    "settings": settings.to_dict(),
+                    "scene": scenes[key].to_json(),
+                    "seed": key[0],
+                    "index": key[1],
+                },
+            )
+            for key in missing
+        ]
+        function = "sim.clutter.rounds:run_round"
+        run_tasks(function, tasks, workers=workers, timeout_s=timeout_s, on_result=keep)
+        bar.close()
+    if crashes and not done:
+        raise RuntimeError(f"every round failed; the first: {crashes[0].traceback}")
+    records = [done[key] for key in sorted(done) if key in scenes]
+    summary = summarise(records, len(crashes))
+    summary["settings"] = public_settings(settings)
+    summary["wall_seconds"] = round(time.perf_counter() - begin, 1)
+    summary["round_seconds"] = round(sum(r["seconds"] for r in records), 1)
+    write_json(out / "summary.json", summary)
+    return summary
+
+
+def read_rounds(path: Path) -> list[dict[str, Any]]:
+    """Finished rounds of an evaluation; a line torn by a kill is left out and cut off."""
+    if not path.exists():
+        return []
+    records, good = [], 0
+    with open(path, "rb") as stream:
+        for line in stream:
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+            good += len(line)
+    if good < path.stat().st_size:
+        print(f"{path.name}: the last line was torn and is redone", file=sys.stderr)
+        os.truncate(path, good)
+    return records
+
+
+def public_settings(settings: EvalSettings) -> dict[str, Any]:
+    """Settings without machine paths, for result files."""
+    values = settings.to_dict()
+    values["objects"] = public_object_names(settings.objects)
+    if settings.model not in BASELINES:
+        values["model"] = Path(settings.model).name
+    return values
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON under a temporary name, then rename."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content, indent=1) + "\n")
+    os.replace(temporary, path)
+
+
+def _check_settings(settings: EvalSettings, out: Path) -> None:
+    path = out / "settings.json"
+    mine = settings.to_dict()
+    if path.exists():
+        theirs = json.loads(path.read_text())
+        names = sorted({*mine, *theirs})
+        wrong = [name for name in names if mine.get(name) != theirs.get(name)]
+        if wrong:
+            listed = ", ".join(f"{n}={theirs.get(n)!r} (now {mine.get(n)!r})" for n in wrong)
+            raise SettingsMismatchError(
+                f"{out} was begun with {listed}; give another --out or remove the folder"
+            )
+    write_json(path, mine)
+
+
+def table(rows: Sequence[tuple[str, dict[str, Any]]]) -> str:
+    """Markdown table of named summaries."""
+    lines = [
+        "| evaluation | GSR % | std | 95 % | DR % | std | 95 % | successes/attempts/objects "
+        "| no grasp | lost | planning ms (median, p95) |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, s in rows:
+        rates = []
+        for rate in (s["gsr"], s["dr"]):
+            low, high = rate["interval"]
+            rates += [f"{rate['mean']}", f"{rate['std']}", f"{low} to {high}"]
+        total = s["latency_ms"].get("total", {"median": "-", "p95": "-"})
+        lines.append(
+            f"| {name} | {' | '.join(rates)} | {s['successes']}/{s['attempts']}/{s['objects']} "
+            f"| {s['rounds_without_grasp']} of {s['rounds']} | {s['objects_lost']} "
+            f"| {total['median']}, {total['p95']} |"
+        )
+    return "\n".join(lines)

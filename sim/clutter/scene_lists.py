@@ -1,0 +1,107 @@
+"""Scene lists: every round's objects, scales and poses, replayable on any machine."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.clutter.protocol import SCENE_STREAM, EvalSettings
+from sim.workers import Failed, Ok, Task, run_tasks
+
+if TYPE_CHECKING:
+    from sim.scenes import Scene
+
+FORMAT = 1
+Key = tuple[int, int]
+"""(seed, round)."""
+
+
+def round_generator(seed: int, round_index: int, *more: int) -> np.random.Generator:
+    """Generator of one purpose in one round; seed 0 is a seed like any other."""
+    return np.random.default_rng(np.random.SeedSequence([seed, round_index, *more]))
+
+
+def build_round(scene: str, objects: str, split: str, count: int, seed: int, index: int) -> str:
+    """Build the scene of one round and return it as JSON. Runs in a worker process."""
+    from sim.objects import load_objects
+    from sim.scenes import build_scene
+    from sim.world import World
+
+    specs = load_objects(objects, scene, split, report=[])
+    rng = round_generator(seed, index, SCENE_STREAM)
+    with World() as world:
+        return build_scene(scene, specs, rng, count, world, seed=seed).to_json()
+
+
+def build_scene_list(
+    settings: EvalSettings, keys: Iterable[Key], workers: int, timeout_s: float = 120.0
+) -> dict[Key, Scene]:
+    """Build the scenes of all rounds in worker processes.
+
+    Raises:
+        RuntimeError: if a scene cannot be built; the message names the round.
+    """
+    from sim.scenes import Scene
+
+    built: dict[Key, Scene] = {}
+    common = {"scene": settings.scene, "objects": settings.objects, "split": settings.split}
+
+    def keep(result: Ok | Failed) -> None:
+        if isinstance(result, Failed):
+            raise RuntimeError(
+                f"scene of seed {result.key[0]}, round {result.key[1]} failed ({result.reason}): "
+                f"{result.message}\n{result.traceback}"
+            )
+        built[result.key] = Scene.from_json(result.value)
+
+    tasks = [
+        Task((s, r), {**common, "count": settings.num_objects, "seed": s, "index": r})
+        for s, r in keys
+    ]
+    function = "sim.clutter.scene_lists:build_round"
+    run_tasks(function, tasks, workers=workers, timeout_s=timeout_s, on_result=keep)
+    return dict(sorted(built.items()))
+
+
+def write_scene_list(path: Path, settings: EvalSettings, scenes: dict[Key, Scene]) -> None:
+    """Write a scene list as JSON, atomically."""
+    entries = [
+        {"seed": s, "round": r, "scene": json.loads(scene.to_json())}
+        for (s, r), scene in sorted(scenes.items())
+    ]
+    names = ("scene", "objects", "split", "num_objects")
+    head = {name: getattr(settings, name) for name in names}
+    head["objects"] = public_object_names(settings.objects)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps({"format": FORMAT, **head, "rounds": entries}) + "\n")
+    os.replace(temporary, path)
+
+
+def read_scene_list(path: Path, scene_kind: str) -> dict[Key, Scene]:
+    """Read a scene list.
+
+    Raises:
+        ValueError: if it is of another format or scene kind.
+    """
+    from sim.scenes import Scene
+
+    content = json.loads(path.read_text())
+    if content.get("format") != FORMAT or content.get("scene") != scene_kind:
+        raise ValueError(
+            f"{path} has format {content.get('format')} and scene {content.get('scene')!r}; "
+            f"expected {FORMAT} and {scene_kind!r}"
+        )
+    return {
+        (entry["seed"], entry["round"]): Scene.from_json(json.dumps(entry["scene"]))
+        for entry in content["rounds"]
+    }
+
+
+def public_object_names(objects: str) -> str:
+    """Object sets without the folders they lie in, fit for a result file."""
+    return ",".join(Path(name).name if os.sep in name else name for name in objects.split(","))

@@ -1,0 +1,101 @@
+"""Rates, denominators and intervals of the clutter benchmark."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.clutter.metrics import bootstrap, counts, dr, gsr, latencies, summarise
+
+
+def attempt(success, name="a"):
+    return {
+        "success": success,
+        "fate": "SUCCESS" if success else "SLIPPED",
+        "object": name if success else None,
+        "timings": {"total": 0.1},
+    }
+
+
+def record(outcomes, objects, seed=0, end="cleared", lost=()):
+    return {
+        "seed": seed,
+        "objects": objects,
+        "object_ids": ["a"] * objects,
+        "attempts": [attempt(o) for o in outcomes],
+        "lost": list(lost),
+        "end": end,
+    }
+
+
+outcomes = st.lists(st.booleans(), max_size=6)
+rounds = st.lists(
+    st.tuples(outcomes, st.integers(0, 3)).map(
+        lambda t: record(t[0], sum(t[0]) + t[1], seed=len(t[0]) % 2)
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(rounds)
+def test_rates_are_the_quotients_of_their_counts(records):
+    successes, attempts, objects = counts(records)
+    if attempts:
+        assert gsr(records) == pytest.approx(100 * successes / attempts)
+    else:
+        assert np.isnan(gsr(records))
+    if objects:
+        assert dr(records) == pytest.approx(100 * successes / objects)
+    summary = summarise(records)
+    assert summary["successes"] == successes and summary["attempts"] == attempts
+    json.dumps(summary, allow_nan=False)
+
+
+def test_a_round_without_a_grasp_lowers_dr_and_leaves_gsr():
+    cleared = record([True, True], 2)
+    timid = record([], 3, end="no_grasp")
+    summary = summarise([cleared, timid])
+    assert summary["gsr"]["pooled"] == 100.0
+    assert summary["dr"]["pooled"] == 40.0
+    assert summary["rounds_without_grasp"] == 1
+
+
+def test_objects_lost_off_the_table_stay_in_the_denominator():
+    summary = summarise([record([True, False], 3, lost=["a"])])
+    assert summary["dr"]["pooled"] == pytest.approx(33.33)
+    assert summary["objects_lost"] == 1
+
+
+def test_std_is_the_population_deviation_over_seeds():
+    records = [record([True] * 4, 4, seed=0), record([True, False], 4, seed=1)]
+    summary = summarise(records)
+    assert summary["gsr"]["per_seed"] == [100.0, 50.0]
+    assert summary["gsr"]["std"] == 25.0 and summary["gsr"]["mean"] == 75.0
+
+
+def test_bootstrap_covers_the_true_rate_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    covered = 0
+    for _ in range(60):
+        records = [record(list(rng.random(4) < 0.7), 4) for _ in range(40)]
+        low, high = bootstrap([records], gsr, draws=200)
+        covered += low <= 70 <= high
+    assert covered >= 50
+
+
+def test_equal_rounds_leave_no_interval():
+    assert bootstrap([[record([True, False], 2)] * 5], gsr) == (50.0, 50.0)
+
+
+def test_latency_percentiles():
+    found = latencies([{"total": t / 1000} for t in range(1, 101)])
+    assert found["total"]["median"] == 50.5
+    assert found["total"]["p95"] == pytest.approx(95.05)
+
+
+def test_object_counts():
+    found = summarise([record([True, False], 2)])["per_object"]
+    assert found == {"a": {"present": 2, "cleared": 1}}
