@@ -41,7 +41,7 @@ def train_from_config(config: dict[str, Any]) -> TrainResult:
     """
     run_dir = Path(config["run_dir"])
     settings = TrainSettings(seed=config["seed"], **config["trainer"])
-    build = partial(_instantiate, config["model"])
+    build = partial(build_model, config["model"], config["init"])
     model = build()
     train_data, val_data = build_data(config["data"], model, config["seed"])
     log.info("training on %d scenes, validating on %d", len(train_data), len(val_data))
@@ -54,6 +54,7 @@ def train_from_config(config: dict[str, Any]) -> TrainResult:
         run_dir,
         identity={
             "model": config["model"],
+            "init": config["init"],
             "loss": config["loss"],
             "draws": asdict(train_data.settings),
             "train_scenes": train_data.fingerprint(),
@@ -67,6 +68,28 @@ def train_from_config(config: dict[str, Any]) -> TrainResult:
         target = equigrasp.save_model(model, run_dir / "model", card)
         log.info("exported step %d to %s", result.best_step, target)
     return result
+
+
+def build_model(block: dict[str, Any], init: str | None = None) -> nn.Module:
+    """A model from its configuration block, freshly initialised or with saved weights.
+
+    Args:
+        block: the `model` block of the configuration.
+        init: shipped name or path of a saved model to start from.
+
+    Raises:
+        ValueError: if the saved model is of another build.
+    """
+    model = _instantiate(block)
+    if init is None:
+        return model
+    saved = equigrasp.load_model(init, frozen=False)
+    if saved.config != model.config:
+        raise ValueError(
+            f"init={init} is a model of {saved.config}, but the configuration asks for "
+            f"{model.config}; set the model options to those of the saved model"
+        )
+    return saved
 
 
 def build_data(
@@ -163,6 +186,8 @@ def main(config: DictConfig) -> None:
         train_from_config(plain)
     except (DataSetError, CheckpointError, ValueError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on from the last checkpoint")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from equigrasp.training.evaluate import OUTPUTS, evaluate
@@ -25,6 +24,9 @@ from equigrasp.training.run_state import RunState, save_run, start_run
 from equigrasp.training.sampler import SceneSampler
 from equigrasp.training.schedule import learning_rate, update_average
 from equigrasp.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 ExtraMetrics = Callable[[nn.Module], dict[str, float]]
 
@@ -184,6 +186,8 @@ class _Clock:
 
 
 def _launched(settings: TrainSettings) -> Fabric:
+    from lightning.fabric import Fabric  # takes seconds: faulty settings and data speak up first
+
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     fabric = Fabric(

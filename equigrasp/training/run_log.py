@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any
 
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from typing_extensions import Self
 
@@ -34,6 +33,8 @@ class RunLog:
         self._bar = tqdm(initial=step, unit="step", disable=hidden)
         if not on:
             return
+        from torch.utils.tensorboard import SummaryWriter  # slow to import
+
         run_dir.mkdir(parents=True, exist_ok=True)
         path = run_dir / "metrics.jsonl"
         _keep_records_until(path, step)

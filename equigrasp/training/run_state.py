@@ -7,10 +7,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.fabric import Fabric
 from torch import nn
 
 from equigrasp.training.checkpoint import (
@@ -23,6 +22,9 @@ from equigrasp.training.checkpoint import (
 )
 from equigrasp.training.random_state import capture_random_state, restore_random_state
 from equigrasp.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 
 @dataclass

@@ -121,6 +121,38 @@ def test_the_export_is_the_best_average_with_its_card(data_dir, tmp_path):
     assert measured["equivariance_rotation"] < 1e-3
 
 
+def test_training_goes_on_from_a_saved_model(data_dir, tmp_path):
+    before = torch.get_num_threads()
+    short = ("trainer.max_steps=4", "trainer.warmup_steps=2")
+    train_from_config(_composed(data_dir, tmp_path / "first", *short))
+    saved = load_checkpoint(tmp_path / "first" / "checkpoints" / "best").average
+    # No step changes the weights at a rate of zero, so what is left is what it started from.
+    config = _composed(data_dir, tmp_path / "second", *short, f"init={tmp_path / 'first'}")
+    config["trainer"] |= {"learning_rate": 1e-30}
+    train_from_config(config)
+    torch.set_num_threads(before)
+    last = load_checkpoint(tmp_path / "second" / "checkpoints" / "last").model
+    for name, tensor in saved.items():
+        torch.testing.assert_close(last[name], tensor, rtol=1e-6, atol=1e-7)
+    change = (f"init={tmp_path / 'first'}", "model.fields=4")
+    other = _composed(data_dir, tmp_path / "third", *change)
+    with pytest.raises(ValueError, match="'fields': 4"):
+        train_from_config(other)
+
+
+def test_two_processes_train_together(data_dir, tmp_path):
+    options = ("trainer.devices=2", "trainer.max_steps=4", "trainer.warmup_steps=2")
+    process = _start(data_dir, tmp_path / "run", *options)
+    output, _ = process.communicate(timeout=250)
+    assert process.returncode == 0, output
+    losses = [r["loss"] for r in read_records(tmp_path / "run" / "metrics.jsonl", "train")]
+    assert len(losses) == 4
+    last = load_checkpoint(tmp_path / "run" / "checkpoints" / "last")
+    assert last.random["torch.cpu"].shape[0] == 2
+    assert last.state["identity"]["processes"] == 2
+    assert output.count("exported step 4") == 1
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

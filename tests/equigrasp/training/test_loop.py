@@ -173,12 +173,12 @@ def test_a_handful_of_scenes_is_learned(tmp_path):
     data = Scenes(4, calm)
     settings = TrainSettings(
         epochs=None,
-        max_steps=150,
+        max_steps=100,
         batch_size=4,
         learning_rate=4e-3,
         warmup_steps=10,
         average_decay=0.9,
-        validate_every=150,
+        validate_every=100,
         accelerator="cpu",
         progress=False,
     )
