@@ -12,8 +12,6 @@ width only at the peaks that survive suppression.
 from __future__ import annotations
 
 import os
-import time
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,52 +35,12 @@ from equigrasp.grasp import Grasp
 from equigrasp.perception.camera import Intrinsics, valid_pixels, validate_depth
 from equigrasp.perception.table import TableFit, table_rectify
 from equigrasp.perception.tsdf import ENCODINGS, fuse_tsdf
+from equigrasp.plan_result import PlanningError, PlanResult, Stopwatch
+
+__all__ = ["GraspPlanner", "PlanResult", "PlanningError"]
 
 MIN_VALID_SHARE = 0.01
 """An image with a smaller share of readings counts as empty."""
-
-REASONS = {
-    "ok": "there are grasps at or above the quality threshold",
-    "forced": "no grasp reaches the threshold; the best one below it is returned",
-    "empty_depth": "the depth images hold hardly any reading",
-    "empty_workspace": "no surface was seen inside the workspace cube (off the table, if known)",
-    "no_grasp": "surface was seen, but no admissible grasp on it",
-}
-"""Values of `PlanResult.reason`."""
-
-
-class PlanningError(RuntimeError):
-    """`plan(strict=True)` found no grasp; `reason` is a key of `REASONS`."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason}: {REASONS[reason]}")
-        self.reason = reason
-
-
-@dataclass(frozen=True)
-class PlanResult:
-    """Outcome of one planning step.
-
-    Attributes:
-        grasps: best first.
-        reason: a key of `REASONS`.
-        timings: seconds per stage: rectify, fusion, encode, query, select, total.
-        tsdf: (N, N, N) float32, what the network saw; all zero if there was no depth.
-        tables: what the table plane said about the depth scale, per view; empty if not asked.
-        queries: number of points at which the quality was predicted.
-    """
-
-    grasps: list[Grasp]
-    reason: str
-    timings: dict[str, float]
-    tsdf: NDArray[np.float32] = field(repr=False)
-    tables: tuple[TableFit, ...] = ()
-    queries: int = 0
-
-    @property
-    def table(self) -> TableFit | None:
-        """The first view's table fit, None if the table was not asked."""
-        return self.tables[0] if self.tables else None
 
 
 class GraspPlanner:
@@ -161,7 +119,7 @@ class GraspPlanner:
                 intrinsics, pose).
             PlanningError: no grasp, with `strict`.
         """
-        clock = _Clock()
+        clock = Stopwatch()
         images, poses = _check_views(depth, intrinsics, T_world_camera)
         to_workspace = None if T_workspace_world is None else np.asarray(T_workspace_world, float)
         if to_workspace is not None:
@@ -222,7 +180,7 @@ class GraspPlanner:
                 f"TSDF has shape {tuple(tsdf.shape)}, detection.lattice is "
                 f"{self.detection.lattice}; this model needs {n} voxels per side for both"
             )
-        clock = _Clock()
+        clock = Stopwatch()
         tsdf = tsdf.to(self.device)
         grasps, reason, queries = self._detect(tsdf, tsdf, level, clock)
         limit = self._limit(max_grasps)
@@ -232,7 +190,7 @@ class GraspPlanner:
 
     @torch.inference_mode()
     def _detect(
-        self, tsdf: Tensor, near: Tensor, level: bool, clock: _Clock
+        self, tsdf: Tensor, near: Tensor, level: bool, clock: Stopwatch
     ) -> tuple[list[Grasp], str, int]:
         """Grasps, reason and number of queries; `near` is the TSDF on the query lattice."""
         config, n = self.detection, near.shape[-1]
@@ -249,7 +207,8 @@ class GraspPlanner:
         quality = torch.zeros_like(near)
         points = lattice[band]
         if len(points):
-            quality[band] = self.model.query(features, points[None], ("quality",)).quality[0]
+            field = self.model.query(features, points[None], ("quality",))
+            quality[band] = field.quality[0].to(quality.dtype)
         clock.lap("query", self.device)
         quality = smooth(quality, band, config.smoothing)
         lowest = config.quality_floor if config.force else config.quality_threshold
@@ -283,7 +242,7 @@ class GraspPlanner:
         self,
         grasps: list[Grasp],
         reason: str,
-        clock: _Clock,
+        clock: Stopwatch,
         tsdf: NDArray[np.float32],
         tables: tuple[TableFit, ...] = (),
         queries: int = 0,
@@ -298,24 +257,6 @@ class GraspPlanner:
         if max_grasps is not None and max_grasps < 1:
             raise ValueError(f"max_grasps is {max_grasps}; ask for at least one grasp, or None")
         return max_grasps or self.detection.max_grasps
-
-
-class _Clock:
-    """Adds up the time between laps under their names."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self._laps = dict.fromkeys(("rectify", "fusion", "encode", "query", "select"), 0.0)
-
-    def lap(self, name: str, device: torch.device | None = None) -> None:
-        if device is not None and device.type == "cuda":
-            torch.cuda.synchronize(device)
-        now = time.perf_counter()
-        self._laps[name] += now - self._last
-        self._last = now
-
-    def totals(self) -> dict[str, float]:
-        return {**self._laps, "total": time.perf_counter() - self._start}
 
 
 def _check_views(

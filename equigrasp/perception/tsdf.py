@@ -66,6 +66,8 @@ def fuse_tsdf(
     batched = depth.dim() == 4
     images = depth.reshape((1,) * (4 - depth.dim()) + depth.shape)
     batch, views = images.shape[:2]
+    if isinstance(T_world_camera, np.ndarray):
+        T_world_camera = np.ascontiguousarray(T_world_camera)
     poses = torch.as_tensor(T_world_camera, dtype=torch.float64, device=depth.device)
     if poses.numel() != batch * views * 16:
         raise ValueError(

@@ -1,0 +1,79 @@
+"""What a planning step returns, and why it may hold no grasp."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from equigrasp.grasp import Grasp
+from equigrasp.perception.table import TableFit
+
+STAGES = ("rectify", "fusion", "encode", "query", "select")
+"""Names of the timed stages."""
+
+REASONS = {
+    "ok": "there are grasps at or above the quality threshold",
+    "forced": "no grasp reaches the threshold; the best one below it is returned",
+    "empty_depth": "the depth images hold hardly any reading",
+    "empty_workspace": "no surface was seen inside the workspace cube (off the table, if known)",
+    "no_grasp": "surface was seen, but no admissible grasp on it",
+}
+"""Values of `PlanResult.reason`."""
+
+
+class PlanningError(RuntimeError):
+    """`plan(strict=True)` found no grasp; `reason` is a key of `REASONS`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}: {REASONS[reason]}")
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """Outcome of one planning step.
+
+    Attributes:
+        grasps: best first.
+        reason: a key of `REASONS`.
+        timings: seconds per stage: rectify, fusion, encode, query, select, total.
+        tsdf: (N, N, N) float32, what the network saw; all zero if there was no depth.
+        tables: what the table plane said about the depth scale, per view; empty if not asked.
+        queries: number of points at which the quality was predicted.
+    """
+
+    grasps: list[Grasp]
+    reason: str
+    timings: dict[str, float]
+    tsdf: NDArray[np.float32] = field(repr=False)
+    tables: tuple[TableFit, ...] = ()
+    queries: int = 0
+
+    @property
+    def table(self) -> TableFit | None:
+        """The first view's table fit, None if the table was not asked."""
+        return self.tables[0] if self.tables else None
+
+
+class Stopwatch:
+    """Adds up the time between laps under their names."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._laps = dict.fromkeys(STAGES, 0.0)
+
+    def lap(self, name: str, device: torch.device | None = None) -> None:
+        """Book the time since the last lap; waits for a CUDA device to finish first."""
+        if device is not None and device.type == "cuda":
+            torch.cuda.synchronize(device)
+        now = time.perf_counter()
+        self._laps[name] += now - self._last
+        self._last = now
+
+    def totals(self) -> dict[str, float]:
+        """Seconds per stage, and "total" since the start."""
+        return {**self._laps, "total": time.perf_counter() - self._start}

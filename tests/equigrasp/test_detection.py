@@ -1,0 +1,246 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from equigrasp.data.synthetic import Shape, random_shapes, render_shapes
+from equigrasp.detection import (
+    DetectionConfig,
+    admissible_width,
+    lattice_limits,
+    place_tips,
+    query_lattice,
+    select_peaks,
+    smooth,
+    surface_band,
+    surface_voxels,
+)
+from equigrasp.perception.camera import Intrinsics, fixed_view, random_view
+from equigrasp.perception.tsdf import fuse_tsdf, voxel_centres
+from equigrasp.testing import turn_grid, turn_points
+
+CAMERA = Intrinsics(320, 240, 270.0, 270.0, 160.0, 120.0)
+seeds = st.integers(0, 2**32 - 1)
+sizes = st.sampled_from([8, 12, 20])
+
+
+def volume(seed, encoding="full", pose=None, resolution=40):
+    rng = np.random.default_rng(seed)
+    shapes = random_shapes(rng)
+    pose = random_view(rng) if pose is None else pose
+    depth = torch.from_numpy(render_shapes(shapes, CAMERA, pose))
+    return fuse_tsdf(depth, CAMERA, pose, encoding=encoding, resolution=resolution)
+
+
+def noise_field(seed, n):
+    return torch.rand(n, n, n, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("n", [40, 60])
+def test_lattice_is_centred_and_sits_on_the_voxel_centres(n):
+    lattice = query_lattice(n, dtype=torch.float64)
+    torch.testing.assert_close(lattice, -lattice.flip(0, 1, 2))
+    centres = voxel_centres(n, dtype=torch.float64)
+    torch.testing.assert_close((lattice + 0.5) * 0.3, centres)
+
+
+@given(seeds, st.integers(1, 3))
+def test_lattice_turns_onto_itself(seed, turns):
+    """A field sampled on the lattice turns as the grid does."""
+    lattice = query_lattice(8, dtype=torch.float64)
+    weight = torch.randn(3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    values = lattice @ weight
+    turned = turn_points(lattice.reshape(-1, 3), -turns).reshape(lattice.shape) @ weight
+    torch.testing.assert_close(turned, turn_grid(values, turns))
+
+
+@given(seeds, st.sampled_from([0.0, 0.0075, 0.02, 0.055]))
+@settings(max_examples=10)
+def test_band_is_everything_within_reach_of_the_surface(seed, reach):
+    tsdf = volume(seed)
+    band = surface_band(tsdf, reach)
+    seeds_ = surface_voxels(tsdf).numpy()
+    distance = ndimage.distance_transform_edt(~seeds_, sampling=0.0075)
+    np.testing.assert_array_equal(band.numpy(), distance <= reach + 1e-9)
+
+
+@given(seeds)
+@settings(max_examples=10)
+def test_band_does_not_depend_on_the_encoding(seed):
+    bands = [surface_band(volume(seed, e), 0.055, floor=0.054) for e in ("published", "full")]
+    assert torch.equal(*bands)
+    assert bands[0].any()
+
+
+@given(seeds, st.integers(1, 3))
+@settings(max_examples=8)
+def test_band_turns_with_the_scene(seed, turns):
+    tsdf = volume(seed)
+    expected = turn_grid(surface_band(tsdf, 0.03, floor=0.054), turns)
+    assert torch.equal(surface_band(turn_grid(tsdf, turns), 0.03, floor=0.054), expected)
+
+
+@given(seeds)
+@settings(max_examples=15)
+def test_band_covers_the_roots_of_grasps_along_the_normals_of_seen_surface(seed):
+    """Training asks the network from 5 mm behind to 55 mm in front of a surface."""
+    rng = np.random.default_rng(seed)
+    centre = np.append(rng.uniform(0.1, 0.2, 2), 0.11)
+    pose = random_view(rng)
+    ball = Shape(centre, np.full(3, 0.03), box=False)
+    depth = torch.from_numpy(render_shapes([ball], CAMERA, pose))
+    tsdf = fuse_tsdf(depth, CAMERA, pose, encoding="full")
+    band = surface_band(tsdf, DetectionConfig().reach, floor=0.054)
+    normal = rng.normal(size=(500, 3))
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    towards_camera = (pose[:3, 3] - centre) / np.linalg.norm(pose[:3, 3] - centre)
+    normal = normal[(normal @ towards_camera > 0.3) & (normal[:, 2] > -0.1)]
+    root = centre + (0.03 + rng.uniform(-0.005, 0.05, (len(normal), 1))) * normal
+    index = tuple(np.clip(np.floor(root / 0.0075), 0, 39).astype(int).T)
+    assert band.numpy()[index].mean() > 0.99
+
+
+def test_known_table_attracts_no_queries():
+    depth = torch.from_numpy(render_shapes([], CAMERA, fixed_view()))
+    tsdf = fuse_tsdf(depth, CAMERA, fixed_view(), encoding="full")
+    assert surface_band(tsdf, 0.055).any()
+    assert not surface_band(tsdf, 0.055, floor=0.054).any()
+
+
+def test_lattice_limits():
+    limits = lattice_limits(40, 0.02, 0.05)
+    kept = (query_lattice(40)[limits] + 0.5) * 0.3
+    assert kept[:, :2].min() > 0.02
+    assert kept[:, :2].max() < 0.28
+    assert kept[:, 2].min() == pytest.approx(0.05625)
+    assert kept[:, 2].max() == pytest.approx(0.29625)
+    assert torch.equal(limits, turn_grid(limits, 1))
+
+
+@given(seeds, st.sampled_from([0.5, 1.0, 1.7]))
+def test_smoothing_is_scipys_where_everything_is_known(seed, sigma):
+    quality = noise_field(seed, 16).double()
+    ours = smooth(quality, torch.ones_like(quality, dtype=torch.bool), sigma)
+    # Normalised by the weight inside: the same as scipy on values over scipy on ones.
+    options = {"sigma": sigma, "mode": "constant"}
+    expected = ndimage.gaussian_filter(quality.numpy(), **options)
+    expected /= ndimage.gaussian_filter(np.ones((16, 16, 16)), **options)
+    np.testing.assert_allclose(ours.numpy(), expected, atol=1e-9)
+
+
+@given(seeds)
+def test_smoothing_ignores_the_unknown_and_keeps_constants(seed):
+    known = noise_field(seed, 12) > 0.6
+    quality = torch.where(known, 0.7, torch.nan)
+    out = smooth(quality, known, 1.0)
+    torch.testing.assert_close(out, torch.where(known, 0.7, 0.0))
+    untouched = noise_field(seed + 1, 12)
+    assert torch.equal(smooth(untouched, known, 0.0), torch.where(known, untouched, 0.0))
+
+
+@given(seeds, sizes, st.sampled_from([1, 3, 5]), st.floats(0, 1))
+def test_peaks_are_scipys_maxima_best_first(seed, n, window, threshold):
+    quality = noise_field(seed, n)
+    peaks, scores = select_peaks(quality, threshold, window)
+    highest = ndimage.maximum_filter(quality.numpy(), window, mode="constant")
+    expected = np.argwhere((quality.numpy() == highest) & (quality.numpy() >= threshold))
+    assert sorted(map(tuple, peaks.tolist())) == sorted(map(tuple, expected.tolist()))
+    assert torch.equal(scores, quality[tuple(peaks.T)])
+    assert (scores.diff() <= 0).all()
+    few, best = select_peaks(quality, threshold, window, 3)
+    assert torch.equal(few, peaks[:3])
+    assert torch.equal(best, scores[:3])
+
+
+@given(seeds, sizes, st.sampled_from([3, 5]), st.integers(1, 3))
+def test_peaks_turn_with_the_field(seed, n, window, turns):
+    quality = noise_field(seed, n)
+    marks = torch.zeros(n, n, n)
+    peaks, _ = select_peaks(quality, 0.1, window)
+    marks[tuple(peaks.T)] = 1
+    turned_marks = torch.zeros(n, n, n)
+    turned_peaks, _ = select_peaks(turn_grid(quality, turns), 0.1, window)
+    turned_marks[tuple(turned_peaks.T)] = 1
+    assert torch.equal(turned_marks, turn_grid(marks, turns))
+
+
+def test_an_even_window_would_not_turn_with_the_field_and_is_refused():
+    quality = noise_field(0, 20).numpy()
+
+    def peaks(q):
+        return q == ndimage.maximum_filter(q, 4)
+
+    moved = peaks(np.rot90(quality, 1, (0, 1)).copy()) != np.rot90(peaks(quality), 1, (0, 1))
+    assert moved.sum() > 10
+    with pytest.raises(ValueError, match="odd"):
+        select_peaks(torch.from_numpy(quality), 0.1, 4)
+
+
+def test_equal_neighbours_all_survive_and_zero_is_no_peak():
+    quality = torch.zeros(8, 8, 8)
+    assert len(select_peaks(quality, 0.0, 3)[0]) == 0
+    quality[3, 3, 3] = quality[3, 3, 4] = 0.5
+    assert len(select_peaks(quality, 0.0, 3)[0]) == 2
+
+
+def test_tips_lie_ahead_of_the_query_points():
+    points = torch.tensor([[0.15, 0.15, 0.15]])
+    approach = torch.tensor([[0.6, 0.0, -0.8]])
+    tips, fits = place_tips(points, approach, 0.05, DetectionConfig(), 0.05)
+    torch.testing.assert_close(tips, torch.tensor([[0.18, 0.15, 0.11]]))
+    assert fits.all()
+
+
+def test_tips_below_the_table_back_up_along_the_approach_or_drop_out():
+    config = DetectionConfig(tip_clearance=0.002, max_retreat=0.01)
+    approach = torch.tensor([[0.6, 0.0, -0.8], [0.6, 0.0, -0.8], [1.0, 0.0, 0.0], [0, 0, -1.0]])
+    heights = torch.tensor([0.048, 0.030, 0.048, 0.045])  # of the tips
+    points = torch.tensor([[0.15, 0.15, 0.0]]).repeat(4, 1) - 0.05 * approach
+    points[:, 2] += heights
+    tips, fits = place_tips(points, approach, 0.05, config, 0.05)
+    assert fits.tolist() == [True, False, False, True]
+    assert tips[0, 2] == pytest.approx(0.052)
+    assert tips[3, 2] == pytest.approx(0.052)
+    # Moved along the approach only.
+    shift = tips[0] - (points[0] + 0.05 * approach[0])
+    torch.testing.assert_close(torch.linalg.cross(shift, approach[0]), torch.zeros(3))
+    # Without a table nothing is known about the height.
+    free, fits = place_tips(points, approach, 0.05, config, None)
+    torch.testing.assert_close(free[:, 2], heights)
+    assert fits.all()
+
+
+def test_tips_outside_the_workspace_drop_out():
+    points = torch.tensor([[0.27, 0.15, 0.1], [0.15, 0.03, 0.1], [0.15, 0.15, 0.1]])
+    approach = torch.tensor([[1.0, 0, 0], [0, -1.0, 0], [1.0, 0, 0]])
+    assert place_tips(points, approach, 0.05, DetectionConfig(), 0.05)[1].tolist() == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_admissible_width():
+    config = DetectionConfig(width_min=0.01, width_max=0.07)
+    widths = torch.tensor([0.005, 0.01, 0.05, 0.07, 0.079])
+    assert admissible_width(widths, config).tolist() == [False, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"nms_window": 4}, "odd"),
+        ({"lattice": 41}, "even"),
+        ({"quality_floor": 0.6}, "floor"),
+        ({"quality_threshold": 1.5}, "threshold"),
+        ({"width_min": 0.08}, "width"),
+        ({"smoothing": -1.0}, "smoothing"),
+        ({"reach": float("nan")}, "reach"),
+        ({"max_grasps": 0}, "at least 1"),
+    ],
+)
+def test_impossible_thresholds_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        DetectionConfig(**change)
