@@ -101,7 +101,8 @@ def _hands_at(point: Array, normal: Array) -> tuple[Array, Array]:
     down = np.array([0.0, 0.0, -1.0])
     between = down - normal
     approaches = np.stack([down, -normal, between / max(np.linalg.norm(between), 1e-9)])
-    approaches = approaches[approaches[:, 2] < 0.1]
+    # A face that looks down has no approach halfway, and one from below is none.
+    approaches = approaches[(approaches[:, 2] < 0.1) & (np.linalg.norm(approaches, axis=1) > 0.5)]
     angles = np.pi * np.arange(YAWS) / YAWS
     turns = np.zeros((YAWS, 3, 3))
     turns[:, 0, 0] = turns[:, 1, 1] = np.cos(angles)

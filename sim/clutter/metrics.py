@@ -75,11 +75,12 @@ def dr(records: Sequence[Record]) -> float:
 
 def _rate(seeds: Sequence[Sequence[Record]], rate: Any) -> dict[str, Any]:
     per_seed = [rate(records) for records in seeds]
+    known = [value for value in per_seed if np.isfinite(value)]
     pooled = [record for records in seeds for record in records]
     low, high = bootstrap(seeds, rate)
     return {
-        "mean": _number(np.nanmean(per_seed)) if per_seed else None,
-        "std": _number(np.nanstd(per_seed)) if per_seed else None,
+        "mean": _number(np.mean(known)) if known else None,
+        "std": _number(np.std(known)) if known else None,
         "pooled": _number(rate(pooled)),
         "interval": [_number(low), _number(high)],
         "per_seed": [_number(value) for value in per_seed],
@@ -90,16 +91,17 @@ def bootstrap(
     seeds: Sequence[Sequence[Record]], rate: Any, draws: int = BOOTSTRAP_DRAWS
 ) -> tuple[float, float]:
     """Central 95 % of a pooled rate when rounds are redrawn within every seed."""
-    if not any(len(records) for records in seeds):
-        return float("nan"), float("nan")
     rng = np.random.default_rng(0)
-    tables = [np.array([counts([record]) for record in records]) for records in seeds]
+    tables = [np.array([counts([r]) for r in records]) for records in seeds if records]
     column = 1 if rate is gsr else 2
-    values = np.empty(draws)
-    for i in range(draws):
-        total = sum(t[rng.integers(len(t), size=len(t))].sum(0) for t in tables if len(t))
+    values = np.full(draws, np.nan)
+    for i in range(draws if tables else 0):
+        total = sum(t[rng.integers(len(t), size=len(t))].sum(0) for t in tables)
         values[i] = 100.0 * total[0] / total[column] if total[column] else np.nan
-    low, high = np.nanpercentile(values, (2.5, 97.5))
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
 
 
