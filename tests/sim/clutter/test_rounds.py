@@ -67,7 +67,8 @@ def test_two_failures_in_a_row_end_the_round(scene):
 
 def test_no_grasp_ends_the_round_without_an_attempt(scene):
     record = played(scene, Scripted([]))
-    assert record["end"] == "no_grasp" and record["attempts"] == []
+    assert record["end"] == "no_grasp"
+    assert record["attempts"] == []
     assert record["without_grasp"]["plan_reason"] == "no_grasp"
 
 
@@ -84,7 +85,8 @@ def test_evaluation_resumes_and_refuses_other_settings(tmp_path, capsys):
     scenes = build_scene_list(settings, keys, workers=2)
     out = tmp_path / "whole"
     whole = evaluate(settings, scenes, out, workers=2)
-    assert whole["rounds"] == 2 and whole["crashed_rounds"] == 0
+    assert whole["rounds"] == 2
+    assert whole["crashed_rounds"] == 0
 
     lines = sorted((out / "rounds.jsonl").read_text().splitlines())
     torn = tmp_path / "torn"
@@ -126,7 +128,8 @@ def test_oracle_clears_what_it_sees(scene):
     from sim.clutter.oracle import OraclePlanner
 
     record = played(scene, OraclePlanner())
-    assert record["attempts"] and record["attempts"][0]["success"]
+    assert record["attempts"]
+    assert record["attempts"][0]["success"]
 
 
 def test_antipodal_hands_clear_the_observed_points():
