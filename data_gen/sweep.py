@@ -136,7 +136,7 @@ def ray_collision(geometry: SceneGeometry, poses: np.ndarray) -> np.ndarray:
     origins = starts @ np.swapaxes(poses[:, :3, :3], 1, 2) + poses[:, None, :3, 3]
     directions = np.repeat(-poses[:, :3, 2], len(starts), axis=0)
     hit = geometry.cast(origins.reshape(-1, 3), directions, table=False)
-    return (hit.distance.reshape(len(poses), -1) < lengths).any(axis=1)
+    return (hit.distance.reshape(len(poses), len(starts)) < lengths).any(axis=1)
 
 
 @lru_cache(maxsize=1)
@@ -160,7 +160,7 @@ def region_empty(geometry: SceneGeometry, poses: np.ndarray) -> np.ndarray:
     origins = starts @ np.swapaxes(poses[:, :3, :3], 1, 2) + poses[:, None, :3, 3]
     directions = np.repeat(-poses[:, :3, 1], len(starts), axis=0)
     hit = geometry.cast(origins.reshape(-1, 3), directions, table=False)
-    return (hit.distance.reshape(len(poses), -1) > MAX_WIDTH).all(axis=1)
+    return (hit.distance.reshape(len(poses), len(starts)) > MAX_WIDTH).all(axis=1)
 
 
 def contact_distances(world: World, gripper: Gripper) -> dict[int, np.ndarray]:
