@@ -14,6 +14,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy.ndimage import minimum_filter
 
 from data_gen import data_set
 from data_gen.command import count_data_set, describe_progress, main, report
@@ -23,17 +24,21 @@ from data_gen.settings import SceneSettings
 from equigrasp.data.manifest import ManifestError
 from equigrasp.data.scene_files import failed_path, read_scene, scene_path
 from equigrasp.data.verify import verify
+from equigrasp.perception.camera import project
 
+CHEAP_OBJECTS = """
+    import os
+
+    def describe(kind, settings):
+        ids = os.environ.get("CHEAP_OBJECTS", "a,b").split(",")
+        return {"object_ids": ids, "faults": [("c.obj", "is open")], "labeller": "cheap/1"}
+"""
 CHEAP = """
     import os, time
     import numpy as np
     from data_gen.generate import scene_streams
     from equigrasp.data.scene_files import SceneRecord, scene_path, write_scene
     from equigrasp.perception.camera import Intrinsics
-
-    def describe(kind, settings):
-        ids = os.environ.get("CHEAP_OBJECTS", "a,b").split(",")
-        return {"object_ids": ids, "faults": [("c.obj", "is open")], "labeller": "cheap/1"}
 
     def make(directory, kind, seed, index, settings, objects_hash):
         if index == 3:
@@ -68,7 +73,8 @@ DRIVER = """
     generate_data_set(
         sys.argv[1], "pile", 4, int(sys.argv[2]),
         SceneSettings(grasps_per_scene=2, occupancy_points=6),
-        Resources(int(sys.argv[3]), 20.0, make_scene="cheap:make", describe="cheap:describe"))
+        Resources(
+            int(sys.argv[3]), 20.0, make_scene="cheap:make", describe="cheap_objects:describe"))
 """
 
 
@@ -78,9 +84,10 @@ def cheap(tmp_path, monkeypatch):
     folder = tmp_path / "modules"
     folder.mkdir()
     (folder / "cheap.py").write_text(textwrap.dedent(CHEAP))
+    (folder / "cheap_objects.py").write_text(textwrap.dedent(CHEAP_OBJECTS))
     (folder / "driver.py").write_text(textwrap.dedent(DRIVER))
     monkeypatch.syspath_prepend(folder)
-    return Resources(2, 20.0, make_scene="cheap:make", describe="cheap:describe")
+    return Resources(2, 20.0, make_scene="cheap:make", describe="cheap_objects:describe")
 
 
 def hashes(directory):
@@ -128,6 +135,35 @@ def test_files_do_not_depend_on_the_number_of_workers_or_on_the_order(tmp_path, 
     make(tmp_path / "b", dataclasses.replace(cheap, workers=3), 12)
     assert len(hashes(tmp_path / "a")) == 13
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
+
+
+@pytest.mark.parametrize("kind", ["packed", "pile"])
+def test_real_scenes_do_not_depend_on_the_worker_either(tmp_path, kind):
+    settings = SceneSettings(
+        grasps_per_scene=12, objects="random_urdfs", occupancy_points=500, num_objects=3
+    )
+    for name, parts in (("at once", [(2, 3)]), ("in parts", [(1, 1), (1, 3)])):
+        for workers, scenes in parts:
+            generate_data_set(tmp_path / name, kind, 11, scenes, settings, Resources(workers))
+    assert hashes(tmp_path / "at once") == hashes(tmp_path / "in parts")
+    assert verify(tmp_path / "at once") == []
+    records = [read_scene(path) for path in sorted((tmp_path / "at once/scenes").iterdir())]
+    assert len(records) == 3
+    for record in records:
+        assert record.view_names == ["fixed", "random0"]
+        assert record.depth.shape == (2, 480, 640)
+        assert_hidden_behind_what_is_seen(record)
+
+
+def assert_hidden_behind_what_is_seen(record):
+    """Points inside objects lie behind the surface in every view, up to a pixel's neighbours."""
+    inside = record.occ_points[record.occ].astype(float)
+    assert len(inside)
+    for depth, T in zip(record.depth, record.T_world_camera, strict=True):
+        u, v, z = project(inside, record.intrinsics, T).T
+        nearest = minimum_filter(depth, size=3)[np.rint(v).astype(int), np.rint(u).astype(int)]
+        assert (z > nearest - 1e-3).all()
+        assert (nearest < z + 0.15).all()  # an object, not the background
 
 
 def start(directory, scenes, workers):
