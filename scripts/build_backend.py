@@ -29,11 +29,13 @@ FORTRAN_COMPILERS = ("gfortran", "flang", "flang-new", "ifx", "ifort")
 
 
 def get_requires_for_build_wheel(config_settings: dict[str, Any] | None = None) -> list[str]:
+    """PEP 517 hook; the first that pip calls for a wheel."""
     _check_installer(editable=False)
     return _setuptools.get_requires_for_build_wheel(config_settings)
 
 
 def get_requires_for_build_editable(config_settings: dict[str, Any] | None = None) -> list[str]:
+    """PEP 660 hook; the first that pip calls for an editable installation."""
     _check_installer(editable=True)
     return _setuptools.get_requires_for_build_editable(config_settings)
 
