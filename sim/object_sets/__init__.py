@@ -32,8 +32,9 @@ def load_set(
     if registered in SETS:
         specs = SETS[registered](kind, cache, argument)
         return [s for s in specs if split in ("all", split_of(s.object_id))]
-    if Path(name).expanduser().is_dir():
-        return folders.load(Path(name).expanduser(), kind, split, cache, faults)
+    folder = Path(name).expanduser().resolve()
+    if folder.is_dir():
+        return folders.load(folder, kind, split, cache, faults)
     raise ValueError(
         f"object set '{name}' is neither a folder nor one of {sorted([*SETS, 'default'])}"
     )

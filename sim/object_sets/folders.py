@@ -1,8 +1,8 @@
 """Folders of the user: the published URDF layout, or meshes and URDFs side by side.
 
 The published layout (VGN, GIGA, EVG: {packed,pile}/{train,test}/NAME.urdf) is used as it is. Any
-other file is checked, scaled to the gripper and decomposed, which takes seconds per concave mesh
-the first time.
+other file is checked when listed, and scaled to the gripper and decomposed when first used: that
+takes seconds per concave mesh. `python -m sim.objects prepare` does it beforehand, in parallel.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import trimesh
 
 from sim import meshes
 from sim.meshes import MESH_SUFFIXES, MeshFault
 from sim.object_cache import PreparedObject, content_key, fetch, store
-from sim.objects import Fault, ObjectSpec, split_of
+from sim.objects import Fault, LazyObjectSpec, ObjectSpec, split_of
 from sim.urdf import read_urdf
 
 
@@ -56,13 +58,17 @@ def _published(layout: Path, split: str, cache: Path, faults: list[Fault]) -> li
 def _each(
     paths: list[Path], faults: list[Fault], make: Callable[[Path], ObjectSpec]
 ) -> list[ObjectSpec]:
-    specs = []
+    specs: dict[str, ObjectSpec] = {}
     for path in paths:
         try:
-            specs.append(make(path))
+            spec = make(path)
         except MeshFault as fault:
             faults.append(Fault(str(path), str(fault)))
-    return specs
+            continue
+        if spec.object_id in specs:
+            faults.append(Fault(str(path), "has the name of another file beside it"))
+        specs.setdefault(spec.object_id, spec)
+    return list(specs.values())
 
 
 def _as_it_is(path: Path, cache: Path) -> ObjectSpec:
@@ -81,12 +87,31 @@ def _as_it_is(path: Path, cache: Path) -> ObjectSpec:
 
 
 def _checked_extents(mesh: Path, cache: Path) -> tuple[float, float, float]:
-    """Sides of a mesh that has been found watertight; the finding is remembered by content."""
-    note = cache / "checked" / f"{content_key(mesh.read_bytes())}.json"
+    """Sides of a mesh that has been found watertight."""
+    return _remembered(cache, content_key(mesh.read_bytes()), lambda: _sound_extents(mesh))
+
+
+def _sound_extents(path: Path) -> np.ndarray:
+    mesh = meshes.read_mesh(path)
+    if not mesh.is_watertight:
+        raise MeshFault("is not watertight")
+    if mesh.volume <= 0.0:
+        raise MeshFault("is inside out: its faces point inwards")
+    return mesh.extents
+
+
+def _remembered(
+    cache: Path, key: str, inspect: Callable[[], np.ndarray]
+) -> tuple[float, float, float]:
+    """The extents that an inspection gave, or the fault it raised, now or in an earlier run."""
+    note = cache / "checked" / f"{key}.json"
     try:
         found = json.loads(note.read_text())
     except FileNotFoundError:
-        found = _inspect(mesh)
+        try:
+            found = {"fault": None, "extents": [float(x) for x in inspect()]}
+        except MeshFault as fault:
+            found = {"fault": str(fault), "extents": None}
         note.parent.mkdir(parents=True, exist_ok=True)
         handle, scratch = tempfile.mkstemp(dir=note.parent)
         with os.fdopen(handle, "w") as file:
@@ -97,48 +122,46 @@ def _checked_extents(mesh: Path, cache: Path) -> tuple[float, float, float]:
     return tuple(found["extents"])
 
 
-def _inspect(path: Path) -> dict[str, object]:
-    try:
-        mesh = meshes.read_mesh(path)
-    except MeshFault as fault:
-        return {"fault": str(fault), "extents": None}
-    fault = None
-    if not mesh.is_watertight:
-        fault = "is not watertight"
-    elif mesh.volume <= 0.0:
-        fault = "is inside out: its faces point inwards"
-    return {"fault": fault, "extents": [float(x) for x in mesh.extents]}
+@dataclass(frozen=True)
+class UserFile:
+    """Recipe of a mesh or URDF brought to the gripper's size; the key tells its contents."""
+
+    object_id: str
+    path: Path
+    kind: str
+    cache: Path
+    key: str
+
+    def prepare(self) -> PreparedObject:
+        """The object, from the cache or made now; decomposing a concave mesh takes seconds."""
+        folder = self.cache / "objects" / f"user-{self.path.stem}-{self.kind}-{self.key}"
+        found = fetch(folder)
+        if found is not None:
+            return found
+        solid, parts = self.placed()
+        solid = meshes.simplify(solid)
+        return store(folder, self.object_id, solid, parts or meshes.convex_parts(solid))
+
+    def placed(self) -> tuple[trimesh.Trimesh, list[trimesh.Trimesh]]:
+        """The checked solid in its object frame, and the convex parts that a URDF gives."""
+        if self.path.suffix.lower() != ".urdf":
+            bodies = [meshes.solidify(meshes.read_mesh(self.path))]
+        else:
+            urdf = read_urdf(self.path)
+            solid = meshes.solidify_all(urdf.surfaces("visual") or urdf.surfaces("collision"))
+            bodies = [solid, *urdf.convex_parts()]
+        return meshes.place(bodies, np.eye(4), 1.0, self.kind)
 
 
 def _imported(path: Path, root: Path, kind: str, cache: Path) -> ObjectSpec:
-    """A mesh or URDF brought to the gripper's size, with its convex parts."""
+    """Check a file now, so that it can be named if it is broken; decompose it when it is used."""
     object_id = path.relative_to(root).with_suffix("").as_posix()
-    data = path.read_bytes()
-    if path.suffix.lower() == ".urdf":
-        urdf = read_urdf(path)
-        data += b"".join(p.read_bytes() for p in _mesh_files(path) if p.is_file())
-    folder = cache / "objects" / f"user-{path.stem}-{kind}-{content_key(object_id, kind, data)}"
-    found = fetch(folder)
-    if found is None:
-        if path.suffix.lower() == ".urdf":
-            solid = meshes.solidify_all(urdf.surfaces("visual") or urdf.surfaces("collision"))
-            bodies = [solid, *urdf.convex_parts()]
-        else:
-            bodies = [meshes.solidify(meshes.read_mesh(path))]
-        found = store(folder, object_id, *_finished(bodies, kind))
-    return _spec(object_id, found)
-
-
-def _finished(bodies: list, kind: str) -> tuple:
-    solid, parts = meshes.place(bodies, np.eye(4), 1.0, kind)
-    solid = meshes.simplify(solid)
-    return solid, parts or meshes.convex_parts(solid)
-
-
-def _spec(object_id: str, found: PreparedObject) -> ObjectSpec:
-    return ObjectSpec(
-        object_id, found.urdf, found.mesh, found.extents, found.mass, found.friction, "user"
-    )
+    used = _mesh_files(path) if path.suffix.lower() == ".urdf" else []
+    data = [path.read_bytes(), *(p.read_bytes() for p in used if p.is_file())]
+    key = content_key(object_id, kind, *data)
+    recipe = UserFile(object_id, path, kind, cache, key)
+    _remembered(cache, key, lambda: recipe.placed()[0].extents)
+    return LazyObjectSpec(object_id, "user", recipe)
 
 
 def _not_used_by_urdfs(files: list[Path]) -> list[Path]:

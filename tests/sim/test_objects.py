@@ -139,16 +139,18 @@ def test_broken_meshes_are_named_and_skipped(tmp_path, cache):
     (tmp_path / "torn.glb").write_bytes(b"glTF\x02\x00")
     (tmp_path / "empty.obj").write_text("")
     trimesh.creation.box((0.1, 0.1, 0.0005)).export(tmp_path / "sheet.stl")
+    trimesh.creation.box((0.05, 0.05, 0.1)).export(tmp_path / "box.stl")
     report: list[Fault] = []
     specs = load_objects(str(tmp_path), "pile", "all", cache, report)
     assert [s.object_id for s in specs] == ["ball", "box", "ring"]
     reasons = {fault.path.rsplit("/", 1)[1]: fault.reason for fault in report}
-    assert sorted(reasons) == ["empty.obj", "open.obj", "sheet.stl", "torn.glb"]
+    assert sorted(reasons) == ["box.stl", "empty.obj", "open.obj", "sheet.stl", "torn.glb"]
+    assert "name of another" in reasons["box.stl"]
     assert "not watertight" in reasons["open.obj"]
     assert "too thin" in reasons["sheet.stl"]
     with pytest.warns(UserWarning, match="skipped") as seen:
         load_objects(str(tmp_path), "pile", "all", cache)
-    assert len(seen) == 4
+    assert len(seen) == 5
 
 
 def test_user_meshes_are_scaled_and_decomposed_once(tmp_path, cache):
