@@ -147,8 +147,10 @@ def main(arguments: list[str] | None = None) -> int:
     ]
     function = f"{Path(__file__).stem}:clear_scene"
     run_tasks(function, tasks, workers=2, timeout_s=TIME_LIMIT, on_result=show)
+    if len(done) < len(SCENES):
+        return 1
     print(f"\n{time.perf_counter() - begin:.0f} s in all; pictures: {folder}/")
-    return 0 if len(done) == len(SCENES) else 1
+    return 0
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
