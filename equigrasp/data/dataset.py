@@ -69,7 +69,7 @@ class SampleSettings:
     noise: str = "gamma"
     view: str = "fixed"
     fixed_probability: float = 0.5
-    rectify_probability: float = 0.5
+    rectify_probability: float = 0.75
     queries: int = 64
     positive_share: float | None = 0.5
     free_share: float = 0.1

@@ -43,7 +43,7 @@ class TrainSettings:
     epochs: int | None = 12
     max_minutes: float | None = None
     batch_size: int = 8
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     final_rate: float = 0.02
     warmup_steps: int = 100
     weight_decay: float = 1e-4

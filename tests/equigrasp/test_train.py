@@ -14,10 +14,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import equigrasp
+from equigrasp.data.dataset import SampleSettings
 from equigrasp.data.synthetic import write_synthetic_data_set
 from equigrasp.train import train_from_config
 from equigrasp.training.checkpoint import load_checkpoint
 from equigrasp.training.run_log import read_records
+from equigrasp.training.settings import TrainSettings
 
 _CONFIGS = Path(equigrasp.__file__).parents[1] / "configs"
 _TINY = [
@@ -87,7 +89,7 @@ def test_killed_and_restarted_equals_uninterrupted(data_dir, tmp_path):
     assert 10 <= reached < 40
 
     resumed = _start(data_dir, tmp_path / "parts")
-    output, _ = resumed.communicate(timeout=200)
+    output, _ = resumed.communicate(timeout=280)
     assert resumed.returncode == 0, output
     assert _numbers(tmp_path / "parts") == _numbers(tmp_path / "whole")
     assert len(_numbers(tmp_path / "whole")) == 42
@@ -143,7 +145,7 @@ def test_training_goes_on_from_a_saved_model(data_dir, tmp_path):
 def test_two_processes_train_together(data_dir, tmp_path):
     options = ("trainer.devices=2", "trainer.max_steps=4", "trainer.warmup_steps=2")
     process = _start(data_dir, tmp_path / "run", *options)
-    output, _ = process.communicate(timeout=250)
+    output, _ = process.communicate(timeout=280)
     assert process.returncode == 0, output
     losses = [r["loss"] for r in read_records(tmp_path / "run" / "metrics.jsonl", "train")]
     assert len(losses) == 4
@@ -168,7 +170,7 @@ def test_errors_name_the_fault(data_dir, tmp_path, change, message):
 
 def test_the_command_line_turns_an_error_into_one_line(tmp_path):
     process = _start("nowhere", tmp_path / "run")
-    output, _ = process.communicate(timeout=200)
+    output, _ = process.communicate(timeout=280)
     assert process.returncode == 1
     assert "error: data set nowhere does not exist" in output
     assert "Traceback" not in output
@@ -183,7 +185,10 @@ def test_foreign_targets_are_refused(data_dir, tmp_path):
 
 @pytest.mark.parametrize("data", ["pile", "packed", "both"])
 @pytest.mark.parametrize("trainer", ["laptop", "gpu", "quick"])
-def test_every_group_composes(data, trainer):
-    config = _config(f"data={data}", f"trainer={trainer}")
+@pytest.mark.parametrize("experiment", [(), ("experiment=one_core",)])
+def test_every_group_composes(data, trainer, experiment):
+    config = _config(f"data={data}", f"trainer={trainer}", *experiment)
     assert config["data"]["name"] == data
     assert config["model"]["_target_"].startswith("equigrasp.")
+    TrainSettings(seed=config["seed"], **config["trainer"])
+    SampleSettings(**config["data"]["sample"])

@@ -108,12 +108,12 @@ def test_a_finished_run_is_left_as_it_is(tmp_path):
 def test_another_run_is_refused_with_what_differs(tmp_path):
     settings = TrainSettings(**{**vars(_SETTINGS), "max_steps": 2})
     _run(tmp_path, settings, identity={"model": {"fields": 2}})
-    changed = TrainSettings(**{**vars(settings), "learning_rate": 1e-3, "log_every": 7})
+    changed = TrainSettings(**{**vars(settings), "learning_rate": 2e-3, "log_every": 7})
     with pytest.raises(CheckpointError) as caught:
         _run(tmp_path, changed, scenes=6, identity={"model": {"fields": 4}})
     message = str(caught.value)
     assert "model.fields: 2 in the checkpoint, 4 now" in message
-    assert "training.learning_rate: 0.0005 in the checkpoint, 0.001 now" in message
+    assert "training.learning_rate: 0.001 in the checkpoint, 0.002 now" in message
     assert "scenes: 5 in the checkpoint, 6 now" in message
     assert "log_every" not in message
     assert "name" in message
