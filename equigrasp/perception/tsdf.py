@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from equigrasp.constants import WORKSPACE_SIZE
@@ -18,6 +19,8 @@ ENCODINGS = ("published", "full")
 TRUNCATION_VOXELS = 4
 BAND_LIMIT = 0.98
 """The published export keeps |t| below this and writes 0 elsewhere."""
+FREE_CODE = (1 + BAND_LIMIT) / 2
+"""Values above this are free space."""
 
 
 def voxel_centres(resolution: int, size: float = WORKSPACE_SIZE, **factory) -> Tensor:
@@ -88,6 +91,28 @@ def fuse_tsdf(
     grid = _encode(total / weight.clamp(min=1), weight > 0, encoding)
     grid = grid.reshape(batch, resolution, resolution, resolution)
     return grid if batched else grid[0]
+
+
+def surface_mesh(
+    tsdf: NDArray[np.floating], size: float = WORKSPACE_SIZE
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Observed surface of a TSDF (N, N, N) in either encoding, by marching cubes.
+
+    Returns:
+        vertices (V, 3) in metres and triangles (F, 3); both empty where no surface was seen.
+    """
+    from skimage.measure import marching_cubes
+
+    if not (tsdf > 0.5).any() or not (tsdf < 0.5).any():
+        return np.zeros((0, 3)), np.zeros((0, 3), np.int64)
+    vertices, faces, _, _ = marching_cubes(tsdf, 0.5)
+    # A true crossing lies between two voxels of the band; others wall off what was not observed.
+    band = (tsdf > 1 - FREE_CODE) & (tsdf < FREE_CODE)
+    low, high = np.floor(vertices).astype(int), np.ceil(vertices).astype(int)
+    seen = band[tuple(low.T)] & band[tuple(high.T)]
+    faces = faces[seen[faces].all(1)].astype(np.int64)
+    used, faces = np.unique(faces, return_inverse=True)
+    return (vertices[used] + 0.5) * (size / len(tsdf)), faces.reshape(-1, 3)
 
 
 def _pinhole(intrinsics: Intrinsics | Tensor, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,11 +4,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equigrasp.data.synthetic import random_shapes, render_shapes
+from equigrasp.data.synthetic import Shape, random_shapes, render_shapes
 from equigrasp.geometry.transforms import make_transform
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, Intrinsics, fixed_view, random_view
 from equigrasp.perception.noise import apply_noise
-from equigrasp.perception.tsdf import fuse_tsdf, voxel_centres
+from equigrasp.perception.tsdf import fuse_tsdf, surface_mesh, voxel_centres
 from equigrasp.testing import turn_grid, turn_matrix
 
 CAMERA = Intrinsics(160, 120, 135.0, 135.0, 80.0, 60.0)
@@ -175,3 +175,26 @@ def test_mistakes_are_named(change, message):
     depth, pose = arguments.pop("depth"), arguments.pop("T_world_camera")
     with pytest.raises(ValueError, match=message):
         fuse_tsdf(depth, CAMERA, pose, **arguments)
+
+
+@pytest.mark.parametrize("encoding", ["full", "published"])
+def test_surface_mesh_is_the_seen_surface_without_walls_around_the_unseen(encoding):
+    centre, radius = np.array([0.15, 0.15, 0.10]), 0.05
+    ball = Shape(centre, np.full(3, radius), box=False)
+    depth = torch.from_numpy(render_shapes([ball], DEFAULT_INTRINSICS, fixed_view()))
+    tsdf = fuse_tsdf(depth, DEFAULT_INTRINSICS, fixed_view(), encoding=encoding)
+    vertices, faces = surface_mesh(tsdf.numpy())
+    assert len(faces) > 1000
+    assert faces.max() < len(vertices)
+    to_ball = np.abs(np.linalg.norm(vertices - centre, axis=1) - radius)
+    to_table = np.abs(vertices[:, 2] - 0.05)
+    # Distances along rays bend at the silhouette, where the projected distance is no distance.
+    assert np.quantile(np.minimum(to_ball, to_table), 0.97) < 0.002
+    assert np.minimum(to_ball, to_table).max() < 0.03
+    assert (to_ball < 0.002).mean() > 0.05
+
+
+@pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
+def test_surface_mesh_of_an_empty_volume_is_empty(value):
+    vertices, faces = surface_mesh(np.full((8, 8, 8), value, np.float32))
+    assert vertices.shape == faces.shape == (0, 3)
