@@ -164,13 +164,6 @@ def tube_along(path: np.ndarray, radii: np.ndarray, steps: int = 12) -> Solid:
     )
 
 
-def extrusion(outline: np.ndarray, height: float) -> Solid:
-    """Upright convex prism over a convex outline (n, 2), centred in z."""
-    n = len(outline)
-    low = np.column_stack([outline, np.full(n, -height / 2)])
-    return hull_of(np.concatenate([low, low + [0.0, 0.0, height]]))
-
-
 def _greedy(badness: Callable[[int, int], float], last: int, limit: float) -> list[tuple[int, int]]:
     """Cut 0..last greedily into the longest stretches whose badness stays within the limit."""
     found, start = [], 0
