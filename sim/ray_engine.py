@@ -8,6 +8,7 @@ takes seconds to import the simulator. What tasks write has to lie on storage th
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,6 +17,8 @@ from sim.workers import Counts, Failed, Ok, Task, run_tasks
 
 CHUNK = 8
 """Tasks sent to a machine at once, and the most that a lost machine has to do again."""
+START_WAIT = 300
+"""Longest wait for a Ray of our own to start, in seconds."""
 LOST_MACHINES = 3
 """Times that Ray starts a chunk afresh elsewhere when its machine is lost."""
 
@@ -36,6 +39,8 @@ def run_on_ray(
     Raises:
         ImportError: if Ray is not installed.
     """
+    # Read when Ray is imported. A busy machine exceeds the 30 s after which Ray gives up.
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_WAIT))
     try:
         import ray
     except ImportError as error:
