@@ -1,0 +1,247 @@
+"""Self-test of an installation: `python -m equigrasp.doctor`.
+
+A wrong environment may give wrong grasps without an error. This looks for the known traps, fuses a
+fixed synthetic depth image, plans on it with every shipped model, compares the predictions with
+those recorded in the model's card, measures the equivariance error and the latency, and exits with
+status 1 if something is broken.
+
+    python -m equigrasp.doctor                     every shipped model
+    python -m equigrasp.doctor --model runs/x      a saved model
+    python -m equigrasp.doctor --model runs/x --record
+                                                   write its predictions into its card
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equigrasp.self_test import TOLERANCE, difference, fixed_depth, predictions, record
+
+PACKAGES = (
+    *("torch", "numpy", "scipy", "escnn", "open3d", "pybullet", "trimesh", "lightning"),
+    *("hydra-core", "safetensors", "scikit-image", "matplotlib"),
+)
+SCALE = 1.03
+"""Factor on the synthetic depth, for the table to undo."""
+TSDF_MEAN = 0.7987
+"""Mean of the fixed scene's TSDF in the "full" encoding at 40 voxels per side."""
+RUNS = 7
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding: status is "ok", "warn" (works, but know this) or "fail"."""
+
+    name: str
+    status: str
+    detail: str
+    remedy: str = ""
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of the packages that matter; absent ones are missing."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def check_versions(versions: Mapping[str, str], python: tuple[int, int]) -> list[Check]:
+    """Known traps that the version numbers alone give away."""
+    checks = []
+    numpy_two = int(versions.get("numpy", "1").split(".")[0]) >= 2
+    if numpy_two and "escnn" in versions:
+        checks.append(
+            Check(
+                "numpy and escnn",
+                "fail",
+                f"escnn {versions['escnn']} on numpy {versions['numpy']} lacks escnn.gspaces: "
+                "models load and run, but none can be built or trained",
+                "pip install 'numpy<2'",
+            )
+        )
+    if "escnn" not in versions:
+        checks.append(
+            Check(
+                "escnn",
+                "warn",
+                "absent: saved models load and run, but none can be built or trained",
+                "pip install uv && uv pip install -e .",
+            )
+        )
+    if "pybullet" not in versions:
+        hint = "use Python 3.10 or 3.11" if python >= (3, 12) else "pip install pybullet"
+        checks.append(
+            Check(
+                "pybullet",
+                "warn",
+                "absent: no simulation (it has wheels for CPython 3.10 and 3.11 only)",
+                hint,
+            )
+        )
+    return checks or [Check("versions", "ok", "no known conflict")]
+
+
+def check_import(module: str, remedies: Mapping[str, str]) -> Check:
+    """Import a module in a process of its own, for a missing library may end the process.
+
+    Args:
+        module: its name.
+        remedies: what to do, by a text that the error contains.
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", f"import {module}"], capture_output=True, text=True, check=False
+    )
+    if run.returncode == 0:
+        return Check(f"import {module}", "ok", "")
+    lines = run.stderr.strip().splitlines()
+    error = lines[-1] if lines else f"the process ended with status {run.returncode}"
+    if error.startswith("ModuleNotFoundError") and f"'{module}'" in error:
+        return Check(f"import {module}", "warn", "not installed", f"pip install {module}")
+    remedy = next((text for sign, text in remedies.items() if sign in run.stderr), "")
+    return Check(f"import {module}", "fail", error, remedy)
+
+
+def check_fusion() -> Check:
+    """Fuse the fixed depth image, wrong scale included, and compare with known numbers."""
+    import torch
+
+    from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
+    from equigrasp.perception.table import table_rectify
+    from equigrasp.perception.tsdf import fuse_tsdf
+
+    depth, fit = table_rectify(fixed_depth(SCALE), DEFAULT_INTRINSICS, fixed_view())
+    grid = fuse_tsdf(torch.from_numpy(depth), DEFAULT_INTRINSICS, fixed_view(), encoding="full")
+    mean = float(grid.double().mean())
+    detail = f"depth scale {fit.scale:.4f} (true {SCALE}), TSDF mean {mean:.4f} ({TSDF_MEAN})"
+    good = abs(fit.scale - SCALE) < 1e-3 and abs(mean - TSDF_MEAN) < 2e-3
+    remedy = "" if good else "the numerics of this torch or numpy build are off: reinstall them"
+    return Check("depth to TSDF", "ok" if good else "fail", detail, remedy)
+
+
+def check_model(name_or_path: str) -> list[Check]:
+    """Load a model, plan on the fixed scene, and compare with what its card promises."""
+    import torch
+
+    from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
+    from equigrasp.planner import GraspPlanner
+    from equigrasp.testing import CONTRACT, equivariance_error
+
+    label = Path(name_or_path).name
+    try:
+        planner = GraspPlanner.from_pretrained(name_or_path)
+    except (FileNotFoundError, ValueError) as error:
+        return [Check(label, "fail", str(error), "install equigrasp or copy the weights again")]
+    model = planner.model
+    depth, pose = fixed_depth(), fixed_view()
+    results = [planner.plan(depth, DEFAULT_INTRINSICS, pose) for _ in range(RUNS)]
+    first, times = results[0], [r.timings["total"] for r in results[1:]]
+    best = first.grasps[0] if first.grasps else None
+    found = f"{len(first.grasps)} grasps ({first.reason})"
+    if best is not None:
+        found += f", best {best.score:.2f} at {np.round(best.position, 3).tolist()} m"
+    checks = [
+        Check(f"{label}: plan", "ok" if best else "warn", found),
+        _compare(label, model.card.get("self_test"), predictions(model)),
+    ]
+    errors = equivariance_error(model)
+    worst = max(max(by_turn.values()) for by_turn in errors.values())
+    exact = model.config.get("side_features") != "plain"
+    held = worst <= CONTRACT[torch.float32] or not exact
+    limit = f"limit {CONTRACT[torch.float32]:.0e}" if exact else "not an exact model"
+    checks.append(
+        Check(f"{label}: equivariance", "ok" if held else "fail", f"error {worst:.1e}, {limit}")
+    )
+    speed = f"median {1e3 * statistics.median(times):.0f} ms over {len(times)} plans"
+    speed += f", {torch.get_num_threads()} threads, {planner.device}"
+    return [*checks, Check(f"{label}: latency", "ok", speed)]
+
+
+def _compare(label: str, recorded: Any, measured: dict[str, list[float]]) -> Check:
+    name = f"{label}: predictions"
+    if not isinstance(recorded, dict):
+        return Check(name, "warn", "the card records none", "record them: --model PATH --record")
+    apart = difference(recorded, measured)
+    if apart <= TOLERANCE:
+        return Check(name, "ok", f"as recorded, largest difference {apart:.1e}")
+    remedy = "grasps will be wrong here: compare the versions with those in the model's card"
+    return Check(name, "fail", f"differ from the recorded ones by {apart:.2g}", remedy)
+
+
+LIBRARIES = {
+    "libusb": "apt-get install libusb-1.0-0",
+    "libGL": "apt-get install libgl1",
+    "libEGL": "apt-get install libegl1",
+    "libgomp": "apt-get install libgomp1",
+    "libX11": "apt-get install libx11-6",
+}
+
+
+def diagnose(models: list[str]) -> list[Check]:
+    """All checks; a check that itself breaks counts as failed."""
+    from equigrasp.weights import shipped_names
+
+    versions = installed_versions()
+    names = models or shipped_names()
+    checks = check_versions(versions, sys.version_info[:2])
+    steps: list[Callable[[], Check | list[Check]]] = [
+        lambda: check_import("open3d", LIBRARIES),
+        lambda: check_import("pybullet", LIBRARIES),
+        check_fusion,
+        *(lambda name=name: check_model(name) for name in names),
+    ]
+    for step in steps:
+        try:
+            found = step()
+        except Exception as error:  # a self-test reports what breaks, whatever it is
+            found = Check("self-test", "fail", f"{type(error).__name__}: {error}")
+        checks += found if isinstance(found, list) else [found]
+    if not names:
+        checks.append(
+            Check("models", "warn", "no weights are shipped with this version", "train a model")
+        )
+    return checks
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", action="append", default=[], help="shipped name or path")
+    parser.add_argument("--record", action="store_true", help="write predictions into the cards")
+    parser.add_argument("--json", type=Path, help="write the findings to this file")
+    options = parser.parse_args(arguments)
+    if options.record:
+        for path in options.model:
+            print(f"recorded in {record(path)}")
+        return 0 if options.model else 2
+    system = {"python": platform.python_version(), "platform": platform.platform()}
+    system |= installed_versions()
+    print(", ".join(f"{name} {version}" for name, version in system.items()))
+    checks = diagnose(options.model)
+    for check in checks:
+        print(f"[{check.status:>4}] {check.name}" + (f": {check.detail}" if check.detail else ""))
+        if check.remedy and check.status != "ok":
+            print(f"       -> {check.remedy}")
+    if options.json:
+        findings = {"system": system, "checks": [asdict(check) for check in checks]}
+        options.json.write_text(json.dumps(findings, indent=2) + "\n")
+    return int(any(check.status == "fail" for check in checks))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
