@@ -42,7 +42,7 @@ TABLE_CLEARANCE = 0.003
 LINE_SCATTER = 0.2
 """Spread of the closing line about the surface normal, in radians per axis."""
 BORDER = 0.02
-"""Margin of the workspace walls that grasp points stay clear of (data_eval 3.4)."""
+"""Margin of the workspace walls that grasp points stay clear of."""
 MAX_DRAWS = 200
 """Rounds of rejection sampling before giving up."""
 
@@ -165,7 +165,7 @@ def _root_inside(position: np.ndarray, approach: np.ndarray) -> np.ndarray:
 def _normal_aligned(
     geometry: SceneGeometry, rng: np.random.Generator, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Approach against the normal, finger root a random depth above the point (data_eval 3.1)."""
+    """Approach against the normal, finger root a random depth above the point (VGN)."""
     point, normal, _ = geometry.sample_surface(count, rng)
     root = point + rng.uniform(*DEPTH_RANGE, (count, 1)) * normal
     approach = -normal

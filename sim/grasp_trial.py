@@ -138,7 +138,7 @@ def execute_grasp(
     Raises:
         ValueError: if the pose is not a finite (4, 4) matrix.
 
-    Source: data_eval reference 3.2 (VGN and GIGA simulators).
+    Source: the VGN and GIGA simulators (Breyer et al. 2020; Jiang et al. 2021).
     """
     T = np.asarray(getattr(T_world_tcp, "T_world_grasp", T_world_tcp), dtype=float)
     if T.shape != (4, 4) or not np.isfinite(T).all():

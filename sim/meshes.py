@@ -1,7 +1,7 @@
 """Solid meshes: reading, watertight check, union, scaling to the gripper, convex parts.
 
 A mesh that cannot serve as a solid raises `MeshFault` with the reason, so that a collection can
-name it and go on. Sources: data_eval reference 1.7 and 7 (sizes of the published object sets).
+name it and go on. Sizes follow the published VGN and GIGA object sets.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Clutter scenes after the published protocol: objects packed upright, or dropped in a pile.
 
-Import this module in simulator processes only. Source: data_eval reference 1.2 and 1.3 (VGN).
+Import this module in simulator processes only. Source: the VGN simulator (Breyer et al. 2020).
 """
 
 from __future__ import annotations

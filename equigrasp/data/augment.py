@@ -19,7 +19,7 @@ def quarter_turn(item: dict[str, Tensor], turns: int) -> dict[str, Tensor]:
     """Turn a scene and its labels by `turns` times +90 degrees about the vertical axis.
 
     The turn sends (x, y) to (-y, x); the grid follows `V'[x, y, z] = V[y, N-1-x, z]`
-    (DESIGN section 4), rotations become `Rz R`. Widths and labels stay.
+    (exact on an even grid), rotations become `Rz R`. Widths and labels stay.
 
     Args:
         item: unbatched or batched item; tsdf (..., N, N, N), points (..., Q, 3), rotations
