@@ -1,0 +1,191 @@
+"""The contract: turning the scene and the query turns the answer, in every exact mode."""
+
+import pytest
+import torch
+
+from equigrasp.models.equigiga import EquiGIGA
+from equigrasp.nn.deform import DeformableConv
+from equigrasp.testing import (
+    CONTRACT,
+    equivariance_error,
+    synthetic_tsdf,
+    turn_grid,
+    turn_points,
+)
+
+SMALL = {"fields": 4, "head_fields": 8, "head_blocks": 2}
+
+
+def make(resolution=40, seed=0, **options):
+    """Model with offsets of about half a pixel where it deforms."""
+    torch.manual_seed(seed)
+    model = EquiGIGA(resolution=resolution, **{**SMALL, **options})
+    for module in model.modules():
+        if isinstance(module, DeformableConv):
+            for parameter in module.predict.parameters():
+                torch.nn.init.normal_(parameter, std=0.03)
+    return model
+
+
+def take_steps(model, count=3):
+    scene = synthetic_tsdf(model.resolution, 1)
+    points = torch.rand(1, 64, 3) - 0.5
+    target = torch.rand(1, 64)
+    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(count):
+        raw = model.query_raw(model.encode(scene), points, ("quality", "rotation", "width"))
+        loss = (raw.quality - target).square().mean() + (raw.width * 12 - target).square().mean()
+        loss = loss + (raw.rotation - torch.eye(3)[:2]).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return model
+
+
+def well_conditioned(model, scene, count=600, least=0.4):
+    """Points where the raw rotation rows are clearly independent and not close to zero.
+
+    Elsewhere the nearest rotation is undetermined and float32 rounding of the features (some 1e-6
+    after 25 layers) is amplified without bound, whatever the formula. Training pulls the rows to
+    orthonormality (`GraspLoss`), so this concerns fresh models above all.
+    """
+    points = torch.rand(1, count, 3, dtype=torch.float64) - 0.5
+    dtype = next(model.parameters()).dtype
+    with torch.no_grad():
+        features = model.encode(scene.to(dtype))
+        rows = model.query_raw(features, points.to(dtype), ("rotation",)).rotation
+    values = torch.linalg.svdvals(rows[0].double())
+    keep = values[:, 1] > least * values[:, 0].median()
+    assert keep.sum() > count // 8
+    return points[:, keep]
+
+
+def check_contract(model):
+    scene = synthetic_tsdf(model.resolution, 1)
+    for dtype in (torch.float32, torch.float64):
+        model.to(dtype)
+        single = dtype == torch.float32
+        points = well_conditioned(model, scene) if single else torch.rand(1, 300, 3) - 0.5
+        errors = equivariance_error(model, scene, points)
+        assert set(errors) == {"quality", "rotation", "width", "occupancy"}
+        for output, by_turn in errors.items():
+            assert max(by_turn.values()) < CONTRACT[dtype], (output, dtype, errors)
+    model.to(torch.float32)
+
+
+@pytest.mark.parametrize("resolution", [40, 60])
+@pytest.mark.parametrize("deform", ["none", "orbit", "full"])
+@pytest.mark.parametrize("side_features", ["induced", "sum"])
+def test_contract_before_and_after_training_steps(side_features, deform, resolution):
+    model = make(resolution, side_features=side_features, deform=deform)
+    check_contract(model)
+    check_contract(take_steps(model))
+
+
+def test_contract_at_the_default_size():
+    check_contract(EquiGIGA())
+
+
+def test_contract_without_normalisation_and_at_other_depths():
+    check_contract(make(resolution=24, norm="none"))
+    check_contract(make(resolution=24, depth=4))
+    check_contract(make(resolution=24, depth=2, encoding="published"))
+
+
+@pytest.mark.parametrize("deform", ["none", "full"])
+def test_plain_sides_break_the_contract(deform):
+    errors = equivariance_error(make(side_features="plain", deform=deform))
+    for by_turn in errors.values():
+        assert min(by_turn.values()) > 1e-3
+
+
+def test_raw_rotation_rows_turn_everywhere():
+    model, scene = make(), synthetic_tsdf(40, 1)
+    points = torch.rand(1, 300, 3) - 0.5
+    quarter = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
+    with torch.no_grad():
+        still = model.query_raw(model.encode(scene), points, ("rotation",)).rotation
+        turned = model.encode(turn_grid(scene))
+        moved = model.query_raw(turned, turn_points(points), ("rotation",)).rotation
+    assert (moved - quarter @ still).abs().max() < 1e-4 * still.abs().max()
+
+
+def test_published_size():
+    count = sum(p.numel() for p in EquiGIGA(deform="full").parameters())
+    assert 0.7e6 < count < 1.2e6
+
+
+def test_outputs_are_in_range():
+    model = make(24)
+    with torch.no_grad():
+        field = model(torch.rand(2, 24, 24, 24), torch.rand(2, 30, 3) - 0.5)
+    assert field.quality.shape == field.width.shape == (2, 30)
+    assert field.occupancy is None
+    assert ((field.quality >= 0) & (field.quality <= 1)).all()
+    assert ((field.width >= 0) & (field.width <= 0.08)).all()
+    eye = field.rotation.transpose(-1, -2) @ field.rotation
+    assert torch.allclose(eye, torch.eye(3).expand_as(eye), atol=1e-5)
+    assert torch.allclose(torch.linalg.det(field.rotation), torch.ones(2, 30), atol=1e-5)
+
+
+def test_only_requested_outputs_are_computed():
+    model = make(24)
+    calls = []
+    for name, head in model.heads.items():
+        head.register_forward_hook(lambda *_, name=name: calls.append(name))
+    features = model.encode(torch.rand(1, 24, 24, 24))
+    field = model.query(features, torch.zeros(1, 3, 3), ("width",))
+    assert calls == ["width"]
+    assert field.quality is field.rotation is field.occupancy is None
+
+
+def test_chunks_do_not_change_the_answer():
+    model = make(24)
+    points = torch.rand(2, 50, 3) - 0.5
+    with torch.no_grad():
+        features = model.encode(torch.rand(2, 24, 24, 24))
+        whole = model.query(features, points)
+        parts = model.query(features, points, chunk=7)
+    for one, other in zip(whole[:3], parts[:3], strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_scenes_of_a_batch_are_independent():
+    model = make(24)
+    scenes, points = torch.rand(3, 24, 24, 24), torch.rand(3, 20, 3) - 0.5
+    with torch.no_grad():
+        together = model(scenes, points)
+        alone = model(scenes[1:2], points[1:2])
+    assert torch.allclose(together.quality[1:2], alone.quality, atol=1e-5)
+
+
+def test_every_parameter_receives_a_gradient():
+    for options in ({}, {"side_features": "sum", "deform": "orbit"}, {"deform": "full"}):
+        model = make(24, **options)
+        outputs = ("quality", "rotation", "width", "occupancy")
+        raw = model.query_raw(
+            model.encode(torch.rand(2, 24, 24, 24)), torch.rand(2, 9, 3) - 0.5, outputs
+        )
+        sum(value.square().sum() for value in raw).backward()
+        missing = [n for n, p in model.named_parameters() if p.grad is None]
+        assert not missing
+
+
+def test_bad_input_is_named():
+    model = make(24)
+    with pytest.raises(ValueError, match="fuse at resolution 24"):
+        model.encode(torch.zeros(1, 40, 40, 40))
+    features = model.encode(torch.zeros(1, 24, 24, 24))
+    with pytest.raises(ValueError, match=r"give \(B, Q, 3\)"):
+        model.query(features, torch.zeros(5, 3))
+    with pytest.raises(ValueError, match="unknown outputs"):
+        model.query(features, torch.zeros(1, 5, 3), ("force",))
+    with pytest.raises(ValueError, match="query_setback"):
+        EquiGIGA(query_setback=50.0)
+
+
+def test_an_empty_scene_gives_finite_answers():
+    model = make(24)
+    with torch.no_grad():
+        field = model(torch.zeros(1, 24, 24, 24), torch.rand(1, 20, 3) - 0.5)
+    assert all(value.isfinite().all() for value in field[:3])

@@ -1,0 +1,139 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from equigrasp.models.base import GraspField
+from equigrasp.models.losses import GraspLoss, rotation_loss
+
+HALF_TURN = torch.diag(torch.tensor([-1.0, -1.0, 1.0], dtype=torch.float64))
+
+
+def rotations(count, seed=0):
+    return torch.from_numpy(Rotation.random(count, random_state=seed).as_matrix())
+
+
+def batch_and_raw(scenes=2, points=6, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (scenes, points)
+    label = torch.tensor([1.0, 0.0] * (points // 2)).expand(shape).clone()
+    success = torch.rand(*shape, 5, generator=generator) < 0.5
+    success[..., 0] = True
+    batch = {
+        "label": label,
+        "mask": torch.ones(shape, dtype=torch.bool),
+        "rotations": rotations(scenes * points * 5).float().view(*shape, 5, 3, 3),
+        "yaw_success": success & (label > 0.5).unsqueeze(-1),
+        "widths": 0.08 * torch.rand(*shape, 5, generator=generator),
+        "occ": (torch.rand(scenes, 7, generator=generator) < 0.5).float(),
+    }
+    raw = GraspField(
+        quality=torch.randn(shape, generator=generator, requires_grad=True),
+        rotation=torch.randn(*shape, 2, 3, generator=generator, requires_grad=True),
+        width=torch.rand(shape, generator=generator, requires_grad=True),
+        occupancy=torch.randn(scenes, 7, generator=generator, requires_grad=True),
+    )
+    return batch, raw
+
+
+@given(st.integers(0, 10_000))
+def test_rotation_loss_equals_the_published_quaternion_form(seed):
+    first, second = rotations(2, seed)
+    loss = rotation_loss(first, second.unsqueeze(0))[0].item()
+    q = Rotation.from_matrix(first.numpy()).as_quat()
+    expected = min(
+        1 - abs(q @ Rotation.from_matrix(target.numpy()).as_quat())
+        for target in (second, second @ HALF_TURN)
+    )
+    assert loss == pytest.approx(expected, abs=1e-7)
+
+
+@given(st.integers(0, 10_000))
+def test_rotation_loss_ignores_the_half_turn_and_the_frame(seed):
+    first, second, world = rotations(3, seed)
+    loss = rotation_loss(first, second.unsqueeze(0))
+    assert torch.allclose(loss, rotation_loss(first, (second @ HALF_TURN).unsqueeze(0)))
+    assert torch.allclose(loss, rotation_loss(world @ first, (world @ second).unsqueeze(0)))
+
+
+def test_perfect_prediction_leaves_only_the_smoothing():
+    batch, raw = batch_and_raw()
+    big = 50.0
+    perfect = GraspField(
+        quality=(2 * batch["label"] - 1) * big,
+        rotation=batch["rotations"][:, :, 0, :2],
+        width=batch["widths"][..., 0],
+        occupancy=(2 * batch["occ"] - 1) * big,
+    )
+    terms = GraspLoss(smoothing=0.0)(perfect, batch)
+    assert terms["loss"].item() == pytest.approx(0.0, abs=1e-5)
+    assert GraspLoss(smoothing=0.1)(perfect, batch)["loss"] > 1
+
+
+def test_best_successful_yaw_counts():
+    batch, raw = batch_and_raw()
+    batch["yaw_success"][0, 0] = torch.tensor([False, False, True, False, True])
+    best = batch["rotations"].clone()
+    rows, width = raw.rotation.detach().clone(), raw.width.detach().clone()
+    batch["mask"][:] = False
+    batch["mask"][0, 0] = True
+    rows[0, 0], width[0, 0] = best[0, 0, 4, :2], batch["widths"][0, 0, 4]
+    hit = GraspLoss()(raw._replace(rotation=rows, width=width), batch)
+    assert hit["rotation"] < 1e-5
+    assert hit["width"] < 1e-8
+    rows[0, 0] = best[0, 0, 1, :2]  # the best fit is a yaw that failed: it must not count
+    assert GraspLoss()(raw._replace(rotation=rows), batch)["rotation"] > 1e-2
+
+
+def test_masked_points_have_no_influence():
+    batch, raw = batch_and_raw()
+    batch["mask"][:, 3:] = False
+    before = GraspLoss()(raw, batch)["loss"]
+    changed = {k: v.clone() for k, v in batch.items()}
+    changed["label"][:, 3:] = 1 - changed["label"][:, 3:]
+    changed["widths"][:, 3:] += 1
+    changed["yaw_success"][:, 3:] = True
+    assert GraspLoss()(raw, changed)["loss"] == before
+
+
+@pytest.mark.parametrize("nothing", ["positives", "points"])
+def test_no_positives_or_no_points_is_finite_with_gradients(nothing):
+    batch, raw = batch_and_raw()
+    batch["label"][:] = 0
+    batch["yaw_success"][:] = False
+    if nothing == "points":
+        batch["mask"][:] = False
+    terms = GraspLoss()(raw, batch)
+    assert all(value.isfinite().all() for value in terms.values())
+    terms["loss"].backward()
+    assert all(value.grad is not None and value.grad.isfinite().all() for value in raw)
+    assert terms["positives"] == 0
+
+
+def test_positive_weight_shifts_the_quality_term():
+    batch, raw = batch_and_raw()
+    confident = raw._replace(quality=torch.full_like(raw.quality, -3.0))
+    heavy, light = (GraspLoss(positive_weight=w)(confident, batch)["quality"] for w in (5.0, 1.0))
+    assert heavy > light
+
+
+def test_width_term_counts_published_voxels():
+    batch, raw = batch_and_raw()
+    width = batch["widths"][..., 0] + 0.0075  # one voxel of a 40-cube
+    rotation = batch["rotations"][:, :, 0, :2]
+    terms = GraspLoss()(raw._replace(width=width, rotation=rotation), batch)
+    assert terms["width"].item() == pytest.approx(1.0, rel=1e-4)
+
+
+def test_degenerate_rows_have_finite_gradients():
+    batch, raw = batch_and_raw()
+    for rows in (torch.zeros(2, 6, 2, 3), torch.ones(2, 6, 2, 3)):
+        rows.requires_grad_()
+        GraspLoss()(raw._replace(rotation=rows), batch)["loss"].backward()
+        assert rows.grad.isfinite().all()
+
+
+def test_smoothing_out_of_range_is_refused():
+    with pytest.raises(ValueError, match="smoothing is 1.5"):
+        GraspLoss(smoothing=1.5)

@@ -1,0 +1,41 @@
+import importlib
+
+import pytest
+import yaml
+from hydra.utils import instantiate
+
+import equigrasp
+from equigrasp.models.registry import build_model, model_names
+
+
+def test_every_model_file_is_registered_and_buildable():
+    assert "equigiga" in model_names()
+    for name in model_names():
+        assert importlib.import_module(f"equigrasp.models.{name}")
+
+
+def test_config_rebuilds_the_same_model():
+    model = build_model("equigiga", resolution=24, fields=2, head_fields=4, side_features="sum")
+    options = {k: v for k, v in model.config.items() if k != "name"}
+    twin = build_model(model.config["name"], **options)
+    assert twin.config == model.config
+    shapes = [p.shape for p in model.parameters()]
+    assert shapes == [p.shape for p in twin.parameters()]
+
+
+def test_hydra_file_matches_the_class(pytestconfig):
+    text = (pytestconfig.rootpath / "configs" / "model" / "equigiga.yaml").read_text()
+    settings = yaml.safe_load(text)
+    model = instantiate(settings)
+    options = {k: v for k, v in settings.items() if k != "_target_"}
+    assert model.config == {"name": "equigiga", **options}
+    assert model.config == equigrasp.build_model("equigiga").config
+
+
+def test_unknown_names_and_options_are_named():
+    with pytest.raises(ValueError, match="known models: .*equigiga"):
+        build_model("gigagiga")
+    with pytest.raises(ValueError, match=r"no option \['widths'\]"):
+        build_model("equigiga", widths=3)
+    with pytest.raises(ValueError, match="no model is called 'losses'"):
+        build_model("losses")
