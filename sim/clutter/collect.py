@@ -1,6 +1,6 @@
 """Collect clutter evaluations into one committed table and plot.
 
-    python benchmarks/clutter_table.py outputs/ev --name clutter
+    python -m sim.clutter.collect outputs/clutter --name clutter
 
 Reads every `summary.json` below the folder (as `sim/clutter_eval.py` writes them) and writes
 `benchmarks/results/NAME.json`, `.md` and `.png`. It measures nothing itself.
@@ -16,7 +16,7 @@ from typing import Any
 
 from sim.clutter.run import table, write_json
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 TARGETS = {"packed": (90.0, 88.0), "pile": (75.0, 75.0)}
 """GSR and DR asked for, fixed view with gamma noise."""
 
