@@ -29,6 +29,7 @@ from equigrasp.geometry.rotations import random_rotations
 from equigrasp.models.losses import GraspLoss
 from equigrasp.testing import synthetic_tsdf
 from equigrasp.training.loop import TrainingStep
+from equigrasp.training.memory import keep_freed_memory
 
 RESULT = Path(__file__).parent / "results" / "training.json"
 
@@ -71,18 +72,26 @@ def step_function(step: TrainingStep, batch: dict[str, Tensor]) -> Callable[[], 
     return run
 
 
-def measure(variants: dict[str, Callable[[], None]], seconds: float) -> dict[str, float]:
-    """Median time of each variant, rounds alternating until the time is used (at least 3)."""
+def measure(
+    variants: dict[str, Callable[[], None]], seconds: float
+) -> dict[str, tuple[float, float]]:
+    """Median (wall, CPU) seconds per step, rounds alternating until the time is used (3 at least).
+
+    Waiting for a busy machine lengthens wall time only, so the CPU times show whether a wall-time
+    ratio can be trusted.
+    """
     for run in variants.values():
         run()  # warm-up: allocations, kernel bases
-    times: dict[str, list[float]] = {name: [] for name in variants}
+    wall: dict[str, list[float]] = {name: [] for name in variants}
+    cpu: dict[str, list[float]] = {name: [] for name in variants}
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(next(iter(times.values()))) < 3:
+    while time.perf_counter() < end or len(next(iter(wall.values()))) < 3:
         for name, run in variants.items():
-            start = time.perf_counter()
+            start, start_cpu = time.perf_counter(), time.process_time()
             run()
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+            wall[name].append(time.perf_counter() - start)
+            cpu[name].append(time.process_time() - start_cpu)
+    return {name: (statistics.median(wall[name]), statistics.median(cpu[name])) for name in wall}
 
 
 def processor() -> str:
@@ -103,9 +112,13 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=4, help="B: scene encodings per step")
     parser.add_argument("--queries", type=int, default=64, help="Q: grasps per encoding")
     parser.add_argument("--occupancy-points", type=int, default=512, help="P, for both variants")
+    parser.add_argument("--threads", type=int, help="torch threads (default: as torch chooses)")
     parser.add_argument("--seconds", type=float, help="time to measure (default 120, quick 12)")
     arguments = parser.parse_args()
 
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
     torch.manual_seed(0)
     model = equigrasp.build_model(arguments.model)
     step = TrainingStep(model, GraspLoss())
@@ -116,15 +129,16 @@ def main() -> None:
     variants = {"many": step_function(step, many), "one": step_function(step, one)}
     median = measure(variants, seconds)
 
-    labels_many = arguments.scenes * arguments.queries / median["many"]
-    labels_one = arguments.scenes / median["one"]
+    (wall_many, cpu_many), (wall_one, cpu_one) = median["many"], median["one"]
+    labels = arguments.scenes * arguments.queries
     numbers: dict[str, float] = {
-        "speedup": labels_many / labels_one,
-        "labels_per_second": labels_many,
-        "labels_per_second_one_per_encoding": labels_one,
-        "step_seconds": median["many"],
-        "step_seconds_one_per_encoding": median["one"],
-        "seconds_per_scene": median["many"] / arguments.scenes,
+        "speedup": arguments.queries * wall_one / wall_many,
+        "speedup_cpu_time": arguments.queries * cpu_one / cpu_many,
+        "labels_per_second": labels / wall_many,
+        "labels_per_second_one_per_encoding": arguments.scenes / wall_one,
+        "step_seconds": wall_many,
+        "step_seconds_one_per_encoding": wall_one,
+        "cpu_seconds_per_scene": cpu_many / arguments.scenes,
         "scenes_per_step": arguments.scenes,
         "queries_per_scene": arguments.queries,
         "occupancy_points": arguments.occupancy_points,
