@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
-from equigrasp.perception.camera import Intrinsics, pixel_rays, valid_pixels
+from equigrasp.perception.camera import Intrinsics, valid_pixels
 
 STRIDE = 2
 """Every second row and column is enough, and four times as fast."""
@@ -57,11 +57,15 @@ def table_depth(
         (ceil(H / stride), ceil(W / stride)) metres.
     """
     T = np.asarray(T_world_camera, dtype=float)
-    rays = pixel_rays(intrinsics)[::stride, ::stride].astype(np.float64) @ T[:3, :3].T
-    meets = (table_height - T[2, 3]) * rays[..., 2] > 0
-    depth = (table_height - T[2, 3]) / np.where(meets, rays[..., 2], np.nan)
-    point = T[:2, 3] + rays[..., :2] * depth[..., None]
-    near = ((point > -margin) & (point < WORKSPACE_SIZE + margin)).all(-1)
+    u = (np.arange(0, intrinsics.width, stride) - intrinsics.cx) / intrinsics.fx
+    v = (np.arange(0, intrinsics.height, stride) - intrinsics.cy) / intrinsics.fy
+    # World components of the pixels' rays, each affine in u and v.
+    x, y, z = (np.add.outer(T[i, 1] * v + T[i, 2], T[i, 0] * u) for i in range(3))
+    drop = table_height - T[2, 3]
+    depth = drop / np.where(drop * z > 0, z, np.nan)
+    near = (np.abs(T[0, 3] + x * depth - WORKSPACE_SIZE / 2) < WORKSPACE_SIZE / 2 + margin) & (
+        np.abs(T[1, 3] + y * depth - WORKSPACE_SIZE / 2) < WORKSPACE_SIZE / 2 + margin
+    )
     return np.where(near, depth, np.nan)
 
 

@@ -78,18 +78,15 @@ def fuse_tsdf(
             "need one (4, 4) pose each"
         )
     poses = poses.reshape(batch, views, 4, 4)
-    focal, centre = _pinhole(intrinsics, batch, depth)
-    centres = voxel_centres(resolution, size, dtype=torch.float32, device=depth.device)
-    centres = centres.reshape(-1, 3)
-    total = depth.new_zeros((batch, len(centres)))
-    weight = depth.new_zeros((batch, len(centres)))
-    for view in range(views):
-        distance, seen = _signed_distance(images[:, view], poses[:, view], focal, centre, centres)
-        seen &= distance > -truncation
-        total += torch.where(seen, (distance / truncation).clamp(max=1.0), 0.0)
-        weight += seen
-    grid = _encode(total / weight.clamp(min=1), weight > 0, encoding)
-    grid = grid.reshape(batch, resolution, resolution, resolution)
+    K = _camera_matrices(intrinsics, batch, depth)
+    # One scene at a time stays in a CPU's cache; an accelerator takes them all at once.
+    chunk = 1 if depth.device.type == "cpu" else batch
+    grid = torch.cat(
+        [
+            _fuse(*part, resolution, size, truncation, encoding)
+            for part in zip(images.split(chunk), K.split(chunk), poses.split(chunk), strict=True)
+        ]
+    )
     return grid if batched else grid[0]
 
 
@@ -115,36 +112,71 @@ def surface_mesh(
     return (vertices[used] + 0.5) * (size / len(tsdf)), faces.reshape(-1, 3)
 
 
-def _pinhole(intrinsics: Intrinsics | Tensor, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Focal lengths and principal points, (B, 1, 2) each."""
-    if isinstance(intrinsics, Intrinsics):
-        K = like.new_tensor(intrinsics.K.tolist())
-    else:
-        K = torch.as_tensor(intrinsics).to(like)
-    K = K.expand(batch, 3, 3)
-    focal = torch.stack([K[:, 0, 0], K[:, 1, 1]], -1)
-    return focal[:, None], K[:, None, :2, 2]
+def _camera_matrices(intrinsics: Intrinsics | Tensor, batch: int, depth: Tensor) -> Tensor:
+    """(B, 3, 3) float64 on the depth's device."""
+    K = intrinsics.K if isinstance(intrinsics, Intrinsics) else intrinsics
+    return torch.as_tensor(K, dtype=torch.float64, device=depth.device).expand(batch, 3, 3)
+
+
+def _fuse(
+    images: Tensor,
+    K: Tensor,
+    poses: Tensor,
+    resolution: int,
+    size: float,
+    truncation: float,
+    encoding: str,
+) -> Tensor:
+    """Volumes (B, N, N, N) from images (B, V, H, W)."""
+    total = weight = 0.0
+    for view in range(images.shape[1]):
+        image, pose = images[:, view], poses[:, view]
+        distance, seen = _signed_distance(image, K, pose, resolution, size)
+        seen &= distance > -truncation
+        total = total + torch.where(seen, (distance / truncation).clamp(max=1.0), 0.0)
+        weight = weight + seen.to(images.dtype)
+    return _encode(total / weight.clamp(min=1), weight > 0, encoding)
 
 
 def _signed_distance(
-    image: Tensor, pose: Tensor, focal: Tensor, centre: Tensor, points: Tensor
+    image: Tensor, K: Tensor, pose: Tensor, resolution: int, size: float
 ) -> tuple[Tensor, Tensor]:
-    """Distance (B, n) from points to the seen surface along their rays, and where it is known."""
-    rotation = pose[:, :3, :3].to(points.dtype)
-    local = (points - pose[:, None, :3, 3].to(points.dtype)) @ rotation
-    z = local[..., 2]
-    in_front = z > 0
-    slope = local[..., :2] / torch.where(in_front, z, 1.0)[..., None]
-    pixel = (slope * focal + centre + 0.5).floor().long()
-    u, v = pixel.unbind(-1)
+    """Distance (B, N, N, N) from voxel centres to the seen surface, and where it is known.
+
+    It is measured along the ray of the pixel that the centre falls into.
+    """
     height, width = image.shape[-2:]
-    inside = in_front & (u >= 0) & (u < width) & (v >= 0) & (v < height)
-    index = torch.where(inside, v * width + u, 0)
-    reading = torch.gather(image.flatten(1), 1, index)
-    seen = inside & torch.isfinite(reading) & (reading > 0)
-    # The pixel's ray, not the voxel's: Open3D's choice.
-    stretch = (((pixel - centre) / focal).square().sum(-1) + 1).sqrt()
-    return (torch.where(seen, reading, 0.0) - z) * stretch, seen
+    u, v, z = _project_centres(K, pose, resolution, size, image.dtype)
+    depth = z.clamp(min=1e-6)  # voxels behind the camera drop out below
+    u, v = u.div_(depth).floor_(), v.div_(depth).floor_()
+    column, row = u.clamp(0, width - 1), v.clamp(0, height - 1)
+    inside = (column == u) & (row == v) & (z > 0)
+    index = (row.long() * width + column.long()).flatten(1)
+    reading = torch.gather(image.flatten(1), 1, index).reshape(z.shape)
+    seen = inside & (reading > 0) & (reading < torch.inf)
+    k = K.to(image.dtype)[:, :, :, None, None, None]
+    slope_x = (column - k[:, 0, 2]) / k[:, 0, 0]
+    slope_y = (row - k[:, 1, 2]) / k[:, 1, 1]
+    stretch = slope_x.square_().add_(slope_y.square_()).add_(1.0).sqrt_()
+    return (torch.where(seen, reading, 0.0) - z).mul_(stretch), seen
+
+
+def _project_centres(
+    K: Tensor, pose: Tensor, resolution: int, size: float, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """u z, v z and z of voxel centres, (B, N, N, N) each, u and v half a pixel on for rounding.
+
+    All three are affine in the position, so they are sums of one term per axis.
+    """
+    camera = K.clone()
+    camera[:, :2, 2] += 0.5
+    rows = camera @ pose[:, :3, :3].mT
+    offset = -(rows @ pose[:, :3, 3:])[..., 0]
+    axis = (torch.arange(resolution, dtype=K.dtype, device=K.device) + 0.5) * (size / resolution)
+    along = rows[..., None] * axis  # (B, row, axis, N)
+    flat = along[:, :, 0, :, None] + along[:, :, 1, None, :] + offset[..., None, None]
+    terms = (flat.to(dtype)[..., None], along[:, :, 2].to(dtype)[:, :, None, None])
+    return tuple(terms[0][:, i] + terms[1][:, i] for i in range(3))
 
 
 def _encode(t: Tensor, observed: Tensor, encoding: str) -> Tensor:
