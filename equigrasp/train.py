@@ -18,7 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 import equigrasp
-from equigrasp.data.dataset import DataSetError, GraspSceneDataset, SampleSettings
+from equigrasp.data.dataset import GraspSceneDataset, SampleSettings
+from equigrasp.data.split import DataSetError
 from equigrasp.testing import equivariance_error
 from equigrasp.training.checkpoint import CheckpointError, load_checkpoint
 from equigrasp.training.loop import TrainResult, train

@@ -103,14 +103,7 @@ def train(
     sampler = SceneSampler(
         len(train_data), settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size
     )
-    identity = {
-        **(identity or {}),
-        "training": settings.identity(),
-        "scenes": sampler.num_scenes,
-        "processes": sampler.world_size,
-    }
-    total = settings.planned_steps(sampler.steps_per_epoch)
-    run = start_run(build_model, settings, total, identity, run_dir, fabric)
+    run = start_run(build_model, settings, sampler, identity or {}, run_dir, fabric)
     module, optimizer = fabric.setup(TrainingStep(run.model, loss), run.optimizer)
     validate_every = settings.validate_every or sampler.steps_per_epoch
     clock = _Clock(run.step, settings.max_minutes, fabric)
@@ -151,14 +144,9 @@ def train(
                 log.say(f"time is up after {run.step} of {run.total or 'unplanned'} steps")
                 break
     batches.close()
-    return TrainResult(
-        run_dir,
-        run.step,
-        run.total or run.step,
-        run.best_step,
-        run.best_metrics or {},
-        fabric.is_global_zero,
-    )
+    best = run.best_metrics or {}
+    total = run.total or run.step
+    return TrainResult(run_dir, run.step, total, run.best_step, best, fabric.is_global_zero)
 
 
 class _Clock:

@@ -21,6 +21,7 @@ from equigrasp.training.checkpoint import (
     save_checkpoint,
 )
 from equigrasp.training.random_state import capture_random_state, restore_random_state
+from equigrasp.training.sampler import SceneSampler
 from equigrasp.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -63,12 +64,19 @@ class RunState:
 def start_run(
     build_model: Callable[[], nn.Module],
     settings: TrainSettings,
-    total: int | None,
+    sampler: SceneSampler,
     identity: dict[str, Any],
     run_dir: Path,
     fabric: Fabric,
 ) -> RunState:
     """A fresh run, or the one that `run_dir/checkpoints/last` describes.
+
+    Args:
+        build_model: makes a freshly initialised model; called for the weights and their average.
+        settings, sampler: define the run together with `identity`.
+        identity: further JSON-able facts that a resumed run must share.
+        run_dir: folder of the run.
+        fabric: gives the device and the processes.
 
     Raises:
         CheckpointError: if that checkpoint is torn or belongs to a run of another identity.
@@ -83,8 +91,16 @@ def start_run(
         weight_decay=settings.weight_decay,
         fused=True,
     )
+    identity = {
+        **identity,
+        "training": settings.identity(),
+        "scenes": sampler.num_scenes,
+        "processes": sampler.world_size,
+    }
     # Through JSON, so that a fresh identity compares equal to a stored one.
-    run = RunState(model, average, optimizer, json.loads(json.dumps(identity)), total)
+    identity = json.loads(json.dumps(identity))
+    total = settings.planned_steps(sampler.steps_per_epoch)
+    run = RunState(model, average, optimizer, identity, total)
     last = run_dir / "checkpoints" / "last"
     if last.is_symlink():
         _restore(run, last, fabric)

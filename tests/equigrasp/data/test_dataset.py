@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equigrasp.data.dataset import (
-    DataSetError,
     GraspSceneDataset,
     SampleSettings,
     choose_view,
     make_item,
-    split_scenes,
 )
+from equigrasp.data.split import DataSetError, split_scenes
 from equigrasp.data.synthetic import random_shapes, synthetic_scene, write_synthetic_data_set
 from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.training.loader import load_batches
