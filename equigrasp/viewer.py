@@ -151,14 +151,16 @@ def save_pictures(
 ) -> list[Path]:
     """Write the three pictures of one planning step and return their paths.
 
-    The files are `{prefix}depth.png`, `{prefix}tsdf.png` and `{prefix}grasps.png`.
+    The files are `{prefix}depth.png`, `{prefix}tsdf.png` and `{prefix}grasps.png`. The depth is the
+    planner's input; where it was rectified, the grasps are drawn in the rectified scene.
     """
+    rectified = depth / np.float32(result.table.scale if result.table else 1.0)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     figures = {
         "depth": draw_depth(depth),
         "tsdf": draw_tsdf(result.tsdf),
-        "grasps": draw_grasps(depth, intrinsics, T_world_camera, result.grasps),
+        "grasps": draw_grasps(rectified, intrinsics, T_world_camera, result.grasps),
     }
     paths = []
     for name, figure in figures.items():

@@ -71,14 +71,15 @@ def fuse_tsdf(
     batch, views = images.shape[:2]
     if isinstance(T_world_camera, np.ndarray):
         T_world_camera = np.ascontiguousarray(T_world_camera)
-    poses = torch.as_tensor(T_world_camera, dtype=torch.float64, device=depth.device)
+    # Cameras stay on the CPU in double precision, which not every accelerator has.
+    poses = torch.as_tensor(T_world_camera).to("cpu", torch.float64)
     if poses.numel() != batch * views * 16:
         raise ValueError(
             f"T_world_camera has shape {tuple(poses.shape)}; {views} view(s) of {batch} scene(s) "
             "need one (4, 4) pose each"
         )
     poses = poses.reshape(batch, views, 4, 4)
-    K = _camera_matrices(intrinsics, batch, depth)
+    K = _camera_matrices(intrinsics, batch)
     # One scene at a time stays in a CPU's cache; an accelerator takes them all at once.
     chunk = 1 if depth.device.type == "cpu" else batch
     grid = torch.cat(
@@ -112,10 +113,10 @@ def surface_mesh(
     return (vertices[used] + 0.5) * (size / len(tsdf)), faces.reshape(-1, 3)
 
 
-def _camera_matrices(intrinsics: Intrinsics | Tensor, batch: int, depth: Tensor) -> Tensor:
-    """(B, 3, 3) float64 on the depth's device."""
+def _camera_matrices(intrinsics: Intrinsics | Tensor, batch: int) -> Tensor:
+    """(B, 3, 3) float64, on the CPU."""
     K = intrinsics.K if isinstance(intrinsics, Intrinsics) else intrinsics
-    return torch.as_tensor(K, dtype=torch.float64, device=depth.device).expand(batch, 3, 3)
+    return torch.as_tensor(K).to("cpu", torch.float64).expand(batch, 3, 3)
 
 
 def _fuse(
@@ -146,7 +147,7 @@ def _signed_distance(
     It is measured along the ray of the pixel that the centre falls into.
     """
     height, width = image.shape[-2:]
-    u, v, z = _project_centres(K, pose, resolution, size, image.dtype)
+    u, v, z = _project_centres(K, pose, resolution, size, image)
     depth = z.clamp(min=1e-6)  # voxels behind the camera drop out below
     u, v = u.div_(depth).floor_(), v.div_(depth).floor_()
     column, row = u.clamp(0, width - 1), v.clamp(0, height - 1)
@@ -154,7 +155,7 @@ def _signed_distance(
     index = (row.long() * width + column.long()).flatten(1)
     reading = torch.gather(image.flatten(1), 1, index).reshape(z.shape)
     seen = inside & (reading > 0) & (reading < torch.inf)
-    k = K.to(image.dtype)[:, :, :, None, None, None]
+    k = K.to(image)[:, :, :, None, None, None]
     slope_x = (column - k[:, 0, 2]) / k[:, 0, 0]
     slope_y = (row - k[:, 1, 2]) / k[:, 1, 1]
     stretch = slope_x.square_().add_(slope_y.square_()).add_(1.0).sqrt_()
@@ -162,7 +163,7 @@ def _signed_distance(
 
 
 def _project_centres(
-    K: Tensor, pose: Tensor, resolution: int, size: float, dtype: torch.dtype
+    K: Tensor, pose: Tensor, resolution: int, size: float, like: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """u z, v z and z of voxel centres, (B, N, N, N) each, u and v half a pixel on for rounding.
 
@@ -172,11 +173,11 @@ def _project_centres(
     camera[:, :2, 2] += 0.5
     rows = camera @ pose[:, :3, :3].mT
     offset = -(rows @ pose[:, :3, 3:])[..., 0]
-    axis = (torch.arange(resolution, dtype=K.dtype, device=K.device) + 0.5) * (size / resolution)
+    axis = (torch.arange(resolution, dtype=K.dtype) + 0.5) * (size / resolution)
     along = rows[..., None] * axis  # (B, row, axis, N)
     flat = along[:, :, 0, :, None] + along[:, :, 1, None, :] + offset[..., None, None]
-    terms = (flat.to(dtype)[..., None], along[:, :, 2].to(dtype)[:, :, None, None])
-    return tuple(terms[0][:, i] + terms[1][:, i] for i in range(3))
+    level, height = flat.to(like)[..., None], along[:, :, 2].to(like)[:, :, None, None]
+    return tuple(level[:, i] + height[:, i] for i in range(3))
 
 
 def _encode(t: Tensor, observed: Tensor, encoding: str) -> Tensor:
