@@ -16,6 +16,8 @@ from equigrasp.data.scene_files import FORMAT_VERSION
 
 MANIFEST_NAME = "manifest.json"
 LOCK_NAME = ".lock"
+GENERATOR_VERSION = 1
+"""Raised when the same seed and settings begin to give other scenes."""
 PACKAGES = ("numpy", "open3d", "pybullet", "scipy", "trimesh")
 """Packages whose version decides what comes out of the same seed."""
 
@@ -37,6 +39,7 @@ class Manifest:
         packages: package name -> version.
         object_ids: every object that scenes may hold, sorted.
         format_version: of the scene files.
+        generator_version: of the code that made the scenes.
     """
 
     kind: str
@@ -47,6 +50,7 @@ class Manifest:
     packages: dict[str, str]
     object_ids: list[str]
     format_version: int = FORMAT_VERSION
+    generator_version: int = GENERATOR_VERSION
 
     def write(self, directory: str | Path) -> None:
         """Write `manifest.json` atomically; equal manifests give equal bytes."""
