@@ -18,6 +18,8 @@ from equigrasp.constants import WORKSPACE_SIZE
 SEED_WIDTH = 0.25
 """A voxel marks the surface where |t| is below this: one voxel along the ray, at the default
 truncation of four."""
+ADVANCE_CLEARANCE = 0.003
+"""Finger tips that reach deeper than predicted stop this far (m) over a known table."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class DetectionConfig:
         tip_clearance: lowest finger tip above a known table, metres.
         max_retreat: a grasp whose tip is lower backs up along its approach by no more than this
             (m), or is dropped.
+        advance: grasps reach this much (m) deeper than predicted, as far as the table leaves
+            `ADVANCE_CLEARANCE`. Labels forbid every touch on the way, so predicted grasps are
+            shallow, and shallow grasps slip.
         lattice: query points per side; None takes the model's resolution.
     """
 
@@ -59,6 +64,7 @@ class DetectionConfig:
     z_min: float | None = None
     tip_clearance: float = 0.0
     max_retreat: float = 0.01
+    advance: float = 0.015
     lattice: int | None = None
 
     def __post_init__(self) -> None:
@@ -76,7 +82,7 @@ class DetectionConfig:
             )
         if not 0 <= self.width_min < self.width_max:
             raise ValueError(f"widths {self.width_min} to {self.width_max} m admit no grasp")
-        for name in ("smoothing", "reach", "border", "max_retreat"):
+        for name in ("smoothing", "reach", "border", "max_retreat", "advance"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
         if self.max_peaks < 1 or (self.max_grasps is not None and self.max_grasps < 1):
@@ -191,8 +197,11 @@ def select_peaks(
     """
     if window % 2 == 0:
         raise ValueError(f"window is {window}; it must be odd to be centred")
-    best = F.max_pool3d(quality[None, None], window, stride=1, padding=window // 2)[0, 0]
-    peaks = ((quality == best) & (quality >= threshold) & (quality > 0)).nonzero()
+    best = quality[None, None]
+    for kernel in ((window, 1, 1), (1, window, 1), (1, 1, window)):  # a cube's maximum separates
+        padding = tuple(side // 2 for side in kernel)
+        best = F.max_pool3d(best, kernel, stride=1, padding=padding)
+    peaks = ((quality == best[0, 0]) & (quality >= threshold) & (quality > 0)).nonzero()
     scores = quality[tuple(peaks.T)]
     scores, order = scores.sort(descending=True, stable=True)
     return peaks[order][:limit], scores[:limit]
@@ -217,7 +226,7 @@ def place_tips(
         points: (P, 3) query points, metres.
         approach: (P, 3) unit vectors.
         setback: `query_setback` of the model, metres.
-        config: `tip_clearance`, `max_retreat`.
+        config: `tip_clearance`, `max_retreat`, `advance`.
         table_height: metres; None where there is no known table.
         size: side of the workspace, metres.
 
@@ -227,9 +236,12 @@ def place_tips(
     tips = points + setback * approach
     inside = ((tips[:, :2] >= 0) & (tips[:, :2] <= size)).all(1) & (tips[:, 2] <= size)
     if table_height is None:
-        return tips, inside
+        return tips + config.advance * approach, inside
     missing = (table_height + config.tip_clearance - tips[:, 2]).clamp(min=0.0)
     # Backing up raises the tip only where the hand comes from above.
     retreat = missing / (-approach[:, 2]).clamp(min=1e-3)
-    tips = tips - torch.where(missing > 0, retreat, 0.0)[:, None] * approach
+    room = (tips[:, 2] - table_height - ADVANCE_CLEARANCE).clamp(min=0.0)
+    advance = (room / (-approach[:, 2]).clamp(min=1e-3)).clamp(max=config.advance)
+    advance = torch.where(missing > 0, -retreat, advance)
+    tips = tips + advance[:, None] * approach
     return tips, inside & ((missing == 0) | (retreat <= config.max_retreat))

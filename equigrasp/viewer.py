@@ -208,9 +208,9 @@ def show_interactive(
 def _workspace_window(
     intrinsics: Intrinsics, T_world_camera: NDArray
 ) -> tuple[float, float, float, float]:
-    """Part of the image (u0, u1, v0, v1) that shows the lower half of the workspace cube."""
+    """Part of the image (u0, u1, v0, v1) that shows the workspace cube from the table up."""
     side = np.array([0.0, WORKSPACE_SIZE])
-    heights = (TABLE_HEIGHT, WORKSPACE_SIZE / 2)
+    heights = (TABLE_HEIGHT, 0.8 * WORKSPACE_SIZE)
     corners = np.array([(x, y, z) for x in side for y in side for z in heights])
     u, v, z = project(corners, intrinsics, T_world_camera).T
     if (z <= 0).any():
