@@ -1,0 +1,177 @@
+"""The two labellers on the same scenes in one run: agreement, and grasp points per core-second.
+
+    python benchmarks/labelling.py [--quick] [--json results.json] [--objects DIR]
+
+Every scene is built once and its grasps are labelled by both: `reference`, the published trial in
+full with a freshly loaded gripper per trial, and `fast`, geometry first and a shortened trial for
+what it leaves open. Costs are processor seconds of the worker process, so that waiting for a busy
+machine does not count. A whole scene is build, render, propose, label and occupancy.
+
+Headline figures (`speedup`, `scene_speedup`, `agreement`) are those of the worse scene kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from data_gen.compare import SHARED_STAGES
+from data_gen.settings import KINDS, SPLITS, SceneSettings
+from sim.workers import Failed, Ok, Task, run_tasks
+
+QUICK_SCENES, QUICK_POINTS = 3, 20
+
+
+def measure(
+    kind: str, scenes: int, seed: int, settings: SceneSettings, workers: int
+) -> dict[str, Any]:
+    """Counts and processor seconds summed over the scenes of one kind."""
+    total: Counter[str] = Counter()
+    seconds: Counter[str] = Counter()
+    differences: Counter[str] = Counter()
+
+    def add(result: Ok | Failed) -> None:
+        if isinstance(result, Failed):
+            raise RuntimeError(f"{kind} scene {result.key} failed: {result.message}")
+        values = dict(result.value)
+        seconds.update(values.pop("seconds"))
+        differences.update(values.pop("differences"))
+        total.update(values)
+        total["scenes"] += 1
+
+    tasks = [
+        Task(i, {"kind": kind, "seed": seed, "index": i, "settings": settings.to_dict()})
+        for i in range(scenes)
+    ]
+    run_tasks(
+        "data_gen.compare:compare_scene", tasks, workers=workers, timeout_s=900, on_result=add
+    )
+    return {**total, "seconds": dict(seconds), "differences": dict(differences)}
+
+
+def figures(sums: dict[str, Any]) -> dict[str, Any]:
+    """Rates and ratios of one scene kind.
+
+    Raises:
+        ValueError: if no grasp was labelled.
+    """
+    points, seconds = sums["points"], sums["seconds"]
+    if not points:
+        raise ValueError("no grasp was labelled; ask for more scenes")
+    shared = sum(seconds[stage] for stage in SHARED_STAGES)
+    positives = max(sums["positives_reference"], 1)
+    return {
+        "scenes": sums["scenes"],
+        "points": points,
+        "points_per_core_second_reference": points / seconds["reference"],
+        "points_per_core_second_fast": points / seconds["fast"],
+        "speedup": seconds["reference"] / seconds["fast"],
+        "scene_seconds_reference": (shared + seconds["reference"]) / sums["scenes"],
+        "scene_seconds_fast": (shared + seconds["fast"]) / sums["scenes"],
+        "scene_speedup": (shared + seconds["reference"]) / (shared + seconds["fast"]),
+        "agreement": sums["equal_points"] / points,
+        "yaw_agreement": sums["equal_yaws"] / sums["yaws"],
+        "positive_rate_reference": sums["positives_reference"] / points,
+        "positive_rate_fast": sums["positives_fast"] / points,
+        "bias": sums["positives_fast"] / positives - 1.0,
+        "simulated_yaws_per_point": sums["simulated"] / points,
+        "audited": sums["audited"],
+        "audit_reversed": sums["audit_reversed"],
+        **{f"scene_seconds_{stage}": seconds[stage] / sums["scenes"] for stage in SHARED_STAGES},
+    }
+
+
+def headline(by_kind: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The flat result: the worse kind's figures first, then every figure of every kind."""
+    flat = {
+        name: min(values[name] for values in by_kind.values())
+        for name in ("speedup", "scene_speedup", "agreement")
+    }
+    flat["bias"] = max((values["bias"] for values in by_kind.values()), key=abs)
+    for kind, values in by_kind.items():
+        flat |= {f"{name}_{kind}": value for name, value in values.items()}
+    return flat
+
+
+ROWS = (
+    ("points_per_core_second_{}", "points per core-second", "{:.1f}"),
+    ("scene_seconds_{}", "core-seconds per scene", "{:.3f}"),
+    ("positive_rate_{}", "share of points with a success", "{:.3f}"),
+)
+
+
+def table(by_kind: dict[str, dict[str, Any]]) -> str:
+    """Markdown table: labellers side by side, then what holds between them."""
+    lines = ["| kind | figure | reference | fast | fast : reference |", "|---|---|---|---|---|"]
+    for kind, values in by_kind.items():
+        for key, title, form in ROWS:
+            pair = [values[key.format(name)] for name in ("reference", "fast")]
+            ratio = pair[0] / pair[1] if "seconds_" in key[:14] else pair[1] / max(pair[0], 1e-9)
+            cells = " | ".join(form.format(value) for value in pair)
+            lines.append(f"| {kind} | {title} | {cells} | {ratio:.2f} |")
+    lines += [
+        "",
+        "| kind | points | point agreement | yaw agreement | bias | simulated yaws / point",
+    ]
+    lines[-1] += " | audited (reversed) |"
+    lines.append("|---|---|---|---|---|---|---|")
+    for kind, v in by_kind.items():
+        lines.append(
+            f"| {kind} | {v['points']} | {v['agreement']:.4f} | {v['yaw_agreement']:.4f} |"
+            f" {v['bias']:+.3f} | {v['simulated_yaws_per_point']:.2f} |"
+            f" {v['audited']} ({v['audit_reversed']}) |"
+        )
+    return "\n".join(lines)
+
+
+def cpu_model() -> str:
+    """Name of the processor, as the system gives it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="a few scenes, under 50 s")
+    add("--json", type=Path, help="write the figures to this file, flat names to numbers")
+    add("--scenes", type=int, default=40, help="scenes per kind")
+    add("--points", type=int, default=SceneSettings.grasps_per_scene, help="grasp points per scene")
+    add("--objects", default="default", help="object sets and folders, separated by commas")
+    add("--split", choices=SPLITS, default="train", help="part of the objects")
+    add("--seed", type=int, default=1000)
+    add("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes")
+    args = parser.parse_args()
+    if args.quick:
+        args.scenes, args.points = QUICK_SCENES, QUICK_POINTS
+    settings = SceneSettings(grasps_per_scene=args.points, objects=args.objects, split=args.split)
+    by_kind, differences = {}, {}
+    for kind in KINDS:
+        sums = measure(kind, args.scenes, args.seed, settings, args.workers)
+        by_kind[kind], differences[kind] = figures(sums), sums["differences"]
+    print(f"{cpu_model()}, {os.cpu_count()} cores; {args.workers} workers\n")
+    print(table(by_kind))
+    for kind, counts in differences.items():
+        listed = ", ".join(f"{pair}: {n}" for pair, n in sorted(counts.items())) or "none"
+        print(f"\nYaws that differ, {kind} (reference>fast): {listed}")
+    if args.json:
+        result = headline(by_kind) | {"cores": os.cpu_count(), "cpu": cpu_model()}
+        partial = args.json.with_suffix(".partial")
+        partial.write_text(json.dumps(result, indent=1) + "\n")
+        os.replace(partial, args.json)
+
+
+if __name__ == "__main__":
+    main()
