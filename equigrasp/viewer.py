@@ -185,6 +185,8 @@ def show_interactive(
     Raises:
         ImportError: viser is not installed; the message names the command.
     """
+    import trimesh
+
     try:
         import viser
     except ImportError as error:
@@ -197,10 +199,11 @@ def show_interactive(
     colours = (255 * relief).astype(np.uint8)
     server.scene.add_point_cloud("/scene", points.astype(np.float32), colours, point_size=0.001)
     for rank, grasp in enumerate(grasps):
-        colour = np.array([int(255 * c) for c in _colour(grasp)[:3]], np.uint8)
-        segments = gripper_lines(grasp).astype(np.float32)
-        server.scene.add_line_segments(
-            f"/grasps/{rank:03d}", segments, np.tile(colour, (*segments.shape[:2], 1)), 4.0
+        rods = [trimesh.creation.cylinder(0.0015, segment=ends) for ends in gripper_lines(grasp)]
+        hand = trimesh.util.concatenate(rods)
+        colour = tuple(int(255 * c) for c in _colour(grasp)[:3])
+        server.scene.add_mesh_simple(
+            f"/grasps/{rank:03d}", hand.vertices.astype(np.float32), hand.faces, color=colour
         )
     return server
 

@@ -107,3 +107,14 @@ def test_interactive_view_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "viser", None)
     with pytest.raises(ImportError, match=r"pip install 'equigrasp\[viz\]'"):
         show_interactive(depth_image(), CAMERA, fixed_view(), grasps(1))
+
+
+def test_interactive_view_serves_the_scene():
+    pytest.importorskip("viser")
+    from urllib.request import urlopen
+
+    server = show_interactive(depth_image(), CAMERA, fixed_view(), grasps(2), port=18123)
+    try:
+        assert urlopen(f"http://localhost:{server.get_port()}").status == 200
+    finally:
+        server.stop()
