@@ -216,7 +216,8 @@ class World:
         uninterrupted run would have had (bullet3 issue 4387): compound bodies lose their contacts.
 
         Raises:
-            ValueError: if bodies came or went since the snapshot was taken.
+            ValueError: if the world holds other body ids than when the snapshot was taken. Bullet
+                reuses the ids of removed bodies, so a replaced body goes unnoticed.
         """
         if self._body_ids() != state.bodies:
             raise ValueError(
