@@ -1,6 +1,6 @@
 """The two labellers on the same scenes in one run: agreement, and grasp points per core-second.
 
-    python benchmarks/labelling.py [--quick] [--json results.json] [--objects DIR]
+    python benchmarks/labelling.py [--quick] [--json results.json] [--record]
 
 Every scene is built once and its grasps are labelled by both: `reference`, the published trial in
 full with a freshly loaded gripper per trial, and `fast`, geometry first and a shortened trial for
@@ -24,6 +24,7 @@ from data_gen.compare import SHARED_STAGES
 from data_gen.settings import KINDS, SPLITS, SceneSettings
 from sim.workers import Failed, Ok, Task, run_tasks
 
+RESULT = Path(__file__).parent / "results" / "labelling.json"
 QUICK_SCENES, QUICK_POINTS = 3, 20
 
 
@@ -111,7 +112,7 @@ def table(by_kind: dict[str, dict[str, Any]]) -> str:
     for kind, values in by_kind.items():
         for key, title, form in ROWS:
             pair = [values[key.format(name)] for name in ("reference", "fast")]
-            ratio = pair[0] / pair[1] if "seconds_" in key[:14] else pair[1] / max(pair[0], 1e-9)
+            ratio = pair[1] / max(pair[0], 1e-9)
             cells = " | ".join(form.format(value) for value in pair)
             lines.append(f"| {kind} | {title} | {cells} | {ratio:.2f} |")
     lines += [
@@ -139,38 +140,64 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def main() -> None:
-    """Command line."""
+def parser() -> argparse.ArgumentParser:
+    """Command-line options."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--quick", action="store_true", help="a few scenes, under 50 s")
-    add("--json", type=Path, help="write the figures to this file, flat names to numbers")
+    add("--quick", action="store_true", help="a few scenes, under 50 s on 2 cores")
+    add("--json", type=Path, help="write the numbers here")
+    add("--record", action="store_true", help=f"write {RESULT.name} and its table in results/")
     add("--scenes", type=int, default=40, help="scenes per kind")
     add("--points", type=int, default=SceneSettings.grasps_per_scene, help="grasp points per scene")
     add("--objects", default="default", help="object sets and folders, separated by commas")
     add("--split", choices=SPLITS, default="train", help="part of the objects")
     add("--seed", type=int, default=1000)
     add("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes")
-    args = parser.parse_args()
-    if args.quick:
-        args.scenes, args.points = QUICK_SCENES, QUICK_POINTS
-    settings = SceneSettings(grasps_per_scene=args.points, objects=args.objects, split=args.split)
+    return parser
+
+
+def report(
+    by_kind: dict[str, dict[str, Any]], differences: dict[str, Counter[str]], workers: int
+) -> str:
+    """What a person reads: machine, tables, and which outcomes differ."""
+    parts = [f"{cpu_model()}, {os.cpu_count()} cores, {workers} workers", table(by_kind)]
+    for kind, counts in differences.items():
+        listed = ", ".join(f"{pair} {n}" for pair, n in sorted(counts.items())) or "none"
+        parts.append(f"Yaws that differ, {kind} (reference>fast): {listed}")
+    return "\n\n".join(parts)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def main() -> None:
+    """Measure, print, and write files if asked."""
+    options = parser().parse_args()
+    if options.quick:
+        options.scenes, options.points = QUICK_SCENES, QUICK_POINTS
+    settings = SceneSettings(
+        grasps_per_scene=options.points, objects=options.objects, split=options.split
+    )
     by_kind, differences = {}, {}
     for kind in KINDS:
-        sums = measure(kind, args.scenes, args.seed, settings, args.workers)
+        sums = measure(kind, options.scenes, options.seed, settings, options.workers)
         by_kind[kind], differences[kind] = figures(sums), sums["differences"]
-    print(f"{cpu_model()}, {os.cpu_count()} cores; {args.workers} workers\n")
-    print(table(by_kind))
-    for kind, counts in differences.items():
-        listed = ", ".join(f"{pair}: {n}" for pair, n in sorted(counts.items())) or "none"
-        print(f"\nYaws that differ, {kind} (reference>fast): {listed}")
-    if args.json:
-        result = headline(by_kind) | {"cores": os.cpu_count(), "cpu": cpu_model()}
-        partial = args.json.with_suffix(".partial")
-        partial.write_text(json.dumps(result, indent=1) + "\n")
-        os.replace(partial, args.json)
+    text = report(by_kind, differences, options.workers)
+    print(text)
+    numbers = headline(by_kind) | {"cores": os.cpu_count() or 0}
+    if options.json:
+        write(options.json, json.dumps(numbers, indent=1))
+    if options.record:
+        content = {"machine": {"cpu": cpu_model()}, "numbers": numbers}
+        write(RESULT, json.dumps(content, indent=1))
+        write(RESULT.with_suffix(".md"), f"# Labellers\n\n{text}")
 
 
 if __name__ == "__main__":
