@@ -274,8 +274,8 @@ def test_pixels_without_a_reading_are_like_zero():
 
 def test_a_finer_lattice_keeps_the_networks_resolution():
     fine = DetectionConfig(
-        quality_threshold=0.1, quality_floor=0.05, lattice=60, max_retreat=0.0
-    )  # without retreat the tip lies exactly 50 mm ahead of a lattice point
+        quality_threshold=0.1, quality_floor=0.05, lattice=60, advance=0.0, max_retreat=0.0
+    )  # the tip then lies exactly 50 mm ahead of a lattice point
     planner = GraspPlanner(BlobModel(), fine)
     result = planner.plan(depth_image(), CAMERA, fixed_view())
     coarse = blob_planner().plan(depth_image(), CAMERA, fixed_view())
