@@ -76,7 +76,8 @@ def test_fixed_scene_stands_on_the_table_inside_the_workspace():
     assert raised.max() < 0.3
 
 
-def test_model_without_recorded_predictions_then_with_then_with_wrong_ones(saved):
+def test_model_without_recorded_predictions_then_with_then_with_wrong_ones(saved, monkeypatch):
+    monkeypatch.setattr(doctor, "RUNS", 2)
     found = statuses(check_model(str(saved)))
     assert found["tiny: predictions"] == "warn"
     assert found["tiny: equivariance"] == "ok"
