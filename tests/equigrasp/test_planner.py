@@ -111,16 +111,17 @@ def test_planning_commutes_with_turns_for_an_exact_model(turns, encoding):
 
 @pytest.mark.parametrize("encoding", ["full", "published"])
 def test_planning_commutes_with_turns_for_equigiga(encoding):
-    model = freeze(build_model("equigiga", encoding=encoding, fields=2, head_fields=4))
+    # In double precision: an untrained head's rotation is ill-conditioned at some peaks.
+    model = freeze(build_model("equigiga", encoding=encoding, fields=2, head_fields=4)).double()
     config = DetectionConfig(quality_threshold=0.0, quality_floor=0.0, width_min=0.0)
     planner = GraspPlanner(model, config, table_height=None)
     pose = fixed_view()
-    tsdf = fuse_tsdf(torch.from_numpy(depth_image(pose)), CAMERA, pose, encoding=encoding)
+    tsdf = fuse_tsdf(torch.from_numpy(depth_image(pose)), CAMERA, pose, encoding=encoding).double()
     plain = planner.plan_tsdf(tsdf).grasps
     assert len(plain) > 5
     for turns in (1, 2, 3):
         other = planner.plan_tsdf(turn_grid(tsdf, turns)).grasps
-        assert_same_set([turned(g, turns) for g in plain], other, 1e-4)
+        assert_same_set([turned(g, turns) for g in plain], other, 1e-6)
 
 
 def test_turning_the_camera_with_the_scene_turns_the_best_grasp():
