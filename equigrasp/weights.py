@@ -81,6 +81,7 @@ def load_model(
         ValueError: the card or the tensors do not describe a model of this version.
     """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from equigrasp.models.registry import build_model
@@ -89,7 +90,10 @@ def load_model(
 
     target, note = _find(name_or_path)
     card = _read_card(note)
-    tensors = load_file(target)
+    try:
+        tensors = load_file(target)
+    except SafetensorError as error:
+        raise ValueError(f"{target} is torn or no safetensors file: {error}") from error
     bases = {k[len(_BASIS) :]: v for k, v in tensors.items() if k.startswith(_BASIS)}
     options = {k: v for k, v in card["config"].items() if k != "name"}
     model = build_model(card["config"]["name"], **options, bank=BasisBank(bases))

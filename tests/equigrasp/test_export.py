@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+
+from equigrasp.export import export_onnx, export_programs
+from equigrasp.models.equigiga import EquiGIGA
+from equigrasp.testing import synthetic_tsdf
+
+SMALL = {"resolution": 16, "fields": 2, "depth": 2, "head_fields": 4, "head_blocks": 1}
+
+
+def make(deform):
+    model = EquiGIGA(**SMALL, deform=deform)
+    for name, parameter in model.named_parameters():
+        if "predict" in name:
+            torch.nn.init.normal_(parameter, std=0.05)
+    return model
+
+
+def reference(model, count):
+    scene = synthetic_tsdf(16, 1)
+    points = torch.rand(1, count, 3) - 0.5
+    with torch.no_grad():
+        planes = model.encode(scene)
+        return scene, points, planes, model.query(planes, points)
+
+
+@pytest.mark.parametrize("deform", ["none", "full"])
+def test_exported_programs_give_the_same_answer_for_any_number_of_points(deform):
+    model = make(deform)
+    encoder, field = export_programs(model)
+    for count in (5, 33):
+        scene, points, planes, expected = reference(model, count)
+        exported = encoder.module()(scene)
+        for ours, theirs in zip(planes, exported, strict=True):
+            assert torch.allclose(ours, theirs, atol=1e-5)
+        quality, rotation, width = field.module()(*exported, points)
+        assert torch.allclose(quality, expected.quality, atol=1e-5)
+        assert torch.allclose(width, expected.width, atol=1e-5)
+        assert torch.allclose(rotation, expected.rotation, atol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore")  # the exporter and onnxscript deprecate parts of themselves
+@pytest.mark.parametrize("deform", ["none", "orbit"])
+def test_onnx_gives_the_same_answer(tmp_path, deform):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    model = make(deform)
+    paths = export_onnx(model, tmp_path / "onnx", outputs=("quality", "rotation", "width"))
+    assert sorted(p.name for p in (tmp_path / "onnx").iterdir()) == ["encoder.onnx", "field.onnx"]
+    encoder, field = (runtime.InferenceSession(str(path)) for path in paths)
+    scene, points, planes, expected = reference(model, 21)
+    exported = encoder.run(None, {"tsdf": scene.numpy()})
+    for ours, theirs in zip(planes, exported, strict=True):
+        assert np.abs(ours.numpy() - theirs).max() < 1e-3
+    feeds = dict(zip(("xy", "side_a", "side_b"), exported, strict=True), points=points.numpy())
+    quality, rotation, width = field.run(["quality", "rotation", "width"], feeds)
+    assert np.abs(quality - expected.quality.numpy()).max() < 1e-4
+    assert np.abs(width - expected.width.numpy()).max() < 1e-5
+    assert np.median(np.abs(rotation - expected.rotation.numpy())) < 1e-4
+    assert np.abs(rotation - expected.rotation.numpy()).max() < 2e-2

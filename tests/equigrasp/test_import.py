@@ -1,0 +1,53 @@
+import subprocess
+import sys
+
+import pytest
+
+import equigrasp
+
+HEAVY = (
+    "torch",
+    "escnn",
+    "e2cnn",
+    "pybullet",
+    "open3d",
+    "scipy",
+    "matplotlib",
+    "hydra",
+    "lightning",
+)
+
+
+def loaded_after(statement):
+    """Names of heavy modules present in a fresh interpreter after `statement`."""
+    program = f"{statement}\nimport sys\nprint(*[m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert loaded_after("import equigrasp") == set()
+
+
+def test_public_functions_leave_escnn_and_simulators_alone():
+    loaded = loaded_after("from equigrasp import build_model, load_model, save_model, GraspModel")
+    assert not loaded & {"escnn", "e2cnn", "pybullet", "open3d"}
+
+
+def test_building_a_trainable_model_is_what_needs_escnn():
+    loaded = loaded_after(
+        "import equigrasp; equigrasp.build_model('equigiga', resolution=8, fields=1, depth=2,"
+        " head_fields=1, head_blocks=1)"
+    )
+    assert "escnn" in loaded
+    assert not loaded & {"e2cnn", "pybullet", "open3d"}
+
+
+def test_public_names_resolve_and_unknown_ones_do_not():
+    for name in equigrasp.__all__:
+        assert getattr(equigrasp, name) is not None
+    assert set(equigrasp.__all__) <= set(dir(equigrasp))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = equigrasp.nothing

@@ -1,0 +1,127 @@
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import equigrasp
+from equigrasp.models.equigiga import EquiGIGA
+from equigrasp.weights import SHIPPED, load_model, save_model, shipped_names
+
+SMALL = {"resolution": 24, "fields": 2, "head_fields": 4, "head_blocks": 1}
+
+
+def answer(model):
+    generator = torch.Generator().manual_seed(0)
+    scene = torch.rand(1, 24, 24, 24, generator=generator)
+    points = torch.rand(1, 20, 3, generator=generator) - 0.5
+    with torch.no_grad():
+        return model(scene, points).quality
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("side_features", ["induced", "sum", "plain"])
+def test_round_trip(tmp_path, frozen, side_features):
+    model = EquiGIGA(**SMALL, side_features=side_features, deform="full", query_setback=0.02)
+    save_model(model, tmp_path / "folder" / "net", {"note": "made for a test"})
+    loaded = load_model(tmp_path / "folder" / "net.safetensors", frozen=frozen)
+    assert torch.allclose(answer(loaded), answer(model), atol=1e-6)
+    assert loaded.config == model.config
+    assert loaded.query_setback == 0.02
+    assert loaded.card["note"] == "made for a test"
+    assert any(p.requires_grad for p in loaded.parameters()) != frozen
+
+
+def test_paths_with_and_without_extension_and_checkpoint_folders(tmp_path):
+    model = EquiGIGA(**SMALL)
+    save_model(model, tmp_path / "checkpoint" / "model")
+    for path in ("checkpoint", "checkpoint/model", "checkpoint/model.safetensors"):
+        assert torch.equal(
+            answer(load_model(tmp_path / path)), answer(load_model(tmp_path / "checkpoint"))
+        )
+    assert sorted(p.name for p in (tmp_path / "checkpoint").iterdir()) == [
+        "model.json",
+        "model.safetensors",
+    ]
+
+
+def test_name_with_dots_is_kept(tmp_path):
+    target = save_model(EquiGIGA(**SMALL), tmp_path / "net.v1.5")
+    assert target.name == "net.v1.5.safetensors"
+    assert load_model(tmp_path / "net.v1.5").card["format"] == 1
+
+
+def test_loading_and_running_needs_no_escnn(tmp_path):
+    save_model(EquiGIGA(**SMALL, deform="full"), tmp_path / "net")
+    program = """
+import sys
+for name in ("escnn", "e2cnn", "pybullet", "open3d"):
+    sys.modules[name] = None  # importing it now fails
+import torch, equigrasp
+for frozen in (True, False):
+    model = equigrasp.load_model(sys.argv[1], frozen=frozen)
+    with torch.no_grad():
+        field = model(torch.rand(1, 24, 24, 24), torch.rand(1, 9, 3) - 0.5)
+    assert field.rotation.shape == (1, 9, 3, 3)
+print("ran")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "net")], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "ran", done.stderr
+
+
+def test_default_model_stays_small_on_disk(tmp_path):
+    target = save_model(EquiGIGA(deform="full"), tmp_path / "net")
+    assert target.stat().st_size < 5e6
+
+
+def test_stored_bases_are_the_ones_used(tmp_path):
+    """A file saved with another basis keeps its meaning: the file's basis wins over escnn's."""
+    model = EquiGIGA(**SMALL)
+    target = save_model(model, tmp_path / "net")
+    tensors = load_file(target)
+    scaled = {k: v * 2 if k.startswith("basis:") else v for k, v in tensors.items()}
+    scaled = {k: v / 2 if "coefficients" in k else v for k, v in scaled.items()}
+    save_file(scaled, target)
+    assert torch.allclose(answer(load_model(target)), answer(model), atol=1e-5)
+
+
+def test_frozen_models_cannot_be_saved(tmp_path):
+    save_model(EquiGIGA(**SMALL), tmp_path / "net")
+    with pytest.raises(ValueError, match="frozen"):
+        save_model(load_model(tmp_path / "net"), tmp_path / "again")
+    assert not (tmp_path / "again.safetensors").exists()
+
+
+def test_missing_torn_and_foreign_files_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no model at 'nothing-here'"):
+        load_model("nothing-here")
+    target = save_model(EquiGIGA(**SMALL), tmp_path / "net")
+    note = tmp_path / "net.json"
+    card = json.loads(note.read_text())
+    note.write_text("{")
+    with pytest.raises(ValueError, match="not JSON"):
+        load_model(target)
+    note.write_text(json.dumps({"format": 1}))
+    with pytest.raises(ValueError, match="lacks the model's `config`"):
+        load_model(target)
+    note.write_text(json.dumps({**card, "format": 99}))
+    with pytest.raises(ValueError, match="format 99"):
+        load_model(target)
+    note.write_text(json.dumps({**card, "config": {**card["config"], "fields": 3}}))
+    with pytest.raises(ValueError, match="does not fit"):
+        load_model(target)
+    note.write_text(json.dumps(card))
+    target.write_bytes(target.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="torn"):
+        load_model(target)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_shipped_weights_load_and_keep_the_contract(name):
+    model = equigrasp.load_model(name)
+    assert (SHIPPED / f"{name}.safetensors").stat().st_size < 5e6
+    assert model.card["config"]["name"] == model.config["name"]
