@@ -42,9 +42,8 @@ def collect(folder: Path) -> list[tuple[str, dict[str, Any]]]:
         s = summary["settings"]
         model = path.parent.parent.name.split("_", 2)[-1] if s["model"] == "model" else s["model"]
         depth = "rectified" if s["table_rectify"] else "raw"
-        rows.append(
-            (f"{s['scene']}, {s['view']} view, {s['noise']} noise, {depth}: {model}", summary)
-        )
+        head = f"{s['scene']}, {s['view']} view, {s['noise']} noise, {depth}, {s['split']} objects"
+        rows.append((f"{head}: {model}", summary))
     if not rows:
         raise FileNotFoundError(f"no summary.json below {folder}; run sim/clutter_eval.py first")
     return rows

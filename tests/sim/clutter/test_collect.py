@@ -32,8 +32,8 @@ def test_every_evaluation_becomes_a_row_without_paths(tmp_path):
     evaluation(tmp_path / "packed_fixed_oracle" / "rectified", scene="packed", model="oracle")
     rows = collect.collect(tmp_path)
     assert [name for name, _ in rows] == [
-        "packed, fixed view, gamma noise, rectified: oracle",
-        "pile, fixed view, gamma noise, raw: mine",
+        "packed, fixed view, gamma noise, rectified, test objects: oracle",
+        "pile, fixed view, gamma noise, raw, test objects: mine",
     ]
     text = table(rows)
     assert "/a/b" not in text
