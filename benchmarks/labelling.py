@@ -25,34 +25,37 @@ from data_gen.settings import KINDS, SPLITS, SceneSettings
 from sim.workers import Failed, Ok, Task, run_tasks
 
 RESULT = Path(__file__).parent / "results" / "labelling.json"
-QUICK_SCENES, QUICK_POINTS = 3, 20
+QUICK_SCENES = 3
 
 
 def measure(
-    kind: str, scenes: int, seed: int, settings: SceneSettings, workers: int
-) -> dict[str, Any]:
-    """Counts and processor seconds summed over the scenes of one kind."""
-    total: Counter[str] = Counter()
-    seconds: Counter[str] = Counter()
-    differences: Counter[str] = Counter()
+    scenes: int, seed: int, settings: SceneSettings, workers: int
+) -> dict[str, dict[str, Any]]:
+    """Counts and processor seconds of every kind, summed over its scenes.
+
+    Raises:
+        RuntimeError: if a scene fails; a comparison with holes would be no comparison.
+    """
+    total = {kind: {"seconds": Counter(), "differences": Counter()} for kind in KINDS}
+    counts: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
 
     def add(result: Ok | Failed) -> None:
         if isinstance(result, Failed):
-            raise RuntimeError(f"{kind} scene {result.key} failed: {result.message}")
-        values = dict(result.value)
-        seconds.update(values.pop("seconds"))
-        differences.update(values.pop("differences"))
-        total.update(values)
-        total["scenes"] += 1
+            raise RuntimeError(f"scene {result.key} failed: {result.message}")
+        kind, values = result.key[0], dict(result.value)
+        for name in total[kind]:
+            total[kind][name].update(values.pop(name))
+        counts[kind].update(values, scenes=1)
 
     tasks = [
-        Task(i, {"kind": kind, "seed": seed, "index": i, "settings": settings.to_dict()})
+        Task((kind, i), {"kind": kind, "seed": seed, "index": i, "settings": settings.to_dict()})
         for i in range(scenes)
+        for kind in KINDS
     ]
     run_tasks(
         "data_gen.compare:compare_scene", tasks, workers=workers, timeout_s=900, on_result=add
     )
-    return {**total, "seconds": dict(seconds), "differences": dict(differences)}
+    return {kind: {**counts[kind], **total[kind]} for kind in KINDS}
 
 
 def figures(sums: dict[str, Any]) -> dict[str, Any]:
@@ -181,14 +184,13 @@ def main() -> None:
     """Measure, print, and write files if asked."""
     options = parser().parse_args()
     if options.quick:
-        options.scenes, options.points = QUICK_SCENES, QUICK_POINTS
+        options.scenes = QUICK_SCENES
     settings = SceneSettings(
         grasps_per_scene=options.points, objects=options.objects, split=options.split
     )
-    by_kind, differences = {}, {}
-    for kind in KINDS:
-        sums = measure(kind, options.scenes, options.seed, settings, options.workers)
-        by_kind[kind], differences[kind] = figures(sums), sums["differences"]
+    sums = measure(options.scenes, options.seed, settings, options.workers)
+    by_kind = {kind: figures(sums[kind]) for kind in KINDS}
+    differences = {kind: sums[kind]["differences"] for kind in KINDS}
     text = report(by_kind, differences, options.workers)
     print(text)
     numbers = headline(by_kind) | {"cores": os.cpu_count() or 0}
