@@ -88,7 +88,7 @@ def load_model(
     from equigrasp.nn.freeze import freeze
     from equigrasp.nn.steerable import BasisBank
 
-    target, note = _find(name_or_path)
+    target, note = find_weights(name_or_path)
     card = _read_card(note)
     try:
         tensors = load_file(target)
@@ -110,7 +110,12 @@ def _paths(prefix: Path) -> tuple[Path, Path]:
     return prefix.with_name(prefix.name + ".safetensors"), prefix.with_name(prefix.name + ".json")
 
 
-def _find(name_or_path: str | os.PathLike) -> tuple[Path, Path]:
+def find_weights(name_or_path: str | os.PathLike) -> tuple[Path, Path]:
+    """Paths of the tensors and of the card of a shipped or saved model, see `load_model`.
+
+    Raises:
+        FileNotFoundError: nothing there; the message lists what is shipped.
+    """
     path = Path(name_or_path)
     if path.suffix == ".safetensors":
         path = path.with_suffix("")

@@ -61,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from sim.clutter.fingerprint import fingerprint
     from sim.clutter.report import write_report
     from sim.clutter.run import evaluate, table
 
@@ -76,7 +77,7 @@ def _run(args: argparse.Namespace) -> int:
         EvalSettings(
             scene=args.scene, view=args.view, noise=args.noise, model=model, table_rectify=rectify,
             detection=_thresholds(args), objects=args.objects, split=args.split,
-            num_objects=args.num_objects,
+            num_objects=args.num_objects, fingerprint=fingerprint(model),
         )
         for rectify in variants
     ]  # fmt: skip

@@ -30,7 +30,8 @@ class EvalSettings:
         detection: overrides of `DetectionConfig`, the same for every scene kind.
         objects, split: object sets, and which part of them.
         num_objects: objects asked for per round (fewer may be present).
-        collect_pictures: failures per seed that are kept for a picture.
+        fingerprint: digests of the weights and of the code that decides outcomes, see
+            `sim.clutter.fingerprint`; results of other weights or code are not resumed.
     """
 
     scene: str = "pile"
@@ -42,7 +43,7 @@ class EvalSettings:
     objects: str = "default"
     split: str = "test"
     num_objects: int = OBJECTS_PER_ROUND
-    collect_pictures: int = 2
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         known = {"scene": SCENES, "view": VIEWS, "noise": (*NOISE_KINDS, "dex", "norm")}

@@ -19,17 +19,17 @@ def write_report(out: Path, summary: dict[str, Any], settings: EvalSettings) -> 
         (record, number)
         for record in read_rounds(out / "rounds.jsonl")
         for number, attempt in enumerate(record["attempts"])
-        if not attempt["success"] and number == 0
+        if not attempt["success"]
     ][:MAX_PICTURES]
     tasks = [
         Task(
-            (record["seed"], record["round"]),
+            (record["seed"], record["round"], number),
             {
                 "settings": settings.to_dict(),
-                "path": str(out / "failures" / f"seed{record['seed']}_round{record['round']}.png"),
+                "path": str(out / "failures" / _picture_name(record, number)),
                 "seed": record["seed"],
                 "index": record["round"],
-                "attempt": record["attempts"][number],
+                "attempts": record["attempts"][: number + 1],
                 "scenes": str(out.parent / "scenes.json"),
             },
         )
@@ -49,9 +49,12 @@ def write_report(out: Path, summary: dict[str, Any], settings: EvalSettings) -> 
 
 
 def picture_failure(
-    settings: dict[str, Any], path: str, seed: int, index: int, attempt: dict, scenes: str
+    settings: dict[str, Any], path: str, seed: int, index: int, attempts: list[dict], scenes: str
 ) -> None:
-    """Draw the first attempt of a round: depth image and grasp. Runs in a worker process."""
+    """Draw the last of `attempts`: depth image and grasp. Runs in a worker process.
+
+    The attempts before it are executed again as recorded, which leaves the scene as it was.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -60,8 +63,9 @@ def picture_failure(
 
     from equigrasp.constants import FINGER_DEPTH, TCP_FROM_HAND
     from equigrasp.perception.camera import project
-    from sim.clutter.rounds import _set_table, _specs, observe
+    from sim.clutter.rounds import _set_table, _specs, attempt_grasp, observe, recorded_grasp
     from sim.clutter.scene_lists import read_scene_list
+    from sim.gripper import Gripper
     from sim.scenes import load_scene
     from sim.world import World
 
@@ -71,7 +75,11 @@ def picture_failure(
     with World() as world:
         _set_table(world)
         load_scene(world, scene, specs)
-        seen = observe(world, scene, specs, options, (seed, index, 0))
+        gripper = Gripper(world)
+        for earlier in attempts[:-1]:
+            attempt_grasp(world, gripper, recorded_grasp(earlier))
+        seen = observe(world, scene, specs, options, (seed, index, len(attempts) - 1))
+    attempt = attempts[-1]
     half = attempt["width"] / 2 if attempt["width"] > 0 else 0.04
     hand = np.array(
         [[0, half, 0], [0, half, -FINGER_DEPTH], [0, 0, -FINGER_DEPTH], [0, 0, -TCP_FROM_HAND],
@@ -83,12 +91,16 @@ def picture_failure(
     axis.imshow(np.where(seen.depth < 1.5, seen.depth, np.nan), cmap="viridis")
     axis.plot(pixels[:, 0], pixels[:, 1], "r-", lw=2)
     axis.set_title(
-        f"seed {seed} round {index}: {attempt['fate'].lower()}, score {attempt['score']:.2f}"
+        f"seed {seed} round {index} attempt {len(attempts)}: {attempt['fate'].lower()}, score {attempt['score']:.2f}"
     )
     axis.axis("off")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80, bbox_inches="tight")
     plt.close(figure)
+
+
+def _picture_name(record: dict[str, Any], number: int) -> str:
+    return f"seed{record['seed']}_round{record['round']}_attempt{number + 1}.png"
 
 
 def _plot_failures(path: Path, summary: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equigrasp.constants import TABLE_HEIGHT
+from equigrasp.grasp import Grasp
 from equigrasp.perception.camera import (
     DEFAULT_INTRINSICS,
     Intrinsics,
@@ -34,6 +35,8 @@ from sim.clutter.protocol import (
 from sim.clutter.scene_lists import round_generator
 
 if TYPE_CHECKING:
+    from sim.grasp_trial import TrialOutcome
+    from sim.gripper import Gripper
     from sim.renderer import SceneGeometry
     from sim.scenes import Scene
     from sim.world import World
@@ -96,7 +99,6 @@ def clear_scene(
     index: int,
 ) -> dict[str, Any]:
     """The loop of `run_round` on a world that holds the scene."""
-    from sim.grasp_trial import execute_grasp
     from sim.gripper import Gripper
 
     gripper = Gripper(world)
@@ -119,8 +121,7 @@ def clear_scene(
             break
         grasp = plan.grasps[0]
         names = {body: entry.object_id for body, entry in world.bodies.items()}
-        outcome = execute_grasp(world, gripper, grasp, allow_contact=True, remove_object=True)
-        _, gone = world.settle()
+        outcome, gone = attempt_grasp(world, gripper, grasp)
         lost += [names[body] for body in gone]
         failures = 0 if outcome.success else failures + 1
         attempts.append(
@@ -130,7 +131,7 @@ def clear_scene(
                 "object": names.get(outcome.body),
                 "score": float(grasp.score),
                 "width": float(grasp.width),
-                "pose": np.round(grasp.T_world_grasp, 5).tolist(),
+                "pose": np.asarray(grasp.T_world_grasp).tolist(),
                 "timings": {k: round(v, 5) for k, v in plan.timings.items()},
                 "lost": len(gone),
             }
@@ -146,6 +147,25 @@ def clear_scene(
     if end == "no_grasp":
         record["without_grasp"] = attempts_made
     return record
+
+
+def attempt_grasp(world: World, gripper: Gripper, grasp: Grasp) -> tuple[TrialOutcome, list[int]]:
+    """Execute a grasp, take away what was lifted, let the rest settle.
+
+    Returns:
+        the outcome and the bodies that left the workspace.
+    """
+    from sim.grasp_trial import execute_grasp
+
+    outcome = execute_grasp(world, gripper, grasp, allow_contact=True, remove_object=True)
+    _, gone = world.settle()
+    return outcome, gone
+
+
+def recorded_grasp(attempt: dict[str, Any]) -> Grasp:
+    """The grasp of a recorded attempt."""
+    pose = np.asarray(attempt["pose"])
+    return Grasp(pose[:3, 3], pose[:3, :3], attempt["width"], attempt["score"])
 
 
 def observe(

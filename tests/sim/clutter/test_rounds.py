@@ -1,6 +1,7 @@
 """Rounds on real physics: stopping rules, resumption, replay."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,6 +71,61 @@ def test_no_grasp_ends_the_round_without_an_attempt(scene):
     assert record["end"] == "no_grasp"
     assert record["attempts"] == []
     assert record["without_grasp"]["plan_reason"] == "no_grasp"
+
+
+def test_recorded_attempts_lead_back_to_what_the_planner_saw(scene):
+    from sim.clutter.rounds import attempt_grasp, observe, recorded_grasp
+    from sim.gripper import Gripper
+    from sim.objects import load_objects
+    from sim.scenes import load_scene
+    from sim.world import World
+
+    low = Grasp(np.array([0.15, 0.15, 0.06]), np.diag([1.0, -1.0, -1.0]), 0.08, 0.9)
+    start = scene.bodies[0].T_world_object[:3, 3]
+    onto = Grasp(np.array([*start[:2], 0.07]), np.diag([1.0, -1.0, -1.0]), 0.08, 0.9)
+    planner = Scripted([onto])
+    depths, plan = [], planner.plan
+
+    def watch(seen):
+        depths.append(seen.clean_depth)
+        planner.grasps = [onto if len(depths) == 1 else low]
+        return plan(seen)
+
+    planner.plan = watch
+    record = played(scene, planner)
+    assert len(depths) >= 2
+    assert not np.array_equal(depths[0], depths[1])  # the first attempt moved something
+
+    specs = load_objects("random_urdfs", "packed", "all", report=[])
+    with World() as world:
+        if world.table is None:
+            world.load_table()
+        load_scene(world, scene, specs)
+        gripper = Gripper(world)
+        attempt_grasp(world, gripper, recorded_grasp(record["attempts"][0]))
+        seen = observe(world, scene, specs, SETTINGS, (0, 0, 1))
+    np.testing.assert_array_equal(seen.clean_depth, depths[1])
+
+
+def test_results_of_other_weights_are_not_resumed(tmp_path):
+    import shutil
+
+    from equigrasp.weights import find_weights
+    from sim.clutter.fingerprint import fingerprint
+
+    for file in find_weights("equigiga_packed"):
+        shutil.copy(file, tmp_path / f"mine{file.suffix}")
+    same = fingerprint(str(tmp_path / "mine"))
+    assert same == fingerprint("equigiga_packed")
+    with open(tmp_path / "mine.safetensors", "ab") as stream:
+        stream.write(b" ")
+    assert fingerprint(str(tmp_path / "mine")) != same
+    assert fingerprint("antipodal") == same.split("-")[0]
+
+    settings = EvalSettings(objects="random_urdfs", fingerprint=same)
+    evaluate(settings, {}, tmp_path / "out")
+    with pytest.raises(SettingsMismatchError, match="fingerprint"):
+        evaluate(replace(settings, fingerprint="other"), {}, tmp_path / "out")
 
 
 def test_a_round_is_a_function_of_its_scene_and_seed():
