@@ -90,9 +90,8 @@ def picture_failure(
     figure, axis = plt.subplots(figsize=(6.4, 5.2))
     axis.imshow(np.where(seen.depth < 1.5, seen.depth, np.nan), cmap="viridis")
     axis.plot(pixels[:, 0], pixels[:, 1], "r-", lw=2)
-    axis.set_title(
-        f"seed {seed} round {index} attempt {len(attempts)}: {attempt['fate'].lower()}, score {attempt['score']:.2f}"
-    )
+    where = f"seed {seed} round {index} attempt {len(attempts)}"
+    axis.set_title(f"{where}: {attempt['fate'].lower()}, score {attempt['score']:.2f}")
     axis.axis("off")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80, bbox_inches="tight")
