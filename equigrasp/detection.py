@@ -34,6 +34,8 @@ class DetectionConfig:
         nms_window: side of the cube in which only the best point survives, lattice steps, odd.
         max_peaks: rotation and width are predicted at no more than this many peaks.
         max_grasps: length of the returned list; None for all.
+        num_samples: rotations drawn per peak by models that draw them; the most confident one is
+            kept, and the score is sqrt(quality * confidence).
         width_min, width_max: admissible predicted opening, metres.
         reach: quality is predicted up to this distance (m) around the observed surface; training
             points lie up to 0.055 m above it.
@@ -56,6 +58,7 @@ class DetectionConfig:
     nms_window: int = 5
     max_peaks: int = 256
     max_grasps: int | None = None
+    num_samples: int = 8
     width_min: float = 0.01
     width_max: float = 0.07
     reach: float = 0.055
@@ -85,8 +88,10 @@ class DetectionConfig:
         for name in ("smoothing", "reach", "border", "max_retreat", "advance"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
-        if self.max_peaks < 1 or (self.max_grasps is not None and self.max_grasps < 1):
-            raise ValueError("max_peaks and max_grasps must be at least 1")
+        for name in ("max_peaks", "max_grasps", "num_samples"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}; it must be at least 1")
 
 
 def query_lattice(resolution: int, **factory) -> Tensor:

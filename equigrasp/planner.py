@@ -51,6 +51,7 @@ class GraspPlanner:
             `query_setback`.
         detection: thresholds.
         table_height: height of the table in the workspace frame (m), or None if it is not known.
+        seed: of the rotations drawn by models that draw them; equal images give equal grasps.
         rectify_table: whether to undo the camera's global depth factor by the visible table plane;
             needs the table height.
 
@@ -65,6 +66,7 @@ class GraspPlanner:
         *,
         table_height: float | None = TABLE_HEIGHT,
         rectify_table: bool = True,
+        seed: int = 0,
     ) -> None:
         if model.encoding not in ENCODINGS:
             raise ValueError(
@@ -73,6 +75,7 @@ class GraspPlanner:
         self.model = model
         self.detection = detection or DetectionConfig()
         self.table_height = table_height
+        self.seed = seed
         self.rectify_table = rectify_table and table_height is not None
 
     @classmethod
@@ -224,9 +227,22 @@ class GraspPlanner:
         return grasps[:1], "forced" if grasps else "no_grasp", len(points)
 
     def _grasps_at(self, features: Any, points: Tensor, scores: Tensor) -> list[Grasp]:
-        """Admissible grasps at peaks (P, 3), normalised, in the order given."""
-        field = self.model.query(features, points[None], ("rotation", "width"))
-        rotation, width = field.rotation[0], field.width[0]
+        """Admissible grasps at peaks (P, 3), normalised; by descending score."""
+        if getattr(self.model, "draws", False):
+            field = self.model.query(
+                features,
+                points[None],
+                ("rotation", "width", "confidence"),
+                num_samples=self.detection.num_samples,
+                generator=torch.Generator(points.device).manual_seed(self.seed),
+            )
+            scores, order = (scores * field.confidence[0]).sqrt().sort(descending=True, stable=True)
+            points, rotation, width = (
+                t[order] for t in (points, field.rotation[0], field.width[0])
+            )
+        else:
+            field = self.model.query(features, points[None], ("rotation", "width"))
+            rotation, width = field.rotation[0], field.width[0]
         tips, fits = place_tips(
             (points + 0.5) * WORKSPACE_SIZE,
             rotation[..., 2],

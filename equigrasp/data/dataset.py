@@ -36,6 +36,7 @@ from equigrasp.data.scene_files import (
     read_scene,
 )
 from equigrasp.data.split import DataSetError, list_scenes, split_scenes
+from equigrasp.geometry.rotations import random_rotations
 from equigrasp.perception.noise import NOISE_KINDS, apply_noise
 from equigrasp.perception.table import table_rectify
 from equigrasp.perception.tsdf import fuse_tsdf
@@ -249,6 +250,7 @@ def _query_tensors(
     points[known:used] = free
     rotations = np.broadcast_to(np.eye(3, dtype=np.float32), (total, YAWS_PER_POINT, 3, 3)).copy()
     rotations[:known] = yaw_rotations(base)
+    rotations[known:used] = _any_rotations(len(free), rng)  # no rotation succeeds there
     yaw_success = np.zeros((total, YAWS_PER_POINT), bool)
     yaw_success[:known] = success[chosen]
     widths = np.zeros((total, YAWS_PER_POINT), np.float32)
@@ -261,6 +263,11 @@ def _query_tensors(
         "widths": torch.from_numpy(widths),
         "mask": torch.arange(total) < used,
     }
+
+
+def _any_rotations(count: int, rng: np.random.Generator) -> np.ndarray:
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    return random_rotations((count, YAWS_PER_POINT), generator=generator).numpy()
 
 
 def _normalised(points: np.ndarray) -> Tensor:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from equigrasp.constants import MAX_WIDTH
 
 OUTPUTS = ("quality", "rotation", "width", "occupancy")
+
+
+class FlowTerms(NamedTuple):
+    """Predicted and true velocities (P, M, d) of M noised rotations at P grasp points."""
+
+    velocity: Tensor
+    target: Tensor
 
 
 class GraspField(NamedTuple):
@@ -18,12 +26,18 @@ class GraspField(NamedTuple):
     From `query`: quality (B, Q) in [0, 1], rotation (B, Q, 3, 3) gripper-to-workspace, width (B, Q)
     in metres, occupancy (B, Q) in [0, 1]. From `query_raw`: logits of quality and occupancy, the
     unconstrained first two rows of the rotation (B, Q, 2, 3), the unclamped width in metres.
+
+    Models that draw rotations add confidence (B, Q) in [0, 1], the probability that this very
+    rotation succeeds at a point where some rotation does. In training (`training_field`) their
+    width and confidence have one value per labelled yaw, and `flow` holds velocities.
     """
 
     quality: Tensor | None = None
     rotation: Tensor | None = None
     width: Tensor | None = None
     occupancy: Tensor | None = None
+    confidence: Tensor | None = None
+    flow: FlowTerms | None = None
 
 
 class GraspModel(nn.Module):
@@ -38,6 +52,10 @@ class GraspModel(nn.Module):
     """
 
     name: ClassVar[str] = ""
+    outputs: ClassVar[tuple[str, ...]] = OUTPUTS
+    """What `query` can be asked for."""
+    draws: ClassVar[bool] = False
+    """Whether rotations are drawn; `query_raw` then takes `num_samples` and `generator`."""
 
     def __init__(
         self, resolution: int, encoding: str, query_setback: float, config: dict[str, Any]
@@ -68,18 +86,30 @@ class GraspModel(nn.Module):
         outputs: tuple[str, ...] = ("quality", "rotation", "width"),
         *,
         chunk: int = 8192,
+        num_samples: int = 1,
+        generator: Generator | None = None,
     ) -> GraspField:
         """Predictions at points (B, Q, 3), normalised to [-0.5, 0.5]; only the `outputs` asked for.
 
         Without gradients the points are processed `chunk` at a time, which bounds memory and does
         not change the result.
 
+        Args:
+            features: what `encode` returned.
+            points: (B, Q, 3).
+            outputs: names from the model's `outputs`.
+            chunk: points at a time.
+            num_samples: rotations drawn per point, of which the most confident is returned; a model
+                that does not draw has one answer whatever the number.
+            generator: source of these draws; None takes torch's own.
+
         Raises:
             ValueError: points of another shape or an unknown output.
         """
-        check_points(points, outputs)
+        check_points(points, outputs, self.outputs)
         pieces = [points] if torch.is_grad_enabled() else points.split(max(chunk, 1), 1)
-        parts = [finish(self.query_raw(features, piece, outputs)) for piece in pieces]
+        options = {"num_samples": num_samples, "generator": generator} if self.draws else {}
+        parts = [finish(self.query_raw(features, piece, outputs, **options)) for piece in pieces]
         if len(parts) == 1:
             return parts[0]
         return GraspField(
@@ -95,6 +125,23 @@ class GraspModel(nn.Module):
         """`encode` followed by `query`."""
         return self.query(self.encode(tsdf), points, outputs)
 
+    def training_field(
+        self, features: NamedTuple, batch: Mapping[str, Tensor], num_samples: int
+    ) -> GraspField:
+        """What the loss needs of a batch (keys of `data/dataset.py`).
+
+        Args:
+            features: of the batch's scenes.
+            batch: tensors of the step.
+            num_samples: M, noised rotations per successful grasp point; for models that draw.
+        """
+        grasps = tuple(name for name in self.outputs if name != "occupancy")
+        raw = self.query_raw(features, batch["points"], grasps)
+        if "occupancy" not in self.outputs:
+            return raw
+        filled = self.query_raw(features, batch["occ_points"], ("occupancy",))
+        return raw._replace(occupancy=filled.occupancy)
+
     def check_tsdf(self, tsdf: Tensor) -> None:
         """Raise ValueError unless `tsdf` is (B, N, N, N) at this model's resolution."""
         n = self.resolution
@@ -105,12 +152,14 @@ class GraspModel(nn.Module):
             )
 
 
-def check_points(points: Tensor, outputs: tuple[str, ...]) -> None:
-    """Raise ValueError for points that are not (B, Q, 3) or outputs nobody predicts."""
+def check_points(
+    points: Tensor, outputs: tuple[str, ...], known: tuple[str, ...] = OUTPUTS
+) -> None:
+    """Raise ValueError for points that are not (B, Q, 3) or outputs that are not predicted."""
     if points.dim() != 3 or points.shape[-1] != 3:
         raise ValueError(f"points have shape {tuple(points.shape)}; give (B, Q, 3) in [-0.5, 0.5]")
-    if unknown := sorted(set(outputs) - set(OUTPUTS)):
-        raise ValueError(f"unknown outputs {unknown}; choose from {OUTPUTS}")
+    if unknown := sorted(set(outputs) - set(known)):
+        raise ValueError(f"unknown outputs {unknown}; choose from {known}")
 
 
 def finish(raw: GraspField) -> GraspField:
@@ -122,4 +171,5 @@ def finish(raw: GraspField) -> GraspField:
         None if raw.rotation is None else polar_rows(raw.rotation),
         None if raw.width is None else raw.width.clamp(0.0, MAX_WIDTH),
         None if raw.occupancy is None else torch.sigmoid(raw.occupancy),
+        None if raw.confidence is None else torch.sigmoid(raw.confidence),
     )

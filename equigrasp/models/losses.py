@@ -1,7 +1,9 @@
 """Training losses of the grasp field.
 
 After GIGA and EVG (arXiv 2507.18847, section on training): smoothed binary cross-entropy of quality
-and occupancy, rotation error up to the gripper's symmetry, squared width error with weight 0.01.
+and occupancy, squared width error with weight 0.01, and for the rotation either its error up to the
+gripper's symmetry or, where rotations are drawn, the squared error of the velocity and the
+cross-entropy of the confidence.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from equigrasp.models.base import GraspField
 
 
 class GraspLoss(nn.Module):
-    """Sum of the four terms; every term is a mean over what it applies to, zero if that is empty.
+    """Sum of the terms a model takes part in; each is a mean over what it applies to, or zero.
 
     Args:
         smoothing: label smoothing of the two classifications (0.1: targets 0.05 and 0.95).
@@ -25,6 +27,9 @@ class GraspLoss(nn.Module):
         rotation_weight, width_weight, occupancy_weight: weights of the terms.
         conditioning_weight: weight of the pull of the raw rotation rows towards orthonormality,
             which keeps the polar decomposition away from its singular set.
+        flow_weight: weight of the squared velocity error of models that draw rotations.
+        confidence_weight: weight of their classification of (point, yaw) pairs.
+        num_samples: M, noised rotations per successful grasp point and step.
     """
 
     def __init__(
@@ -35,49 +40,59 @@ class GraspLoss(nn.Module):
         width_weight: float = 0.01,
         occupancy_weight: float = 1.0,
         conditioning_weight: float = 0.01,
+        flow_weight: float = 1.0,
+        confidence_weight: float = 1.0,
+        num_samples: int = 32,
     ) -> None:
         super().__init__()
+        if num_samples < 1:
+            raise ValueError(f"num_samples is {num_samples}; draw at least one per grasp point")
         if not 0.0 <= smoothing < 1.0:
             raise ValueError(f"smoothing is {smoothing}; it must lie in [0, 1)")
         self.smoothing, self.positive_weight = smoothing, positive_weight
         self.rotation_weight, self.width_weight = rotation_weight, width_weight
         self.occupancy_weight, self.conditioning_weight = occupancy_weight, conditioning_weight
+        self.flow_weight, self.confidence_weight = flow_weight, confidence_weight
+        self.num_samples = num_samples
 
     def forward(self, raw: GraspField, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Loss and its terms.
 
         Args:
-            raw: `query_raw` at `points` (quality, rotation, width) and, in `occupancy`, at
-                `occ_points`; occupancy may be None.
+            raw: `training_field` of a model; what it does not predict is None.
             batch: label (B, Q) 0/1, mask (B, Q) bool, rotations (B, Q, Y, 3, 3), yaw_success
                 (B, Q, Y) bool, widths (B, Q, Y) metres, occ (B, P) 0/1.
 
         Returns:
-            scalars "loss" (differentiable) and "quality", "rotation", "width", "conditioning",
-            "occupancy" (unweighted), "positives" (number of positive points).
+            scalars "loss" (differentiable) and, as far as they apply, "quality", "rotation",
+            "width", "conditioning", "flow", "confidence", "occupancy" (unweighted), "positives"
+            (number of positive points).
         """
         mask = batch["mask"].bool()
         label = batch["label"].to(raw.quality.dtype)
         positive = mask & (label > 0.5) & batch["yaw_success"].bool().any(-1)
         weight = mask * (1 + (self.positive_weight - 1) * label)
         terms = {"quality": masked_mean(self.classification(raw.quality, label), weight)}
-        terms.update(self._grasp_terms(raw, batch, positive))
-        loss = terms["quality"] + self.rotation_weight * terms["rotation"]
-        loss = loss + self.width_weight * terms["width"]
-        loss = loss + self.conditioning_weight * terms["conditioning"]
+        if raw.flow is None:
+            terms.update(self._pose_terms(raw, batch, positive))
+        else:
+            terms.update(self._drawn_terms(raw, batch, mask))
         if raw.occupancy is not None:
             occupied = batch["occ"].to(raw.occupancy.dtype)
             terms["occupancy"] = self.classification(raw.occupancy, occupied).mean()
-            loss = loss + self.occupancy_weight * terms["occupancy"]
+        loss = sum(self._weight(name) * term for name, term in terms.items())
         terms = {name: value.detach() for name, value in terms.items()}
         return {"loss": loss, **terms, "positives": positive.sum().detach()}
+
+    def _weight(self, term: str) -> float:
+        return 1.0 if term == "quality" else getattr(self, f"{term}_weight")
 
     def classification(self, logits: Tensor, label: Tensor) -> Tensor:
         """Binary cross-entropy with smoothed targets, element by element."""
         target = label * (1 - self.smoothing) + 0.5 * self.smoothing
         return F.binary_cross_entropy_with_logits(logits, target, reduction="none")
 
-    def _grasp_terms(
+    def _pose_terms(
         self, raw: GraspField, batch: Mapping[str, Tensor], positive: Tensor
     ) -> dict[str, Tensor]:
         """Rotation, width and conditioning over the positive points only."""
@@ -92,14 +107,32 @@ class GraspLoss(nn.Module):
         error = rotation_loss(polar_rows(rows), targets).masked_fill(~success, torch.inf)
         rotation, chosen = error.min(-1)
         target_width = batch["widths"][positive].to(width.dtype).gather(-1, chosen.unsqueeze(-1))
-        scale = 40.0 / WORKSPACE_SIZE  # the published loss counts widths in voxels of a 40-cube
-        width_error = ((width - target_width.squeeze(-1)) * scale) ** 2
         gram = rows @ rows.transpose(-1, -2) - torch.eye(2, dtype=rows.dtype, device=rows.device)
         return {
             "rotation": rotation.mean(),
-            "width": width_error.mean(),
+            "width": width_error(width, target_width.squeeze(-1)).mean(),
             "conditioning": gram.pow(2).sum((-1, -2)).mean(),
         }
+
+    def _drawn_terms(
+        self, raw: GraspField, batch: Mapping[str, Tensor], mask: Tensor
+    ) -> dict[str, Tensor]:
+        """Velocity at noised rotations; confidence and width at every labelled yaw."""
+        success = batch["yaw_success"].bool() & mask.unsqueeze(-1)
+        label = success.to(raw.confidence.dtype)
+        judged = mask.unsqueeze(-1).expand_as(success)
+        target_width = batch["widths"].to(raw.width.dtype)
+        error = (raw.flow.velocity - raw.flow.target).pow(2).sum(-1)
+        return {
+            "flow": error.mean() if error.numel() else error.sum(),
+            "confidence": masked_mean(self.classification(raw.confidence, label), judged),
+            "width": masked_mean(width_error(raw.width, target_width), success),
+        }
+
+
+def width_error(predicted: Tensor, target: Tensor) -> Tensor:
+    """Squared error of openings in metres, counted in voxels of a 40-cube as published."""
+    return ((predicted - target) * (40.0 / WORKSPACE_SIZE)) ** 2
 
 
 def masked_mean(values: Tensor, weight: Tensor) -> Tensor:

@@ -17,8 +17,6 @@ from equigrasp.training.metrics import (
     width_error,
 )
 
-OUTPUTS = ("quality", "rotation", "width", "occupancy")
-
 
 @torch.no_grad()
 def evaluate(
@@ -58,15 +56,20 @@ def evaluate(
         "rotation_error_deg": math.nan if empty else float(angle.mean()),
         "rotation_median_deg": math.nan if empty else float(angle.median()),
         "width_error_mm": math.nan if empty else float(width.mean()),
-        "occupancy_iou": intersection_over_union(joined["filled"], joined["occ"]),
+        "occupancy_iou": (
+            intersection_over_union(joined["filled"], joined["occ"])
+            if "filled" in joined
+            else math.nan
+        ),
     }
 
 
 def _measure(model: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """Flat per-query and per-point measurements of one batch."""
     features = model.encode(batch["tsdf"])
-    field = model.query(features, batch["points"], outputs=OUTPUTS[:3])
-    filled = model.query(features, batch["occ_points"], outputs=OUTPUTS[3:]).occupancy
+    generator = torch.Generator(batch["tsdf"].device).manual_seed(0)
+    grasps = ("quality", "rotation", "width")
+    field = model.query(features, batch["points"], grasps, generator=generator)
     mask = batch["mask"]
     success = mask & (batch["label"] > 0.5)
     angle, yaw = rotation_error(
@@ -74,11 +77,13 @@ def _measure(model: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         batch["rotations"][success],
         batch["yaw_success"][success],
     )
-    return {
+    measured = {
         "score": field.quality[mask].float(),
         "label": batch["label"][mask] > 0.5,
         "angle": angle,
         "width": width_error(field.width[success].float(), batch["widths"][success], yaw),
-        "filled": (filled > 0.5).flatten(),
-        "occ": (batch["occ"] > 0.5).flatten(),
     }
+    if "occupancy" in model.outputs:
+        filled = model.query(features, batch["occ_points"], ("occupancy",)).occupancy
+        measured |= {"filled": (filled > 0.5).flatten(), "occ": (batch["occ"] > 0.5).flatten()}
+    return measured

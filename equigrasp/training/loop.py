@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from equigrasp.training.evaluate import OUTPUTS, evaluate
+from equigrasp.training.evaluate import evaluate
 from equigrasp.training.loader import KeyedDataset, load_batches
 from equigrasp.training.memory import keep_freed_memory
 from equigrasp.training.run_log import RunLog
@@ -64,9 +64,8 @@ class TrainingStep(nn.Module):
         # rounding there costs accuracy of the rotation and hardly saves time.
         with torch.autocast(batch["tsdf"].device.type, enabled=False):
             features = type(features)(*(tensor.float() for tensor in features))
-            raw = self.model.query_raw(features, batch["points"], OUTPUTS[:3])
-            filled = self.model.query_raw(features, batch["occ_points"], OUTPUTS[3:])
-            return self.loss(raw._replace(occupancy=filled.occupancy), batch)
+            raw = self.model.training_field(features, batch, self.loss.num_samples)
+            return self.loss(raw, batch)
 
 
 def train(

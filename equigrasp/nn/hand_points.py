@@ -1,0 +1,74 @@
+"""Features of a scene as a gripper pose sees them: sampled on a grid that moves with the hand.
+
+After the grasp classifiers of IGD and EquiIGD (arXiv 2507.18847): control points in the plane in
+which the fingers close. A point is known by its place in the hand, which no turn of the scene
+changes; the two places that the half turn of the jaw exchanges share everything, so the result is
+the same for R and R Rz(pi), and commutes with quarter turns.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from equigrasp.constants import FINGER_DEPTH, MAX_WIDTH, WORKSPACE_SIZE
+from equigrasp.nn.fields import FieldType
+from equigrasp.nn.point_attention import Reader
+from equigrasp.nn.rotation_fields import ROTATION_FIELD, rotation_field
+from equigrasp.nn.steerable import BasisBank, SteerableLinear
+
+_ACROSS, _ALONG = 5, 5
+
+
+class HandPoints(nn.Module):
+    """Regular fields that describe a scene around a gripper pose.
+
+    Args:
+        source: type of the features that are read.
+        fields: regular fields of the result.
+        bank: where bases come from.
+        setback: distance in metres from the tips back to the query point.
+    """
+
+    def __init__(self, source: FieldType, fields: int, bank: BasisBank, setback: float) -> None:
+        super().__init__()
+        self.target = FieldType("C4", regular=fields)
+        across = torch.linspace(-MAX_WIDTH / 2, MAX_WIDTH / 2, _ACROSS)
+        along = torch.linspace(0.0, FINGER_DEPTH, _ALONG) + setback - FINGER_DEPTH
+        y, z = torch.meshgrid(across, along, indexing="ij")
+        grid = torch.stack([torch.zeros_like(y), y, z], -1).flatten(0, 1) / WORKSPACE_SIZE
+        self.register_buffer("grid", grid, persistent=False)
+        column = torch.arange(_ACROSS)
+        mirrored = torch.minimum(column, _ACROSS - 1 - column)
+        place = mirrored.unsqueeze(1) * _ALONG + torch.arange(_ALONG)
+        self.register_buffer("place", place.flatten(), persistent=False)
+        places = int(place.max()) + 1
+        self.shift = SteerableLinear(
+            source, FieldType("C4", vector=places, trivial=places), bank, gain=1e-4
+        )
+        self.value = SteerableLinear(source, self.target, bank)
+        self.pose = SteerableLinear(ROTATION_FIELD, self.target, bank)
+        self.code = nn.Parameter(torch.randn(places, fields) * 0.5)
+        self.share = nn.Parameter(torch.randn(places, fields) * len(place) ** -0.5 * 2.0)
+
+    def forward(self, read: Reader, points: Tensor, rotation: Tensor) -> Tensor:
+        """Fields for S poses at each of Q points.
+
+        Args:
+            read: features of the scenes at points.
+            points: (B, Q, 3) normalised query points.
+            rotation: (B, Q, S, 3, 3).
+
+        Returns:
+            (B, Q, S, 4 * fields).
+        """
+        level, upright = self.shift(read(points)).split([2 * len(self.code), len(self.code)], -1)
+        shift = torch.cat([level.unflatten(-1, (-1, 2)), upright.unsqueeze(-1)], -1)
+        grid = self.grid.to(points.dtype) @ rotation.transpose(-1, -2)  # (B, Q, S, K, 3)
+        places = points[:, :, None, None] + grid + shift[:, :, self.place].unsqueeze(2)
+        values = self.value(read(places.flatten(1, 3))).view(*places.shape[:4], -1)
+        code = self.code[self.place].repeat_interleave(4, -1)
+        share = self.share[self.place].repeat_interleave(4, -1)
+        hidden = F.relu(values + self.pose(rotation_field(rotation)).unsqueeze(3) + code)
+        return (hidden * share).sum(3)
