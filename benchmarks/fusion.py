@@ -16,13 +16,10 @@ whose centre projects onto the border between two pixels may round either way an
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # both on one thread, unless told otherwise
@@ -30,6 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # both on one thread, unless told
 import numpy as np
 import open3d as o3d
 import torch
+from shared.report import finish, options
 
 from equigrasp.constants import WORKSPACE_SIZE
 from equigrasp.data.synthetic import random_shapes, render_shapes
@@ -37,7 +35,6 @@ from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 from equigrasp.perception.noise import apply_noise
 from equigrasp.perception.tsdf import fuse_tsdf
 
-RESULT = Path(__file__).parent / "results" / "fusion.json"
 BATCH = 16
 MATCH = 1e-4
 
@@ -125,15 +122,12 @@ def differences(images: np.ndarray, resolution: int) -> tuple[float, float]:
 
 def main() -> None:
     """Measure, print, and write JSON if asked."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="under 50 s on 2 cores")
-    parser.add_argument("--json", type=Path, help="write the numbers here")
-    parser.add_argument("--record", action="store_true", help=f"write {RESULT.name} in results/")
+    parser = options(__doc__, "fusion")
     parser.add_argument("--resolution", type=int, default=40, help="voxels per side")
-    options = parser.parse_args()
+    arguments = parser.parse_args()
 
     images = noisy_images(BATCH)
-    n, single = options.resolution, images[0]
+    n, single = arguments.resolution, images[0]
     batch = torch.from_numpy(images)[:, None]
     poses = np.broadcast_to(fixed_view(), (BATCH, 1, 4, 4))
 
@@ -146,9 +140,9 @@ def main() -> None:
         "open3d": lambda: open3d_array(single, n),
         "published": lambda: published_array(single, n),
     }
-    seconds = alternate(variants, 15 if options.quick else 150)
+    seconds = alternate(variants, 15 if arguments.quick else 150)
     seconds["ours_batch"] /= BATCH
-    worst, mismatched = differences(images[:4] if options.quick else images, n)
+    worst, mismatched = differences(images[:4] if arguments.quick else images, n)
     numbers: dict[str, float] = {
         "speedup": seconds["open3d"] / seconds["ours"],
         "speedup_batch": seconds["open3d"] / seconds["ours_batch"],
@@ -158,16 +152,8 @@ def main() -> None:
         "mismatched_share": mismatched,
         "resolution": n,
         "batch": BATCH,
-        "threads": torch.get_num_threads(),
-        "cores": os.cpu_count() or 0,
     }
-    width = max(map(len, numbers))
-    for name, value in numbers.items():
-        print(f"{name:{width}}  {value:.4g}")
-    print(f"open3d {o3d.__version__}, torch {torch.__version__}")
-    for path in [options.json] * bool(options.json) + [RESULT] * options.record:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    finish(arguments, numbers, {"open3d": o3d.__version__})
 
 
 if __name__ == "__main__":

@@ -13,18 +13,16 @@ Headline figures (`speedup`, `scene_speedup`, `agreement`) are those of the wors
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 from collections import Counter
-from pathlib import Path
 from typing import Any
+
+from shared.report import options, processor, write_json, write_text
 
 from data_gen.compare import SHARED_STAGES
 from data_gen.settings import KINDS, SPLITS, SceneSettings
 from sim.workers import Failed, Ok, Task, run_tasks
 
-RESULT = Path(__file__).parent / "results" / "labelling.json"
 QUICK_SCENES = 3
 
 
@@ -133,25 +131,10 @@ def table(by_kind: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def cpu_model() -> str:
-    """Name of the processor, as the system gives it."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
 def parser() -> argparse.ArgumentParser:
     """Command-line options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options(__doc__, "labelling")
     add = parser.add_argument
-    add("--quick", action="store_true", help="a few scenes, under 50 s on 2 cores")
-    add("--json", type=Path, help="write the numbers here")
-    add("--record", action="store_true", help=f"write {RESULT.name} and its table in results/")
     add("--scenes", type=int, default=40, help="scenes per kind")
     add("--points", type=int, default=SceneSettings.grasps_per_scene, help="grasp points per scene")
     add("--objects", default="default", help="object sets and folders, separated by commas")
@@ -165,41 +148,33 @@ def report(
     by_kind: dict[str, dict[str, Any]], differences: dict[str, Counter[str]], workers: int
 ) -> str:
     """What a person reads: machine, tables, and which outcomes differ."""
-    parts = [f"{cpu_model()}, {os.cpu_count()} cores, {workers} workers", table(by_kind)]
+    parts = [f"{processor()}, {os.cpu_count()} cores, {workers} workers", table(by_kind)]
     for kind, counts in differences.items():
         listed = ", ".join(f"{pair} {n}" for pair, n in sorted(counts.items())) or "none"
         parts.append(f"Yaws that differ, {kind} (reference>fast): {listed}")
     return "\n\n".join(parts)
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file whole, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(text + "\n", encoding="utf-8")
-    os.replace(partial, path)
-
-
 def main() -> None:
     """Measure, print, and write files if asked."""
-    options = parser().parse_args()
-    if options.quick:
-        options.scenes = QUICK_SCENES
+    arguments = parser().parse_args()
+    if arguments.quick:
+        arguments.scenes = QUICK_SCENES
     settings = SceneSettings(
-        grasps_per_scene=options.points, objects=options.objects, split=options.split
+        grasps_per_scene=arguments.points, objects=arguments.objects, split=arguments.split
     )
-    sums = measure(options.scenes, options.seed, settings, options.workers)
+    sums = measure(arguments.scenes, arguments.seed, settings, arguments.workers)
     by_kind = {kind: figures(sums[kind]) for kind in KINDS}
     differences = {kind: sums[kind]["differences"] for kind in KINDS}
-    text = report(by_kind, differences, options.workers)
+    text = report(by_kind, differences, arguments.workers)
     print(text)
     numbers = headline(by_kind) | {"cores": os.cpu_count() or 0}
-    if options.json:
-        write(options.json, json.dumps(numbers, indent=1))
-    if options.record:
-        content = {"machine": {"cpu": cpu_model()}, "numbers": numbers}
-        write(RESULT, json.dumps(content, indent=1))
-        write(RESULT.with_suffix(".md"), f"# Labellers\n\n{text}")
+    if arguments.json:
+        write_json(arguments.json, numbers)
+    if arguments.record:
+        content = {"machine": {"cpu": processor()}, "numbers": numbers}
+        write_json(arguments.result, content)
+        write_text(arguments.result.with_suffix(".md"), f"# Labellers\n\n{text}")
 
 
 if __name__ == "__main__":

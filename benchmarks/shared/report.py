@@ -1,0 +1,83 @@
+"""Describing the machine, printing figures and writing them down."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+RESULTS = Path(__file__).parents[1] / "results"
+"""Folder of committed results."""
+
+
+def options(description: str | None, name: str) -> argparse.ArgumentParser:
+    """Command line that every benchmark has: --quick, --json, --record (results/`name`.json)."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="under 50 s on 2 cores")
+    parser.add_argument("--json", type=Path, help="write the numbers here")
+    parser.add_argument("--record", action="store_true", help=f"write results/{name}.json")
+    parser.set_defaults(result=RESULTS / f"{name}.json")
+    return parser
+
+
+def processor() -> str:
+    """Model name of the CPU, as the system reports it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on: processor, cores, GPU, torch and its threads."""
+    found = {
+        "cpu": processor(),
+        "cores": os.cpu_count() or 0,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+    }
+    if torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+def finish(
+    arguments: argparse.Namespace, numbers: Mapping[str, float], facts: Mapping[str, Any] = {}
+) -> None:
+    """Print the numbers; write them where the command line says.
+
+    Args:
+        arguments: parsed `options`.
+        numbers: flat names to numbers.
+        facts: what was measured, recorded beside the machine.
+    """
+    width = max(map(len, numbers))
+    for name, value in numbers.items():
+        print(f"{name:{width}}  {value:.4g}")
+    about = {**machine(), **facts}
+    print(", ".join(f"{name} {value}" for name, value in about.items()))
+    if arguments.json:
+        write_json(arguments.json, dict(numbers))
+    if arguments.record:
+        write_json(arguments.result, {"machine": about, "numbers": dict(numbers)})
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file whole or not at all, its folder included."""
+    write_text(path, json.dumps(content, indent=1))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, its folder included."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    os.replace(partial, path)

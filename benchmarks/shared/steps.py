@@ -1,0 +1,74 @@
+"""Training steps on made-up batches, and what they cost."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from equigrasp.geometry.rotations import random_rotations
+from equigrasp.testing import synthetic_tsdf
+from equigrasp.training.loop import TrainingStep
+
+
+def synthetic_batch(
+    scenes: int, queries: int, occupancy_points: int, resolution: int
+) -> dict[str, Tensor]:
+    """A training batch (keys of `equigrasp/data/dataset.py`) of random labels, half successes."""
+    generator = torch.Generator().manual_seed(0)
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator)
+
+    success = uniform(scenes, queries, 5) < 0.3
+    success[:, ::2] = False
+    success[:, ::2, 0] = True
+    return {
+        "tsdf": synthetic_tsdf(resolution, scenes, generator),
+        "points": uniform(scenes, queries, 3) - 0.5,
+        "label": success.any(-1).float(),
+        "rotations": random_rotations((scenes, queries, 5), generator, torch.float32),
+        "yaw_success": success,
+        "widths": 0.08 * uniform(scenes, queries, 5),
+        "mask": torch.ones(scenes, queries, dtype=torch.bool),
+        "occ_points": uniform(scenes, occupancy_points, 3) - 0.5,
+        "occ": (uniform(scenes, occupancy_points) < 0.2).float(),
+    }
+
+
+def step_function(step: TrainingStep, batch: dict[str, Tensor]) -> Callable[[], None]:
+    """One optimiser step on a fixed batch."""
+    optimizer = torch.optim.AdamW(step.parameters(), lr=1e-4)
+
+    def run() -> None:
+        step(batch)["loss"].backward()
+        torch.nn.utils.clip_grad_norm_(step.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return run
+
+
+def measure(
+    variants: dict[str, Callable[[], None]], seconds: float
+) -> dict[str, tuple[float, float]]:
+    """Median (wall, CPU) seconds per step, rounds alternating until the time is used (3 at least).
+
+    Waiting for a busy machine lengthens wall time only, so the CPU times show whether a wall-time
+    ratio can be trusted.
+    """
+    for run in variants.values():
+        run()  # warm-up: allocations, kernel bases
+    wall: dict[str, list[float]] = {name: [] for name in variants}
+    cpu: dict[str, list[float]] = {name: [] for name in variants}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(next(iter(wall.values()))) < 3:
+        for name, run in variants.items():
+            start, start_cpu = time.perf_counter(), time.process_time()
+            run()
+            wall[name].append(time.perf_counter() - start)
+            cpu[name].append(time.process_time() - start_cpu)
+    return {name: (statistics.median(wall[name]), statistics.median(cpu[name])) for name in wall}
