@@ -14,8 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equigrasp.models.base import OUTPUTS
+
 CONTRACT = {torch.float32: 1e-4, torch.float64: 1e-9}
 """Largest error of an exact model by precision."""
+
+_DRAWS = 2  # rotations per point of a model that draws them; the noise is turned with the scene
 
 
 def turn_grid(tsdf: Tensor, turns: int = 1) -> Tensor:
@@ -40,7 +44,7 @@ def equivariance_error(
     tsdf: Tensor | None = None,
     points: Tensor | None = None,
     *,
-    outputs: tuple[str, ...] = ("quality", "rotation", "width", "occupancy"),
+    outputs: tuple[str, ...] | None = None,
     resolution: int | None = None,
     dtype: torch.dtype | None = None,
     num_points: int = 200,
@@ -52,7 +56,7 @@ def equivariance_error(
         model: object with `encode` and `query`.
         tsdf: scenes (B, N, N, N); by default two synthetic ones.
         points: normalised query points (B, Q, 3); by default uniform in the cube.
-        outputs: which predictions to compare.
+        outputs: which predictions to compare; by default all that the model has.
         resolution: side of the synthetic scenes; by default the model's `resolution`.
         dtype: by default that of the model's parameters, or float32.
         num_points, seed: for the default points and scenes.
@@ -63,6 +67,7 @@ def equivariance_error(
         as the largest matrix entry.
     """
     generator = torch.Generator().manual_seed(seed)
+    outputs = outputs or getattr(model, "outputs", OUTPUTS)
     reference = next(iter(model.parameters()), None) if hasattr(model, "parameters") else None
     dtype = dtype or (torch.float32 if reference is None else reference.dtype)
     device = "cpu" if reference is None else reference.device
@@ -73,16 +78,23 @@ def equivariance_error(
             torch.rand(len(tsdf), num_points, 3, generator=generator, dtype=torch.float64) - 0.5
         )
     tsdf, points = tsdf.to(device, dtype), points.to(device, dtype)
-    base = model.query(model.encode(tsdf), points, outputs)
+    noise, draw = None, {}
+    if getattr(model, "draws", False):
+        noise = model.prior((*points.shape[:2], _DRAWS), generator).to(device, dtype)
+        draw = {"noise": noise}
+    base = model.query(model.encode(tsdf), points, outputs, **draw)
     errors: dict[str, dict[int, float]] = {output: {} for output in outputs}
     for turns in (1, 2, 3):
+        turn = turn_matrix(turns, dtype).to(device)
+        if noise is not None:
+            draw = {"noise": turn[: noise.shape[-2], : noise.shape[-2]] @ noise}
         turned = model.query(
-            model.encode(turn_grid(tsdf, turns)), turn_points(points, turns), outputs
+            model.encode(turn_grid(tsdf, turns)), turn_points(points, turns), outputs, **draw
         )
         for output in outputs:
             expected = getattr(base, output)
             if output == "rotation":
-                expected = turn_matrix(turns, dtype).to(device) @ expected
+                expected = turn @ expected
             errors[output][turns] = float((getattr(turned, output) - expected).abs().max())
     return errors
 

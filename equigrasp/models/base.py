@@ -55,7 +55,9 @@ class GraspModel(nn.Module):
     outputs: ClassVar[tuple[str, ...]] = OUTPUTS
     """What `query` can be asked for."""
     draws: ClassVar[bool] = False
-    """Whether rotations are drawn; `query_raw` then takes `num_samples` and `generator`."""
+    """Whether rotations are drawn; `query_raw` then takes `num_samples`, `generator` and `noise`,
+    and `prior(shape, generator)` gives such noise (*shape, 2 or 3, 3), which a turn of the scene
+    multiplies from the left."""
 
     def __init__(
         self, resolution: int, encoding: str, query_setback: float, config: dict[str, Any]
@@ -88,6 +90,7 @@ class GraspModel(nn.Module):
         chunk: int = 8192,
         num_samples: int = 1,
         generator: Generator | None = None,
+        noise: Tensor | None = None,
     ) -> GraspField:
         """Predictions at points (B, Q, 3), normalised to [-0.5, 0.5]; only the `outputs` asked for.
 
@@ -102,14 +105,24 @@ class GraspModel(nn.Module):
             num_samples: rotations drawn per point, of which the most confident is returned; a model
                 that does not draw has one answer whatever the number.
             generator: source of these draws; None takes torch's own.
+            noise: (B, Q, num_samples, ...) states to draw from in place of the generator's, as
+                `prior` returns them; turned with the scene, they give turned rotations.
 
         Raises:
             ValueError: points of another shape or an unknown output.
         """
         check_points(points, outputs, self.outputs)
         pieces = [points] if torch.is_grad_enabled() else points.split(max(chunk, 1), 1)
-        options = {"num_samples": num_samples, "generator": generator} if self.draws else {}
-        parts = [finish(self.query_raw(features, piece, outputs, **options)) for piece in pieces]
+        options: list[dict[str, Any]] = [{} for _ in pieces]
+        if self.draws:
+            options = [{"num_samples": num_samples, "generator": generator} for _ in pieces]
+        if self.draws and noise is not None:
+            starts = noise.split([piece.shape[1] for piece in pieces], 1)
+            options = [{"noise": start} for start in starts]
+        parts = [
+            finish(self.query_raw(features, piece, outputs, **option))
+            for piece, option in zip(pieces, options, strict=True)
+        ]
         if len(parts) == 1:
             return parts[0]
         return GraspField(
