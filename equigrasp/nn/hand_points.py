@@ -50,7 +50,7 @@ class HandPoints(nn.Module):
         self.value = SteerableLinear(source, self.target, bank)
         self.pose = SteerableLinear(ROTATION_FIELD, self.target, bank)
         self.code = nn.Parameter(torch.randn(places, fields) * 0.5)
-        self.share = nn.Parameter(torch.randn(places, fields) * len(place) ** -0.5 * 2.0)
+        self.share = nn.Parameter(torch.randn(places, fields) * 0.5 * len(place) ** -0.5)
 
     def forward(self, read: Reader, points: Tensor, rotation: Tensor) -> Tensor:
         """Fields for S poses at each of Q points.

@@ -26,7 +26,7 @@ at the finger root, what is to be grasped lies below."""
 
 
 class PointAttention(nn.Module):
-    """Weighted sum of features at points chosen by the feature of the query point.
+    """Weighted mean of features at points chosen by the feature of the query point.
 
     Args:
         source: type of the features that are read.
@@ -57,8 +57,6 @@ class PointAttention(nn.Module):
         with torch.no_grad():
             self.offset.bias.copy_(torch.linspace(*_DEPTHS, samples))
         self.weight = SteerableLinear(source, FieldType("C4", trivial=samples * heads), bank)
-        with torch.no_grad():
-            self.weight.bias.fill_(samples**-0.5)
         self.value = SteerableLinear(source, target, bank)
         self.own = SteerableLinear(source, target, bank)
 
@@ -78,5 +76,5 @@ class PointAttention(nn.Module):
         offsets = torch.cat([level.unflatten(-1, (k, 2)), upright.unsqueeze(-1)], -1)
         there = read((points.unsqueeze(2) + offsets).flatten(1, 2))
         values = self.value(there).unflatten(1, (count, k)).unflatten(-1, (self.heads, -1))
-        weights = self.weight(here).unflatten(-1, (k, self.heads, 1))
+        weights = self.weight(here).unflatten(-1, (k, self.heads, 1)).softmax(2)
         return self.own(here) + (weights * values).sum(2).flatten(-2)

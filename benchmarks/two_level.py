@@ -1,0 +1,105 @@
+"""What M noised samples per condition cost a training step: time and peak memory, in one run.
+
+    python benchmarks/two_level.py [--quick] [--json results.json] [--record]
+
+A condition is encoded once and serves M samples. Every row is a whole step (forward, backward,
+optimiser) of the same model on the same conditions with another M; rounds of all M take turns, and
+medians are compared with M = 1. "naive" is what a trainer without the second level does: the
+condition is encoded again for every sample. Its cost is measured for a small M, and its ratio is to
+the two-level step of the same M.
+
+Memory is the peak of what torch holds: parameters, gradients, optimiser state and activations.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import torch
+from shared.report import finish, options
+from shared.steps import measure, step_function, synthetic_batch
+from torch.profiler import ProfilerActivity, profile
+
+import equigrasp
+from equigrasp.models.losses import GraspLoss
+from equigrasp.training.loop import TrainingStep
+from equigrasp.training.memory import keep_freed_memory
+
+SAMPLES = (1, 4, 16, 64, 128)
+NAIVE = 4
+ANCHOR = {"time": 1.063, "memory": 1.022}
+"""M = 64 against M = 1 as published for Mini-Diffuser (arXiv 2505.09430)."""
+
+
+def main() -> None:
+    """Measure, print, and write JSON if asked."""
+    parser = options(__doc__, "two_level")
+    parser.add_argument("--scenes", type=int, default=4, help="scene encodings per step")
+    parser.add_argument("--queries", type=int, default=64, help="grasp points per scene")
+    parser.add_argument("--threads", type=int, help="torch threads (default: as torch chooses)")
+    parser.add_argument("--seconds", type=float, help="time to measure (default 240, quick 20)")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
+    seconds = arguments.seconds or (20.0 if arguments.quick else 240.0)
+    counts = (1, 64) if arguments.quick else SAMPLES
+    numbers = measure_equiigd(arguments, counts, seconds)
+    numbers |= {f"published_{name}_ratio_m64": value for name, value in ANCHOR.items()}
+    finish(arguments, numbers, {"model": "equiigd"})
+
+
+def measure_equiigd(
+    arguments: argparse.Namespace, counts: tuple[int, ...], seconds: float
+) -> dict[str, float]:
+    """Seconds, peak bytes and ratios of EquiIGD's training step for every M."""
+    torch.manual_seed(0)
+    model = equigrasp.build_model("equiigd")
+    batch = synthetic_batch(arguments.scenes, arguments.queries, 512, model.resolution)
+    steps = {
+        f"m{m}": step_function(TrainingStep(model, GraspLoss(num_samples=m)), batch) for m in counts
+    }
+    one = TrainingStep(model, GraspLoss(num_samples=1))
+    replicated = {name: value.repeat_interleave(NAIVE, 0) for name, value in batch.items()}
+    steps["naive"] = step_function(one, replicated)
+    if f"m{NAIVE}" not in steps:
+        steps[f"m{NAIVE}"] = step_function(TrainingStep(model, GraspLoss(num_samples=NAIVE)), batch)
+    held = sum(4 * p.numel() * p.element_size() for p in model.parameters())  # + gradients, Adam
+    peak = {name: held + peak_bytes(run) for name, run in steps.items()}
+    median = {name: wall for name, (wall, _) in measure(steps, seconds).items()}
+    numbers: dict[str, float] = {}
+    for m in counts[1:]:
+        numbers[f"time_ratio_m{m}"] = median[f"m{m}"] / median["m1"]
+        numbers[f"memory_ratio_m{m}"] = peak[f"m{m}"] / peak["m1"]
+    numbers[f"naive_time_ratio_m{NAIVE}"] = median["naive"] / median[f"m{NAIVE}"]
+    numbers[f"naive_memory_ratio_m{NAIVE}"] = peak["naive"] / peak[f"m{NAIVE}"]
+    numbers |= {f"step_seconds_{name}": value for name, value in median.items()}
+    numbers |= {f"peak_mib_{name}": value / 2**20 for name, value in peak.items()}
+    conditions = int((batch["yaw_success"].any(-1)).sum())
+    return numbers | {"scenes": arguments.scenes, "conditions": conditions}
+
+
+def peak_bytes(run: Callable[[], None]) -> float:
+    """Largest amount of memory that torch held at a time during a call, beyond what it had."""
+    run()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        run()
+        return float(torch.cuda.max_memory_allocated() - before)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        run()
+    changes = [
+        event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"
+    ]
+    held = top = 0
+    for event in sorted(changes, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        top = max(top, held)
+    return float(top)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""How time and context reach a sample: sinusoidal codes, FiLM, adaptive layer norm.
+
+All act on each sample by itself, (B, M, ...); nothing is normalised over the batch, so no sample
+sees another.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_LONGEST = 1e4
+_SCALE = 1000.0
+"""Times in [0, 1] are stretched to the step counts for which the code's wavelengths are made."""
+
+
+def sinusoidal_embedding(time: Tensor, size: int) -> Tensor:
+    """Sines and cosines of times (...) in [0, 1], wavelengths from 1/160 to 60 units: (..., size).
+
+    Raises:
+        ValueError: an odd size.
+    """
+    if size < 2 or size % 2:
+        raise ValueError(f"size is {size}; sines and cosines come in pairs, give an even number")
+    half = size // 2
+    rates = torch.exp(-math.log(_LONGEST) * torch.arange(half, device=time.device) / half)
+    angles = (_SCALE * time).unsqueeze(-1) * rates.to(time.dtype)
+    return torch.cat([angles.sin(), angles.cos()], -1)
+
+
+class FiLM(nn.Module):
+    """x * (1 + scale(c)) + shift(c), starting as the identity.
+
+    Args:
+        context: channels of the context.
+        channels: channels of what is modulated.
+    """
+
+    def __init__(self, context: int, channels: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(context, 2 * channels)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """Modulate x (B, M, L, channels) by each sample's context (B, M, context)."""
+        scale, shift = self.linear(F.silu(context)).unsqueeze(-2).chunk(2, -1)
+        return x * (1 + scale) + shift
+
+
+class AdaptiveLayerNorm(nn.Module):
+    """Layer normalisation of each token whose scale and shift come from the sample's context."""
+
+    def __init__(self, context: int, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels, elementwise_affine=False)
+        self.film = FiLM(context, channels)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """x (B, M, L, channels), context (B, M, context)."""
+        return self.film(self.norm(x), context)
