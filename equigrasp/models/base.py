@@ -139,14 +139,19 @@ class GraspModel(nn.Module):
         return self.query(self.encode(tsdf), points, outputs)
 
     def training_field(
-        self, features: NamedTuple, batch: Mapping[str, Tensor], num_samples: int
+        self,
+        features: NamedTuple,
+        batch: Mapping[str, Tensor],
+        num_samples: int,
+        points_per_scene: int,
     ) -> GraspField:
         """What the loss needs of a batch (keys of `data/dataset.py`).
 
         Args:
             features: of the batch's scenes.
             batch: tensors of the step.
-            num_samples: M, noised rotations per successful grasp point; for models that draw.
+            num_samples: M, noised rotations per grasp point; for models that draw.
+            points_per_scene: at most so many successful grasp points per scene get them.
         """
         grasps = tuple(name for name in self.outputs if name != "occupancy")
         raw = self.query_raw(features, batch["points"], grasps)

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
+from torch.utils.checkpoint import checkpoint
 
 from equigrasp.constants import FINGER_DEPTH, MAX_WIDTH
 from equigrasp.diffusion.flows import FLOWS, integrate
@@ -78,7 +79,7 @@ class EquiIGD(GraspModel):
         attention_samples: int = 8,
         hidden_fields: int = 24,
         head_blocks: int = 3,
-        flow_fields: int = 16,
+        flow_fields: int = 12,
         flow_blocks: int = 3,
         bank: BasisBank | None = None,
     ) -> None:
@@ -187,24 +188,25 @@ class EquiIGD(GraspModel):
         return found[..., 0], MAX_WIDTH * (0.5 + 0.25 * found[..., 1])
 
     def training_field(
-        self, features: TriPlane, batch: Mapping[str, Tensor], num_samples: int
+        self,
+        features: TriPlane,
+        batch: Mapping[str, Tensor],
+        num_samples: int,
+        points_per_scene: int,
     ) -> GraspField:
         """Quality, occupancy, judgement of every labelled yaw, velocities at noised rotations."""
         read, points = self._reader(features), batch["points"]
         seen = self.attention(read, points)
         confidence, width = self.judgement(read, seen, points, batch["rotations"].to(points))
         success = batch["yaw_success"].bool() & batch["mask"].bool().unsqueeze(-1)
-        positive = success.any(-1)
+        chosen = choose_some(success.any(-1), points_per_scene)
         return GraspField(
             quality=self.quality(seen).squeeze(-1),
             width=width,
             occupancy=self.occupancy(read(batch["occ_points"])).squeeze(-1),
             confidence=confidence,
             flow=self._flow_terms(
-                seen[positive],
-                batch["rotations"].to(points)[positive],
-                success[positive],
-                num_samples,
+                seen[chosen], batch["rotations"].to(points)[chosen], success[chosen], num_samples
             ),
         )
 
@@ -230,20 +232,36 @@ class EquiIGD(GraspModel):
         target = self.flow.pair(noise, goal)
         time = sample_times((count, num_samples), "stratified").to(seen)
         state = self.flow.interpolate(noise, target, time)
-        velocity = self._velocity(self.velocity.condition(seen))(state, time)
+        context = self.velocity.condition(seen)
+        if torch.is_grad_enabled():  # activations of M samples would be most of a step's memory
+            fields = self.state_field(state)
+            raw = checkpoint(self.velocity, context, fields, time, use_reentrant=False)
+            velocity = self._shaped(raw, state)
+        else:
+            velocity = self._velocity(context)(state, time)
         return FlowTerms(velocity.flatten(2), self.flow.velocity(noise, target, time).flatten(2))
 
     def _velocity(self, context: VelocityContext) -> Callable[[Tensor, Tensor], Tensor]:
         def velocity(state: Tensor, time: Tensor) -> Tensor:
-            found = self.velocity(context, self.state_field(state), time)
-            if state.shape[-2:] == (2, 3):  # three horizontal vectors -> two rows
-                return found.unflatten(-1, (3, 2)).transpose(-1, -2)
-            return found
+            return self._shaped(self.velocity(context, self.state_field(state), time), state)
 
         return velocity
 
+    @staticmethod
+    def _shaped(found: Tensor, state: Tensor) -> Tensor:
+        """Three horizontal vectors as two rows, if that is what states are."""
+        if state.shape[-2:] == (2, 3):
+            return found.unflatten(-1, (3, 2)).transpose(-1, -2)
+        return found
+
     def _reader(self, features: TriPlane) -> Reader:
         return partial(self.encoder.at, features)
+
+
+def choose_some(mask: Tensor, count: int) -> Tensor:
+    """At most `count` random entries per row of a mask (B, Q): a mask of the same shape."""
+    rank = torch.rand(mask.shape, device=mask.device).masked_fill(~mask, -1).argsort(1).argsort(1)
+    return mask & (rank >= mask.shape[1] - count)
 
 
 def _pick(values: Tensor, index: Tensor) -> Tensor:

@@ -29,7 +29,8 @@ class GraspLoss(nn.Module):
             which keeps the polar decomposition away from its singular set.
         flow_weight: weight of the squared velocity error of models that draw rotations.
         confidence_weight: weight of their classification of (point, yaw) pairs.
-        num_samples: M, noised rotations per successful grasp point and step.
+        num_samples: M, noised rotations per chosen grasp point and step.
+        points_per_scene: successful grasp points per scene and step whose rotations are noised.
     """
 
     def __init__(
@@ -42,18 +43,22 @@ class GraspLoss(nn.Module):
         conditioning_weight: float = 0.01,
         flow_weight: float = 1.0,
         confidence_weight: float = 1.0,
-        num_samples: int = 32,
+        num_samples: int = 64,
+        points_per_scene: int = 16,
     ) -> None:
         super().__init__()
-        if num_samples < 1:
-            raise ValueError(f"num_samples is {num_samples}; draw at least one per grasp point")
+        if num_samples < 1 or points_per_scene < 1:
+            raise ValueError(
+                f"num_samples is {num_samples}, points_per_scene {points_per_scene}; a step needs "
+                "at least one of each"
+            )
         if not 0.0 <= smoothing < 1.0:
             raise ValueError(f"smoothing is {smoothing}; it must lie in [0, 1)")
         self.smoothing, self.positive_weight = smoothing, positive_weight
         self.rotation_weight, self.width_weight = rotation_weight, width_weight
         self.occupancy_weight, self.conditioning_weight = occupancy_weight, conditioning_weight
         self.flow_weight, self.confidence_weight = flow_weight, confidence_weight
-        self.num_samples = num_samples
+        self.num_samples, self.points_per_scene = num_samples, points_per_scene
 
     def forward(self, raw: GraspField, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Loss and its terms.

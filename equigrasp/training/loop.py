@@ -64,7 +64,9 @@ class TrainingStep(nn.Module):
         # rounding there costs accuracy of the rotation and hardly saves time.
         with torch.autocast(batch["tsdf"].device.type, enabled=False):
             features = type(features)(*(tensor.float() for tensor in features))
-            raw = self.model.training_field(features, batch, self.loss.num_samples)
+            raw = self.model.training_field(
+                features, batch, self.loss.num_samples, self.loss.points_per_scene
+            )
             return self.loss(raw, batch)
 
 
