@@ -50,24 +50,34 @@ class TrainResult:
 
 
 class TrainingStep(nn.Module):
-    """Model and loss as one module, so that Fabric sees a single forward pass per step."""
+    """Model and loss as one module, so that Fabric sees a single forward pass per step.
 
-    def __init__(self, model: nn.Module, loss: nn.Module) -> None:
+    Args:
+        model: a grasp model.
+        loss: see `GraspLoss`.
+        precision: "32-true", or "bf16-mixed" to encode scenes in bfloat16. The encoder is nearly
+            all of the arithmetic; heads, loss and query points stay in full precision, for rounding
+            there costs accuracy and hardly saves time (which is why Fabric's own mixed precision,
+            which rounds every input, is not used).
+    """
+
+    def __init__(self, model: nn.Module, loss: nn.Module, precision: str = "32-true") -> None:
         super().__init__()
         self.model = model
         self.loss = loss
+        self.mixed = precision == "bf16-mixed"
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Losses of a batch (keys of `data/dataset.py`, stacked); "loss" is their weighted sum."""
-        features = self.model.encode(batch["tsdf"])
-        # The encoder is nearly all of the arithmetic; heads and loss stay in full precision, for
-        # rounding there costs accuracy of the rotation and hardly saves time.
-        with torch.autocast(batch["tsdf"].device.type, enabled=False):
+        tsdf = batch["tsdf"]
+        with torch.autocast(tsdf.device.type, torch.bfloat16, enabled=self.mixed):
+            features = self.model.encode(tsdf)
+        if self.mixed:
             features = type(features)(*(tensor.float() for tensor in features))
-            raw = self.model.training_field(
-                features, batch, self.loss.num_samples, self.loss.points_per_scene
-            )
-            return self.loss(raw, batch)
+        raw = self.model.training_field(
+            features, batch, self.loss.num_samples, self.loss.points_per_scene
+        )
+        return self.loss(raw, batch)
 
 
 def train(
@@ -105,7 +115,9 @@ def train(
         len(train_data), settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size
     )
     run = start_run(build_model, settings, sampler, identity or {}, run_dir, fabric)
-    module, optimizer = fabric.setup(TrainingStep(run.model, loss), run.optimizer)
+    module, optimizer = fabric.setup(
+        TrainingStep(run.model, loss, settings.precision), run.optimizer
+    )
     validate_every = settings.validate_every or sampler.steps_per_epoch
     clock = _Clock(run.step, settings.max_minutes, fabric)
     batches = load_batches(train_data, sampler.from_step(run.step), workers=settings.workers)
@@ -183,7 +195,6 @@ def _launched(settings: TrainSettings) -> Fabric:
         accelerator=settings.accelerator,
         devices=settings.devices,
         num_nodes=settings.num_nodes,
-        precision=settings.precision,
     )
     fabric.launch()
     if fabric.device.type == "cpu":

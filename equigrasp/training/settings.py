@@ -11,6 +11,9 @@ RESUMABLE = frozenset(
 """Settings that may change when a run goes on; all others define the run."""
 
 
+PRECISIONS = ("32-true", "bf16-mixed")
+
+
 @dataclass(frozen=True)
 class TrainSettings:
     """Optimisation, cadence and hardware.
@@ -34,8 +37,8 @@ class TrainSettings:
         seed: initialisation, order and every draw of the data.
         workers: loader threads.
         threads: torch threads of the training process; None leaves torch's choice.
-        accelerator, devices, num_nodes, precision: handed to Lightning Fabric; precision is for
-            example "32-true" or "bf16-mixed".
+        accelerator, devices, num_nodes: handed to Lightning Fabric.
+        precision: "32-true", or "bf16-mixed" to encode scenes in bfloat16 (see `TrainingStep`).
         progress: progress bar on terminals.
     """
 
@@ -73,6 +76,10 @@ class TrainSettings:
         for name in ("batch_size", "checkpoint_every", "log_every", "learning_rate", "grad_clip"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}"
+            )
         if not 0 <= self.average_decay < 1:
             raise ValueError(f"average_decay is {self.average_decay}; it must lie in [0, 1)")
         if not 0 <= self.final_rate <= 1:

@@ -1,6 +1,7 @@
 """The loop: learns, resumes exactly, stops in time, refuses what is not its own."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -159,6 +160,32 @@ def test_every_trained_parameter_gets_a_gradient():
     assert all(torch.isfinite(value).all() for value in losses.values())
     missing = [n for n, p in step.named_parameters() if p.requires_grad and p.grad is None]
     assert missing == []
+
+
+def test_mixed_precision_rounds_the_encoder_and_nothing_else(tmp_path):
+    seen = []
+
+    class Watched(type(_BUILD())):
+        def training_field(self, features, batch, *options):
+            seen.append({tensor.dtype for tensor in (*features, *batch.values())})
+            return super().training_field(features, batch, *options)
+
+    def build():
+        model = _BUILD()
+        model.__class__ = Watched
+        handle = model.encoder.unet.register_forward_hook(
+            lambda module, args, out: seen.append(out[0].dtype)
+        )
+        assert handle
+        return model
+
+    settings = replace(_SETTINGS, precision="bf16-mixed", max_steps=1)
+    train(build, GraspLoss(), Scenes(4), Scenes(1), settings, tmp_path)
+    encoder, batch = seen[:2]
+    assert encoder == torch.bfloat16
+    assert batch == {torch.float32, torch.bool}
+    with pytest.raises(ValueError, match="precision"):
+        replace(_SETTINGS, precision="8-bit")
 
 
 def test_a_handful_of_scenes_is_learned(tmp_path):

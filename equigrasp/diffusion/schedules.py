@@ -1,0 +1,140 @@
+"""Noise schedules and samplers of denoising diffusion, through `diffusers`.
+
+Shapes are two-level: samples (B, M, ...), steps k (B, M). `diffusers` is imported on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from equigrasp.diffusion.batch import flatten_samples, unflatten_samples
+
+BETAS = {
+    "cosine": {"beta_schedule": "squaredcos_cap_v2"},
+    "linear": {"beta_schedule": "linear", "beta_start": 1e-4, "beta_end": 0.02},
+    "scaled_linear": {"beta_schedule": "scaled_linear", "beta_start": 1e-4, "beta_end": 0.02},
+    "zero_snr": {
+        "beta_schedule": "scaled_linear",
+        "beta_start": 1e-4,
+        "beta_end": 0.02,
+        "rescale_betas_zero_snr": True,
+    },
+}
+"""Schedules by name; "scaled_linear" is that of the published policies, which end at a signal of
+0.7 instead of none, "zero_snr" the same rescaled to end at none (arXiv 2305.08891)."""
+
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
+SAMPLERS = ("ddim", "ddpm")
+
+Denoiser = Callable[[Tensor, Tensor], Tensor]
+"""What is predicted at samples (B, M, ...) and steps k (B, M)."""
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """A schedule with its sampler.
+
+    Attributes:
+        schedule: name from `BETAS`.
+        steps: K, training steps.
+        prediction: what the network predicts: "epsilon", "v_prediction" or "sample".
+
+    Raises:
+        ValueError: unknown names; noise prediction under "zero_snr", where the last step holds no
+            trace of the sample.
+    """
+
+    schedule: str = "cosine"
+    steps: int = 100
+    prediction: str = "epsilon"
+
+    def __post_init__(self) -> None:
+        if self.schedule not in BETAS or self.prediction not in PREDICTIONS:
+            raise ValueError(
+                f"schedule={self.schedule!r}, prediction={self.prediction!r}; choose from "
+                f"{sorted(BETAS)} and {PREDICTIONS}"
+            )
+        if self.steps < 1:
+            raise ValueError(f"steps is {self.steps}; a diffusion has at least one")
+        if self.schedule == "zero_snr" and self.prediction == "epsilon":
+            raise ValueError(
+                "under zero_snr the noisiest sample is its noise, and predicting it says nothing; "
+                "use prediction='v_prediction' or 'sample'"
+            )
+
+    def alphas(self) -> Tensor:
+        """Share of signal power at every step, (K,)."""
+        return self._scheduler("ddim").alphas_cumprod
+
+    def add_noise(self, sample: Tensor, noise: Tensor, step: Tensor) -> Tensor:
+        """Samples (B, M, ...) mixed with noise of the same shape at steps k (B, M)."""
+        alpha = self._at(step, sample)
+        return alpha.sqrt() * sample + (1 - alpha).sqrt() * noise
+
+    def target(self, sample: Tensor, noise: Tensor, step: Tensor) -> Tensor:
+        """What the network is to predict there, by `prediction`."""
+        if self.prediction == "epsilon":
+            return noise
+        if self.prediction == "sample":
+            return sample
+        alpha = self._at(step, sample)
+        return alpha.sqrt() * noise - (1 - alpha).sqrt() * sample
+
+    def sample(
+        self,
+        denoiser: Denoiser,
+        start: Tensor,
+        steps: int = 10,
+        *,
+        sampler: str = "ddim",
+        generator: Generator | None = None,
+    ) -> Tensor:
+        """Denoise standard normal `start` (B, M, ...); deterministic with "ddim".
+
+        Args:
+            denoiser: the network.
+            start: noise.
+            steps: evaluations of the network, at most K.
+            sampler: "ddim" or "ddpm".
+            generator: source of the noise that "ddpm" adds.
+
+        Raises:
+            ValueError: unknown sampler, or more steps than the schedule has.
+        """
+        if sampler not in SAMPLERS:
+            raise ValueError(f"sampler is {sampler!r}; choose one of {', '.join(SAMPLERS)}")
+        if not 1 <= steps <= self.steps:
+            raise ValueError(f"steps is {steps}; the schedule has 1 to {self.steps}")
+        scheduler = self._scheduler(sampler)
+        scheduler.set_timesteps(steps, device=start.device)
+        x, conditions = start, start.shape[0]
+        for k in scheduler.timesteps:
+            step = torch.full(start.shape[:2], int(k), device=start.device)
+            moved = scheduler.step(
+                flatten_samples(denoiser(x, step)), k, flatten_samples(x), generator=generator
+            )
+            x = unflatten_samples(moved.prev_sample, conditions)
+        return x
+
+    def _at(self, step: Tensor, like: Tensor) -> Tensor:
+        alpha = self.alphas().to(like)[step.to(like.device)]
+        return alpha[(...,) + (None,) * (like.dim() - step.dim())]
+
+    def _scheduler(self, sampler: str) -> Any:
+        import diffusers
+
+        kind = diffusers.DDIMScheduler if sampler == "ddim" else diffusers.DDPMScheduler
+        return kind(
+            num_train_timesteps=self.steps,
+            prediction_type=self.prediction,
+            clip_sample=False,
+            # the last training step has to be among those sampled, or sampling starts from a noise
+            # level that was never the prior's
+            timestep_spacing="trailing",
+            **BETAS[self.schedule],
+        )
