@@ -1,0 +1,182 @@
+"""Two-level attention: equal to the published mask, isolated, and worth one encoding."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from equigrasp.diffusion.attention import TwoLevelAttention
+from equigrasp.diffusion.batch import flatten_samples, length_mask, repeat_conditions
+from equigrasp.diffusion.losses import two_level_loss
+from equigrasp.diffusion.modulation import AdaptiveLayerNorm, sinusoidal_embedding
+
+B, M, L, N, C = 3, 5, 2, 7, 8
+
+
+def seeded(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def layer(own_block=True):
+    torch.manual_seed(0)
+    return TwoLevelAttention(C, 2, own_block=own_block).double()
+
+
+def dense(attention, samples, conditions, mask):
+    """The paper's formulation: one sequence [samples, condition] and a binary mask (eq. 12-13)."""
+    b, m, length, c = samples.shape
+    n = conditions.shape[1]
+    tokens = torch.cat([samples.flatten(1, 2), conditions], 1)
+    own = torch.block_diag(*[torch.ones(length, length)] * m).bool()
+    allowed = torch.ones(b, m * length + n, m * length + n, dtype=torch.bool)
+    allowed[:, : m * length, : m * length] = own
+    allowed[:, m * length :, : m * length] = False
+    allowed[:, :, m * length :] &= mask.unsqueeze(1)
+    q, k, v = attention.project(tokens).unflatten(-1, (3, attention.heads, -1)).unbind(2)
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    logits = (q @ k.transpose(-1, -2)) / q.shape[-1] ** 0.5
+    weights = logits.masked_fill(~allowed.unsqueeze(1), -torch.inf).softmax(-1)
+    out = attention.leave((weights @ v).transpose(1, 2).flatten(2))
+    return out[:, : m * length].unflatten(1, (m, length)), out[:, m * length :]
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_equals_the_dense_masked_attention_of_the_paper(length):
+    attention = layer()
+    samples, conditions = seeded(B, M, length, C), seeded(B, N, C, seed=1)
+    mask = length_mask(torch.tensor([N, 4, 1]), N)
+    expected_samples, expected_conditions = dense(attention, samples, conditions, mask)
+    out, memory = attention.condition(conditions, mask)
+    torch.testing.assert_close(out[mask], expected_conditions[mask], rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        attention.samples(samples, memory, mask), expected_samples, rtol=0, atol=1e-12
+    )
+    single = copy.deepcopy(attention).float()
+    _, memory = single.condition(conditions.float(), mask)
+    torch.testing.assert_close(
+        single.samples(samples.float(), memory, mask).double(), expected_samples, rtol=0, atol=1e-6
+    )
+
+
+def test_without_the_own_block_a_sample_sees_the_condition_alone():
+    attention = layer(own_block=False)
+    samples, conditions = seeded(B, M, 2, C), seeded(B, N, C, seed=1)
+    _, memory = attention.condition(conditions)
+    both = attention.samples(samples, memory)
+    alone = attention.samples(samples[:, :, :1], memory)
+    torch.testing.assert_close(both[:, :, :1], alone)
+    assert not torch.allclose(layer().samples(samples, memory)[:, :, :1], alone)
+
+
+def test_nothing_to_attend_to_gives_finite_values_and_gradients():
+    attention = layer(own_block=False)
+    samples = seeded(B, M, L, C).requires_grad_()
+    mask = torch.zeros(B, N, dtype=torch.bool)
+    mask[0] = True
+    _, memory = attention.condition(seeded(B, N, C, seed=1), None)
+    out = attention.samples(samples, memory, mask)
+    out.sum().backward()
+    assert torch.isfinite(out).all()
+    assert torch.isfinite(samples.grad).all()
+
+
+class Denoiser(nn.Module):
+    """A condition encoder (once per condition) and a sample side (once per sample)."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(C, C), nn.GELU(), nn.Linear(C, C))
+        self.attention = TwoLevelAttention(C, 2)
+        self.norm = AdaptiveLayerNorm(16, C)
+        nn.init.normal_(self.norm.film.linear.weight, std=0.3)
+        self.leave = nn.Linear(C, 3)
+
+    def forward(self, samples, time, conditions, mask):
+        conditions, memory = self.attention.condition(self.encoder(conditions), mask)
+        h = samples + self.attention.samples(samples, memory, mask)
+        context = sinusoidal_embedding(time, 16)
+        return self.leave(self.norm(h, context)), conditions
+
+
+@pytest.fixture
+def denoiser():
+    torch.manual_seed(0)
+    return Denoiser().double()
+
+
+@pytest.fixture
+def inputs():
+    mask = length_mask(torch.tensor([N, 4, 1]), N)
+    time = torch.rand(B, M, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    return seeded(B, M, L, C), time, seeded(B, N, C, seed=1), mask
+
+
+def test_loss_and_gradients_equal_naive_replication(denoiser, inputs):
+    samples, time, conditions, mask = inputs
+    target = seeded(B, M, L, 3, seed=5)
+    loss = two_level_loss(denoiser(*inputs)[0], target)
+    loss.backward()
+    naive = copy.deepcopy(denoiser)
+    naive.zero_grad()
+    rows = [flatten_samples(repeat_conditions(x, M)) for x in (conditions, mask)]
+    alone = [flatten_samples(x).unsqueeze(1) for x in (samples, time, target)]
+    predicted, _ = naive(alone[0], alone[1], *rows)
+    replicated = two_level_loss(predicted, alone[2])
+    replicated.backward()
+    torch.testing.assert_close(loss, replicated, rtol=0, atol=1e-12)
+    for (name, a), b in zip(denoiser.named_parameters(), naive.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=0, atol=1e-11, msg=name)
+
+
+def test_a_condition_moves_its_own_samples_only(denoiser, inputs):
+    samples, time, conditions, mask = inputs
+    before, _ = denoiser(*inputs)
+    changed = conditions.clone()
+    changed[1, 0] += 1
+    after, _ = denoiser(samples, time, changed, mask)
+    assert torch.equal(after[[0, 2]], before[[0, 2]])
+    assert ((after[1] - before[1]).abs().amax((-1, -2)) > 1e-6).all()
+
+
+def test_a_sample_moves_itself_only_and_no_condition(denoiser, inputs):
+    samples, time, conditions, mask = inputs
+    before, seen = denoiser(*inputs)
+    changed = samples.clone()
+    changed[1, 3] += 1
+    after, still = denoiser(changed, time, conditions, mask)
+    assert torch.equal(seen, still)
+    moved = (after - before).abs().amax((-1, -2)) > 1e-12
+    expected = torch.zeros(B, M, dtype=torch.bool)
+    expected[1, 3] = True
+    assert torch.equal(moved, expected)
+
+
+def test_the_order_of_samples_does_not_matter(denoiser, inputs):
+    samples, time, conditions, mask = inputs
+    order = torch.randperm(M, generator=torch.Generator().manual_seed(0))
+    out, _ = denoiser(*inputs)
+    shuffled, _ = denoiser(samples[:, order], time[:, order], conditions, mask)
+    torch.testing.assert_close(shuffled, out[:, order])
+
+
+def test_ragged_conditions_and_samples_equal_each_one_alone(denoiser, inputs):
+    samples, time, conditions, mask = inputs
+    noisy = conditions.masked_fill(~mask.unsqueeze(-1), 1e3)  # padding may hold anything
+    whole, _ = denoiser(samples, time, noisy, mask)
+    lengths = mask.sum(1)
+    for i in range(B):
+        own = conditions[i : i + 1, : lengths[i]]
+        for j in (0, M - 1):
+            alone, _ = denoiser(
+                samples[i : i + 1, j : j + 1],
+                time[i : i + 1, j : j + 1],
+                own,
+                torch.ones(1, int(lengths[i]), dtype=torch.bool),
+            )
+            torch.testing.assert_close(alone[0, 0], whole[i, j], rtol=0, atol=1e-12)
+
+
+def test_heads_must_divide_the_channels():
+    with pytest.raises(ValueError, match="7 channels"):
+        TwoLevelAttention(7, 2)
