@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent / "weights_data"
 """Folder of the weights that come with the package."""
 
+PUBLISHED_SUFFIXES = (".pt", ".pth")
+"""File names of published checkpoints."""
+
 _BASIS = "basis:"
 FORMAT = 1
 
@@ -52,7 +55,8 @@ def save_model(
     prefix = Path(path_prefix)
     prefix.parent.mkdir(parents=True, exist_ok=True)
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    tensors |= {_BASIS + k: v.contiguous() for k, v in model.bank.tensors().items()}
+    bank = getattr(model, "bank", None)  # models without symmetry have no kernel bases
+    tensors |= {_BASIS + k: v.contiguous() for k, v in (bank.tensors() if bank else {}).items()}
     target, note = _paths(prefix)
     save_file(tensors, target.with_name(target.name + ".tmp"))
     text = json.dumps({**(card or {}), "format": FORMAT, "config": model.config}, indent=2)
@@ -68,8 +72,9 @@ def load_model(
     """Load a shipped model by name or any saved model by path.
 
     Args:
-        name_or_path: shipped name, path of the .safetensors file (extension optional), or a
-            checkpoint folder holding `model.safetensors` and `model.json`.
+        name_or_path: shipped name, path of the .safetensors file (extension optional), a
+            checkpoint folder holding `model.safetensors` and `model.json`, or a published GIGA
+            checkpoint (.pt, .pth; see `equigrasp.models.giga_checkpoint`).
         device: torch device.
         frozen: plain-torch copy for inference (default), otherwise the trainable model.
 
@@ -88,6 +93,12 @@ def load_model(
     from equigrasp.nn.freeze import freeze
     from equigrasp.nn.steerable import BasisBank
 
+    if Path(name_or_path).suffix in PUBLISHED_SUFFIXES:
+        from equigrasp.models.giga_checkpoint import load_published_giga
+
+        published = load_published_giga(name_or_path)
+        published.card = {"config": published.config, "source": Path(name_or_path).name}
+        return (freeze(published) if frozen else published).to(torch.device(device))
     target, note = find_weights(name_or_path)
     card = _read_card(note)
     try:
@@ -96,7 +107,9 @@ def load_model(
         raise ValueError(f"{target} is torn or no safetensors file: {error}") from error
     bases = {k[len(_BASIS) :]: v for k, v in tensors.items() if k.startswith(_BASIS)}
     options = {k: v for k, v in card["config"].items() if k != "name"}
-    model = build_model(card["config"]["name"], **options, bank=BasisBank(bases))
+    if bases:
+        options["bank"] = BasisBank(bases)
+    model = build_model(card["config"]["name"], **options)
     try:
         model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith(_BASIS)})
     except RuntimeError as error:

@@ -40,10 +40,13 @@ def fingerprint(model: str) -> str:
     """
     if model in BASELINES:
         return code_digest()
-    from equigrasp.weights import find_weights
+    from equigrasp.weights import PUBLISHED_SUFFIXES, find_weights
 
-    tensors, card = find_weights(model)
-    name = json.loads(card.read_text())["config"]["name"]
+    if Path(model).suffix in PUBLISHED_SUFFIXES:
+        tensors, name = Path(model), "giga"
+    else:
+        tensors, card = find_weights(model)
+        name = json.loads(card.read_text())["config"]["name"]
     source = Path(equigrasp.__file__).parent / "models" / f"{name}.py"
     return f"{code_digest()}-{_digest([source, tensors])}"
 

@@ -1,0 +1,96 @@
+"""VGN: a volume of grasps from a volume of distances; not equivariant.
+
+After Breyer et al., "Volumetric Grasping Network" (CoRL 2020). The network predicts one grasp per
+voxel; between the voxels' centres its outputs are interpolated linearly, so that it answers queries
+like the other models.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from equigrasp.constants import FINGER_DEPTH, WORKSPACE_SIZE
+from equigrasp.geometry.rotations import quaternion_to_matrix
+from equigrasp.models.base import GraspField, GraspModel, check_points
+
+CHANNELS = {"quality": slice(0, 1), "rotation": slice(1, 5), "width": slice(5, 6)}
+
+
+class Volume(NamedTuple):
+    """Logit of quality, quaternion (xyzw) and width in voxels: (B, 6, N, N, N)."""
+
+    grasps: Tensor
+
+
+class VGN(GraspModel):
+    """3-D convolutional encoder (three halvings) and decoder.
+
+    Args:
+        resolution: voxels per side, divisible by 8.
+        encoding: TSDF encoding; "published" is what it was made with.
+        query_setback: metres from the tip back to the query point; 0.05 is the finger root, where
+            VGN places a grasp.
+        filters: channels of the encoder; the decoder has them in reverse.
+    """
+
+    name: ClassVar[str] = "vgn"
+    outputs: ClassVar[tuple[str, ...]] = ("quality", "rotation", "width")
+
+    def __init__(
+        self,
+        resolution: int = 40,
+        encoding: str = "published",
+        query_setback: float = FINGER_DEPTH,
+        filters: tuple[int, int, int] = (16, 32, 64),
+    ) -> None:
+        if resolution % 8:
+            raise ValueError(
+                f"resolution {resolution} cannot be halved three times; use a multiple of 8"
+            )
+        common = {"resolution": resolution, "encoding": encoding, "query_setback": query_setback}
+        super().__init__(**common, config={**common, "filters": list(filters)})
+        first, second, third = filters
+        self.encoder = nn.ModuleList(
+            nn.Conv3d(source, target, kernel, stride=2, padding=kernel // 2)
+            for source, target, kernel in ((1, first, 5), (first, second, 3), (second, third, 3))
+        )
+        self.decoder = nn.ModuleList(
+            nn.Conv3d(source, target, kernel, padding=kernel // 2)
+            for source, target, kernel in (
+                (third, third, 3),
+                (third, second, 3),
+                (second, first, 5),
+            )
+        )
+        self.head = nn.Conv3d(first, 6, 5, padding=2)
+
+    def encode(self, tsdf: Tensor) -> Volume:
+        """Grasps of scenes (B, N, N, N)."""
+        self.check_tsdf(tsdf)
+        x = tsdf.unsqueeze(1)
+        for layer in self.encoder:
+            x = F.relu(layer(x))
+        for layer in self.decoder:
+            x = F.interpolate(F.relu(layer(x)), scale_factor=2)
+        return Volume(self.head(x))
+
+    def query_raw(
+        self,
+        features: Volume,
+        points: Tensor,
+        outputs: tuple[str, ...] = ("quality", "rotation", "width"),
+    ) -> GraspField:
+        """Logits, rows of unit quaternions (B, Q, 2, 3) and width at (B, Q, 3)."""
+        check_points(points, outputs, self.outputs)
+        grid = 2 * points.flip(-1)[:, :, None, None].to(features.grasps.dtype)
+        values = F.grid_sample(features.grasps, grid, padding_mode="border", align_corners=False)
+        at = values.flatten(2).transpose(1, 2)
+        raw = {name: at[..., CHANNELS[name]] for name in outputs}
+        if "rotation" in raw:
+            raw["rotation"] = quaternion_to_matrix(raw["rotation"])[..., :2, :]
+        if "width" in raw:
+            raw["width"] = WORKSPACE_SIZE / self.resolution * raw["width"]
+        return GraspField(**{k: v if k == "rotation" else v.squeeze(-1) for k, v in raw.items()})

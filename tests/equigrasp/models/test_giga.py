@@ -1,0 +1,135 @@
+"""GIGA: the published network in size, registration and names; not equivariant."""
+
+import pytest
+import torch
+from scipy.ndimage import map_coordinates
+
+from equigrasp import build_model, load_model
+from equigrasp.models.giga_checkpoint import load_published_giga
+from equigrasp.models.losses import GraspLoss
+from equigrasp.nn.plain import Planes, PlaneUNet, read_planes
+from equigrasp.testing import equivariance_error, synthetic_tsdf
+from equigrasp.weights import save_model
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return build_model("giga")
+
+
+def test_size_is_the_published_one(model):
+    assert sum(p.numel() for p in model.encoder.unet.parameters()) == 475_904
+    assert sum(p.numel() for p in model.parameters()) == 581_863  # published as 0.60 M
+
+
+def test_reading_agrees_with_scipy():
+    """Pixel i of a plane, stored (second, first), stands at i / (N - 1) of the cube."""
+    generator = torch.Generator().manual_seed(0)
+    planes = Planes(*(torch.rand(1, 2, 40, 40, generator=generator) for _ in range(3)))
+    points = torch.rand(1, 50, 3, generator=generator) - 0.5
+    found = read_planes(planes, points)[0]
+    pixel = ((points[0] / (1 + 1e-5) + 0.5) * 39).numpy()
+    axes = [(0, 2), (0, 1), (1, 2)]
+    for index, (plane, (first, second)) in enumerate(zip(planes, axes, strict=True)):
+        for channel in range(2):
+            where = [pixel[:, second], pixel[:, first]]
+            expected = map_coordinates(plane[0, channel].numpy(), where, order=1, mode="nearest")
+            actual = found[:, 2 * index + channel]
+            torch.testing.assert_close(actual, torch.from_numpy(expected), rtol=0, atol=1e-5)
+
+
+def test_planes_are_means_over_the_missing_axis(model):
+    model.encoder.unet = torch.nn.Identity()
+    tsdf = torch.rand(1, 40, 40, 40)
+    volume = torch.relu(model.encoder.conv_in(tsdf[None].transpose(0, 1)))[0]
+    planes = model.encode(tsdf)
+    torch.testing.assert_close(planes.xz[0, :, 7, 3], volume[:, 3, :, 7].mean(1))
+    torch.testing.assert_close(planes.xy[0, :, 7, 3], volume[:, 3, 7].mean(1))
+    torch.testing.assert_close(planes.yz[0, :, 7, 3], volume[:, :, 3, 7].mean(1))
+
+
+def test_unet_joins_levels_of_equal_size():
+    unet = PlaneUNet(8, 3)
+    assert unet(torch.rand(1, 8, 24, 24)).shape == (1, 8, 24, 24)
+    assert [block.conv1.in_channels for block in unet.up_convs] == [32, 16]
+
+
+def test_a_step_reaches_every_parameter(model):
+    batch = {
+        "label": torch.tensor([[1.0, 0.0]]),
+        "mask": torch.ones(1, 2, dtype=torch.bool),
+        "rotations": torch.eye(3).expand(1, 2, 5, 3, 3),
+        "yaw_success": torch.tensor([[[True] * 5, [False] * 5]]),
+        "widths": torch.full((1, 2, 5), 0.05),
+        "points": torch.rand(1, 2, 3) - 0.5,
+        "occ_points": torch.rand(1, 4, 3) - 0.5,
+        "occ": torch.tensor([[1.0, 0.0, 1.0, 0.0]]),
+    }
+    raw = model.training_field(model.encode(synthetic_tsdf(40, 1)), batch, 1, 1)
+    GraspLoss()(raw, batch)["loss"].backward()
+    assert not [name for name, p in model.named_parameters() if p.grad is None]
+
+
+def test_it_is_not_equivariant(model):
+    errors = equivariance_error(model)
+    for output in ("quality", "rotation", "occupancy"):
+        assert min(errors[output].values()) > 1e-3, errors
+
+
+def test_weights_round_trip(model, tmp_path):
+    save_model(model, tmp_path / "mine")
+    loaded = load_model(tmp_path / "mine")
+    tsdf, points = synthetic_tsdf(40, 1), torch.rand(1, 9, 3) - 0.5
+    with torch.no_grad():
+        for a, b in zip(model(tsdf, points)[:3], loaded(tsdf, points)[:3], strict=True):
+            torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_published_checkpoints_are_loaded(model, tmp_path, prefix):
+    """A state dict under the published names, as GIGA's training script saves it."""
+    names = {
+        "encoder.conv_in.weight": (32, 1, 3, 3, 3),
+        "encoder.unet.down_convs.2.conv2.weight": (128, 128, 3, 3),
+        "encoder.unet.up_convs.0.upconv.weight": (128, 64, 2, 2),
+        "encoder.unet.conv_final.bias": (32,),
+        "decoder_qual.fc_c.4.weight": (32, 96),
+        "decoder_rot.fc_out.weight": (4, 32),
+        "decoder_width.blocks.0.fc_1.bias": (32,),
+        "decoder_tsdf.fc_p.weight": (32, 3),
+    }
+    state = {prefix + key: value for key, value in model.state_dict().items()}
+    for name, shape in names.items():
+        assert tuple(state[prefix + name].shape) == shape
+    path = tmp_path / "vgn_giga_packed_best.pt"
+    torch.save(state, path)  # noqa: TID251
+    loaded = load_model(path)
+    for a, b in zip(model.state_dict().values(), loaded.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    assert not any(p.requires_grad for p in loaded.parameters())
+
+
+def test_other_checkpoints_are_refused_by_name(model, tmp_path):
+    path = tmp_path / "other.pt"
+    state = model.state_dict()
+    state["decoder_rot.fc_out.weight"] = torch.zeros(6, 32)
+    state["encoder.unet.offsets.weight"] = state.pop("encoder.conv_in.bias")
+    torch.save(state, path)  # noqa: TID251
+    with pytest.raises(ValueError, match="encoder.conv_in.bias") as error:
+        load_published_giga(path)
+    assert "encoder.unet.offsets.weight" in str(error.value)
+    assert "(6, 32) instead of (4, 32)" in str(error.value)
+    torch.save([1, 2], path)  # noqa: TID251
+    with pytest.raises(ValueError, match="no state dict"):
+        load_published_giga(path)
+    torch.save(model, path)  # noqa: TID251, a pickled module could run code
+    with pytest.raises(ValueError, match="state dict of the network"):
+        load_published_giga(path)
+    with pytest.raises(FileNotFoundError):
+        load_published_giga(tmp_path / "none.pt")
+
+
+def test_resolutions_that_cannot_be_halved_are_refused():
+    with pytest.raises(ValueError, match="multiple of 4"):
+        build_model("giga", resolution=42)

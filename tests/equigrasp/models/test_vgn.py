@@ -1,0 +1,78 @@
+"""VGN: volumes of grasps, read between voxel centres; not equivariant."""
+
+import pytest
+import torch
+from scipy.ndimage import map_coordinates
+
+from equigrasp import build_model, load_model
+from equigrasp.detection import query_lattice
+from equigrasp.models.losses import GraspLoss
+from equigrasp.models.vgn import Volume
+from equigrasp.planner import GraspPlanner
+from equigrasp.testing import equivariance_error, synthetic_tsdf
+from equigrasp.weights import save_model
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return build_model("vgn")
+
+
+def test_at_voxel_centres_the_answer_is_the_voxels(model):
+    features = model.encode(synthetic_tsdf(40, 1))
+    points = query_lattice(40).view(1, -1, 3)
+    raw = model.query_raw(features, points)
+    volume = features.grasps[0].flatten(1)
+    torch.testing.assert_close(raw.quality[0], volume[0], rtol=0, atol=1e-5)
+    torch.testing.assert_close(raw.width[0], volume[5] * 0.3 / 40, rtol=0, atol=1e-6)
+
+
+def test_between_centres_it_agrees_with_scipy(model):
+    generator = torch.Generator().manual_seed(0)
+    features = Volume(torch.rand(1, 6, 40, 40, 40, generator=generator))
+    points = torch.rand(1, 60, 3, generator=generator) - 0.5
+    pixel = ((points[0] + 0.5) * 40 - 0.5).T.numpy()
+    expected = map_coordinates(features.grasps[0, 0].numpy(), pixel, order=1, mode="nearest")
+    actual = model.query_raw(features, points, ("quality",)).quality[0]
+    torch.testing.assert_close(actual, torch.from_numpy(expected), rtol=0, atol=1e-5)
+
+
+def test_it_predicts_no_occupancy_and_trains_without(model):
+    features = model.encode(synthetic_tsdf(40, 1))
+    points = torch.rand(1, 4, 3) - 0.5
+    with pytest.raises(ValueError, match="occupancy"):
+        model.query(features, points, ("occupancy",))
+    batch = {
+        "label": torch.tensor([[1.0, 0.0, 1.0, 0.0]]),
+        "mask": torch.ones(1, 4, dtype=torch.bool),
+        "rotations": torch.eye(3).expand(1, 4, 5, 3, 3),
+        "yaw_success": torch.tensor([[[True] * 5, [False] * 5] * 2]),
+        "widths": torch.full((1, 4, 5), 0.05),
+        "points": points,
+        "occ_points": points,
+        "occ": torch.zeros(1, 4),
+    }
+    losses = GraspLoss()(model.training_field(features, batch, 1, 1), batch)
+    losses["loss"].backward()
+    assert "occupancy" not in losses
+    assert not [name for name, p in model.named_parameters() if p.grad is None]
+
+
+def test_it_is_not_equivariant(model):
+    errors = equivariance_error(model)
+    assert set(errors) == {"quality", "rotation", "width"}
+    for output in ("quality", "rotation"):
+        assert min(errors[output].values()) > 1e-3, errors
+
+
+def test_weights_round_trip_and_planning(model, tmp_path):
+    save_model(model, tmp_path / "mine")
+    planner = GraspPlanner(load_model(tmp_path / "mine"))
+    result = planner.plan_tsdf(synthetic_tsdf(40, 1)[0])
+    assert result.reason in {"ok", "forced", "no_grasp"}
+
+
+def test_resolutions_that_cannot_be_halved_are_refused():
+    with pytest.raises(ValueError, match="multiple of 8"):
+        build_model("vgn", resolution=60)
