@@ -14,28 +14,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equigrasp.geometry.turns import turn_grid, turn_matrix, turn_points
 from equigrasp.models.base import OUTPUTS
+
+__all__ = [
+    "CONTRACT",
+    "assert_equivariant",
+    "equivariance_error",
+    "synthetic_tsdf",
+    "turn_grid",
+    "turn_matrix",
+    "turn_points",
+]
 
 CONTRACT = {torch.float32: 1e-4, torch.float64: 1e-9}
 """Largest error of an exact model by precision."""
 
 _DRAWS = 2  # rotations per point of a model that draws them; the noise is turned with the scene
-
-
-def turn_grid(tsdf: Tensor, turns: int = 1) -> Tensor:
-    """Turn volumes (..., N, N, N) by `turns` times +90 degrees about z: exact on voxel centres."""
-    return torch.rot90(tsdf, turns, (-3, -2))
-
-
-def turn_matrix(turns: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Rotation (3, 3) by `turns` times +90 degrees about z, with exact zeros and ones."""
-    quarter = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], dtype=dtype)
-    return torch.linalg.matrix_power(quarter, turns % 4)
-
-
-def turn_points(points: Tensor, turns: int = 1) -> Tensor:
-    """Turn normalised points (..., 3) about the workspace's vertical axis."""
-    return points @ turn_matrix(turns, points.dtype).to(points.device).T
 
 
 @torch.no_grad()
@@ -87,7 +82,7 @@ def equivariance_error(
     for turns in (1, 2, 3):
         turn = turn_matrix(turns, dtype).to(device)
         if noise is not None:
-            draw = {"noise": turn[: noise.shape[-2], : noise.shape[-2]] @ noise}
+            draw = {"noise": model.turn_noise(noise, turns)}
         turned = model.query(
             model.encode(turn_grid(tsdf, turns)), turn_points(points, turns), outputs, **draw
         )

@@ -55,9 +55,8 @@ class GraspModel(nn.Module):
     outputs: ClassVar[tuple[str, ...]] = OUTPUTS
     """What `query` can be asked for."""
     draws: ClassVar[bool] = False
-    """Whether rotations are drawn; `query_raw` then takes `num_samples`, `generator` and `noise`,
-    and `prior(shape, generator)` gives such noise (*shape, 2 or 3, 3), which a turn of the scene
-    multiplies from the left."""
+    """Whether rotations are drawn, see `equigrasp.models.drawing`; `query_raw` then takes
+    `num_samples`, `generator` and `noise`."""
 
     def __init__(
         self, resolution: int, encoding: str, query_setback: float, config: dict[str, Any]

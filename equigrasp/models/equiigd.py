@@ -9,7 +9,7 @@ point run through a narrow network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
@@ -20,7 +20,8 @@ from torch.utils.checkpoint import checkpoint
 from equigrasp.constants import FINGER_DEPTH, MAX_WIDTH
 from equigrasp.diffusion.flows import FLOWS, integrate
 from equigrasp.diffusion.times import sample_times
-from equigrasp.models.base import OUTPUTS, FlowTerms, GraspField, GraspModel, check_points
+from equigrasp.models.base import FlowTerms
+from equigrasp.models.drawing import DrawingModel
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.hand_points import HandPoints
 from equigrasp.nn.heads import Head
@@ -41,11 +42,8 @@ STATES = {
 """Per flow: how a state becomes a field, that field's type, and the velocity's type."""
 
 
-class EquiIGD(GraspModel):
+class EquiIGD(DrawingModel):
     """Scene encoder, deformable attention, rotation flow, and a judge of (point, rotation).
-
-    `query` returns, of `num_samples` drawn rotations per point, the most confident one with its
-    width and confidence; the score of a grasp is sqrt(quality * confidence).
 
     Args:
         resolution, encoding, query_setback, fields, depth, side_features, deform, norm: as for
@@ -61,8 +59,6 @@ class EquiIGD(GraspModel):
     """
 
     name: ClassVar[str] = "equiigd"
-    outputs: ClassVar[tuple[str, ...]] = (*OUTPUTS, "confidence")
-    draws: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -128,43 +124,21 @@ class EquiIGD(GraspModel):
         self.check_tsdf(tsdf)
         return self.encoder(tsdf)
 
-    def query_raw(
-        self,
-        features: TriPlane,
-        points: Tensor,
-        outputs: tuple[str, ...] = ("quality", "rotation", "width"),
-        *,
-        num_samples: int = 1,
-        generator: Generator | None = None,
-        noise: Tensor | None = None,
-    ) -> GraspField:
-        """Logits, rotation rows (B, Q, 2, 3) and unclamped width of the best draw at (B, Q, 3).
+    def reader(self, features: TriPlane) -> Reader:
+        """Features of scenes at points."""
+        return partial(self.encoder.at, features)
 
-        `noise` (B, Q, S, ...) replaces the draw from the prior: states of the flow.
-        """
-        check_points(points, outputs, self.outputs)
-        read = self._reader(features)
-        raw: dict[str, Tensor] = {}
-        if "occupancy" in outputs:
-            raw["occupancy"] = self.occupancy(read(points)).squeeze(-1)
-        if set(outputs) == {"occupancy"}:
-            return GraspField(**raw)
-        seen = self.attention(read, points)
-        if "quality" in outputs:
-            raw["quality"] = self.quality(seen).squeeze(-1)
-        if {"rotation", "width", "confidence"} & set(outputs):
-            if noise is None:
-                noise = self.prior((*points.shape[:2], num_samples), generator).to(points)
-            rotations = self.draw(seen, noise)
-            confidence, width = self.judgement(read, seen, points, rotations)
-            best = confidence.argmax(-1, keepdim=True)
-            drawn = {
-                "rotation": _pick(rotations[..., :2, :], best),
-                "width": _pick(width, best),
-                "confidence": _pick(confidence, best),
-            }
-            raw |= {name: value for name, value in drawn.items() if name in outputs}
-        return GraspField(**raw)
+    def attend(self, read: Reader, points: Tensor) -> Tensor:
+        """Regular fields (B, Q, C) of the deformable attention."""
+        return self.attention(read, points)
+
+    def quality_at(self, points: Tensor, seen: Tensor) -> Tensor:
+        """Logits (B, Q); no coordinates enter but through the features."""
+        return self.quality(seen).squeeze(-1)
+
+    def occupancy_at(self, points: Tensor, here: Tensor) -> Tensor:
+        """Logits (B, Q)."""
+        return self.occupancy(here).squeeze(-1)
 
     def prior(self, shape: tuple[int, ...], generator: Generator | None = None) -> Tensor:
         """States to draw from: rotations (*shape, 3, 3), or rows (*shape, 2, 3) if "euclidean"."""
@@ -187,50 +161,11 @@ class EquiIGD(GraspModel):
         # a unit step of the width is a quarter of the full opening, as in EquiGIGA
         return found[..., 0], MAX_WIDTH * (0.5 + 0.25 * found[..., 1])
 
-    def training_field(
-        self,
-        features: TriPlane,
-        batch: Mapping[str, Tensor],
-        num_samples: int,
-        points_per_scene: int,
-    ) -> GraspField:
-        """Quality, occupancy, judgement of every labelled yaw, velocities at noised rotations."""
-        read, points = self._reader(features), batch["points"]
-        seen = self.attention(read, points)
-        confidence, width = self.judgement(read, seen, points, batch["rotations"].to(points))
-        success = batch["yaw_success"].bool() & batch["mask"].bool().unsqueeze(-1)
-        chosen = choose_some(success.any(-1), points_per_scene)
-        return GraspField(
-            quality=self.quality(seen).squeeze(-1),
-            width=width,
-            occupancy=self.occupancy(read(batch["occ_points"])).squeeze(-1),
-            confidence=confidence,
-            flow=self._flow_terms(
-                seen[chosen], batch["rotations"].to(points)[chosen], success[chosen], num_samples
-            ),
-        )
-
-    def _flow_terms(
-        self, seen: Tensor, rotations: Tensor, success: Tensor, num_samples: int
-    ) -> FlowTerms:
-        """Velocities of M noised rotations at P grasp points.
-
-        Args:
-            seen: (P, C) features of the points.
-            rotations: (P, Y, 3, 3) of the yaws.
-            success: (P, Y) bool; a target is one of the successful yaws, drawn per sample.
-            num_samples: M.
-        """
-        count = len(seen)
-        noise = self.flow.prior((count, num_samples)).to(seen)
-        chosen = (
-            torch.multinomial(success.float(), num_samples, replacement=True)
-            if count
-            else (torch.zeros(0, num_samples, dtype=torch.long, device=seen.device))
-        )
-        goal = rotations.gather(1, chosen[..., None, None].expand(-1, -1, 3, 3))
+    def flow_terms(self, seen: Tensor, goal: Tensor) -> FlowTerms:
+        """Velocities on the way from noise to rotations (P, M, 3, 3)."""
+        noise = self.flow.prior(goal.shape[:2]).to(seen)
         target = self.flow.pair(noise, goal)
-        time = sample_times((count, num_samples), "stratified").to(seen)
+        time = sample_times(goal.shape[:2], "stratified").to(seen)
         state = self.flow.interpolate(noise, target, time)
         context = self.velocity.condition(seen)
         if torch.is_grad_enabled():  # activations of M samples would be most of a step's memory
@@ -253,18 +188,3 @@ class EquiIGD(GraspModel):
         if state.shape[-2:] == (2, 3):
             return found.unflatten(-1, (3, 2)).transpose(-1, -2)
         return found
-
-    def _reader(self, features: TriPlane) -> Reader:
-        return partial(self.encoder.at, features)
-
-
-def choose_some(mask: Tensor, count: int) -> Tensor:
-    """At most `count` random entries per row of a mask (B, Q): a mask of the same shape."""
-    rank = torch.rand(mask.shape, device=mask.device).masked_fill(~mask, -1).argsort(1).argsort(1)
-    return mask & (rank >= mask.shape[1] - count)
-
-
-def _pick(values: Tensor, index: Tensor) -> Tensor:
-    """Entry `index` (B, Q, 1) of values (B, Q, S, ...)."""
-    spread = index[(...,) + (None,) * (values.dim() - 3)]
-    return values.gather(2, spread.expand(*index.shape, *values.shape[3:])).squeeze(2)

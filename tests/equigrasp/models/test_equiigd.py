@@ -106,7 +106,7 @@ def test_judgement_ignores_the_half_turn_of_the_jaw():
     model = make().double()
     data = batch(model)
     points, rotations = data["points"].double(), data["rotations"].double()
-    read = model._reader(model.encode(data["tsdf"].double()))
+    read = model.reader(model.encode(data["tsdf"].double()))
     half = torch.diag(torch.tensor([-1.0, -1.0, 1.0], dtype=torch.float64))
     seen = model.attention(read, points)
     first = model.judgement(read, seen, points, rotations)

@@ -1,0 +1,158 @@
+"""What models share that draw rotations and judge each draw: EquiIGD and IGD.
+
+Three levels in a batch: a scene is encoded once; each of its query points is read once; each point
+gets several rotations. Subclasses say how a point is read, how noise becomes a rotation, and how a
+(point, rotation) is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from equigrasp.geometry.turns import turn_matrix
+from equigrasp.models.base import OUTPUTS, FlowTerms, GraspField, GraspModel, check_points
+from equigrasp.nn.point_attention import Reader
+
+
+class DrawingModel(GraspModel):
+    """Base of models that draw rotations.
+
+    `query` returns, of `num_samples` drawn rotations per point, the most confident one with its
+    width and confidence; the score of a grasp is sqrt(quality * confidence), as published.
+    """
+
+    outputs: ClassVar[tuple[str, ...]] = (*OUTPUTS, "confidence")
+    draws: ClassVar[bool] = True
+
+    def reader(self, features: NamedTuple) -> Reader:
+        """Features of scenes at points."""
+        raise NotImplementedError
+
+    def attend(self, read: Reader, points: Tensor) -> Tensor:
+        """What a point knows of its surroundings, (B, Q, C), from which all else is told."""
+        raise NotImplementedError
+
+    def quality_at(self, points: Tensor, seen: Tensor) -> Tensor:
+        """Logits (B, Q) from attended features."""
+        raise NotImplementedError
+
+    def occupancy_at(self, points: Tensor, here: Tensor) -> Tensor:
+        """Logits (B, Q) from features read at the points."""
+        raise NotImplementedError
+
+    def prior(self, shape: tuple[int, ...], generator: Generator | None = None) -> Tensor:
+        """Noise (*shape, ...) to draw rotations from."""
+        raise NotImplementedError
+
+    def turn_noise(self, noise: Tensor, turns: int) -> Tensor:
+        """Noise that goes with a scene turned by `turns` quarter turns; states are rows of a
+        rotation unless a model says otherwise."""
+        rows = noise.shape[-2]
+        return turn_matrix(turns, noise.dtype).to(noise.device)[:rows, :rows] @ noise
+
+    def draw(self, seen: Tensor, noise: Tensor) -> Tensor:
+        """Rotations (B, Q, S, 3, 3) from noise (B, Q, S, ...)."""
+        raise NotImplementedError
+
+    def judgement(
+        self, read: Reader, seen: Tensor, points: Tensor, rotations: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logit of success and width in metres, (B, Q, S) each, of rotations (B, Q, S, 3, 3)."""
+        raise NotImplementedError
+
+    def flow_terms(self, seen: Tensor, goal: Tensor) -> FlowTerms:
+        """Predicted and true targets at noised rotations.
+
+        Args:
+            seen: (P, C) features of grasp points.
+            goal: (P, M, 3, 3), a successful rotation for every sample.
+        """
+        raise NotImplementedError
+
+    def query_raw(
+        self,
+        features: NamedTuple,
+        points: Tensor,
+        outputs: tuple[str, ...] = ("quality", "rotation", "width"),
+        *,
+        num_samples: int = 1,
+        generator: Generator | None = None,
+        noise: Tensor | None = None,
+    ) -> GraspField:
+        """Logits, rotation rows (B, Q, 2, 3) and unclamped width of the best draw at (B, Q, 3).
+
+        `noise` (B, Q, S, ...) takes the place of a draw from the prior.
+        """
+        check_points(points, outputs, self.outputs)
+        read = self.reader(features)
+        raw: dict[str, Tensor] = {}
+        if "occupancy" in outputs:
+            raw["occupancy"] = self.occupancy_at(points, read(points))
+        if set(outputs) == {"occupancy"}:
+            return GraspField(**raw)
+        seen = self.attend(read, points)
+        if "quality" in outputs:
+            raw["quality"] = self.quality_at(points, seen)
+        if {"rotation", "width", "confidence"} & set(outputs):
+            if noise is None:
+                noise = self.prior((*points.shape[:2], num_samples), generator).to(points)
+            rotations = self.draw(seen, noise)
+            confidence, width = self.judgement(read, seen, points, rotations)
+            best = confidence.argmax(-1, keepdim=True)
+            drawn = {
+                "rotation": _pick(rotations[..., :2, :], best),
+                "width": _pick(width, best),
+                "confidence": _pick(confidence, best),
+            }
+            raw |= {name: value for name, value in drawn.items() if name in outputs}
+        return GraspField(**raw)
+
+    def training_field(
+        self,
+        features: NamedTuple,
+        batch: Mapping[str, Tensor],
+        num_samples: int,
+        points_per_scene: int,
+    ) -> GraspField:
+        """Quality, occupancy, judgement of every labelled yaw, and noised rotations.
+
+        The labelled yaws that failed are the judge's negatives.
+        """
+        read, points = self.reader(features), batch["points"]
+        rotations = batch["rotations"].to(points)
+        seen = self.attend(read, points)
+        confidence, width = self.judgement(read, seen, points, rotations)
+        success = batch["yaw_success"].bool() & batch["mask"].bool().unsqueeze(-1)
+        chosen = choose_some(success.any(-1), points_per_scene)
+        goal = choose_goals(rotations[chosen], success[chosen], num_samples)
+        return GraspField(
+            quality=self.quality_at(points, seen),
+            width=width,
+            occupancy=self.occupancy_at(batch["occ_points"], read(batch["occ_points"])),
+            confidence=confidence,
+            flow=self.flow_terms(seen[chosen], goal),
+        )
+
+
+def choose_some(mask: Tensor, count: int) -> Tensor:
+    """At most `count` random entries per row of a mask (B, Q): a mask of the same shape."""
+    rank = torch.rand(mask.shape, device=mask.device).masked_fill(~mask, -1).argsort(1).argsort(1)
+    return mask & (rank >= mask.shape[1] - count)
+
+
+def choose_goals(rotations: Tensor, success: Tensor, count: int) -> Tensor:
+    """Random successful yaws (P, count, 3, 3) of rotations (P, Y, 3, 3), success (P, Y) bool."""
+    if not len(rotations):
+        return rotations.new_zeros(0, count, 3, 3)
+    chosen = torch.multinomial(success.float(), count, replacement=True)
+    return rotations.gather(1, chosen[..., None, None].expand(-1, -1, 3, 3))
+
+
+def _pick(values: Tensor, index: Tensor) -> Tensor:
+    """Entry `index` (B, Q, 1) of values (B, Q, S, ...)."""
+    spread = index[(...,) + (None,) * (values.dim() - 3)]
+    return values.gather(2, spread.expand(*index.shape, *values.shape[3:])).squeeze(2)

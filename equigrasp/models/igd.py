@@ -1,0 +1,212 @@
+"""IGD: implicit grasp diffusion on GIGA's planes; not equivariant.
+
+After Song et al., "Implicit Grasp Diffusion" (CoRL 2024): deformable attention around a point, a
+denoising diffusion of quaternions, and a classifier that reads the scene at points of the gripper.
+Differences from the published code: attention logits are divided by the square root of the width
+(the code multiplies), every sample has its own step and noise, negatives of the classifier are the
+yaws that failed in simulation, and sampling takes DDIM steps unless told otherwise.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from equigrasp.constants import FINGER_DEPTH, MAX_WIDTH, WORKSPACE_SIZE
+from equigrasp.diffusion.modulation import sinusoidal_embedding
+from equigrasp.diffusion.schedules import Diffusion
+from equigrasp.diffusion.times import sample_steps
+from equigrasp.geometry.rotations import matrix_to_quaternion, quaternion_to_matrix
+from equigrasp.models.base import FlowTerms
+from equigrasp.models.drawing import DrawingModel
+from equigrasp.nn.plain import PlaneEncoder, Planes, PointDecoder, read_planes
+from equigrasp.nn.point_attention import Reader
+
+_OFFSET = 1 / 80
+"""Distance of the attended points from the query along each axis at first, in cube sides."""
+_TIME = 16
+_TRAINING_STEPS = 100
+
+
+class CornerAttention(nn.Module):
+    """Attention of a point to eight points around it, whose offsets it predicts."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        corners = torch.cartesian_prod(*[torch.tensor([-_OFFSET, _OFFSET])] * 3)
+        self.offset = nn.Linear(channels, corners.numel())
+        nn.init.zeros_(self.offset.weight)
+        with torch.no_grad():
+            self.offset.bias.copy_(corners.flatten())
+        self.query, self.key, self.value, self.leave = (
+            nn.Linear(channels, channels) for _ in range(4)
+        )
+
+    def forward(self, read: Reader, points: Tensor) -> Tensor:
+        """Features (B, Q, C) at points (B, Q, 3)."""
+        here = read(points)
+        offsets = self.offset(here).unflatten(-1, (-1, 3))
+        there = read((points.unsqueeze(2) + offsets).flatten(1, 2)).view(*offsets.shape[:3], -1)
+        return here + self.leave(_attention(self.query(here), self.key(there), self.value(there)))
+
+
+class GripperAttention(nn.Module):
+    """Attention of a point to a 5 x 5 grid in the plane in which the fingers close."""
+
+    def __init__(self, channels: int, setback: float) -> None:
+        super().__init__()
+        across = torch.linspace(-MAX_WIDTH / 2, MAX_WIDTH / 2, 5)
+        along = torch.linspace(0.0, FINGER_DEPTH, 5) + setback - FINGER_DEPTH
+        y, z = torch.meshgrid(across, along, indexing="ij")
+        grid = torch.stack([torch.zeros_like(y), y, z], -1).flatten(0, 1) / WORKSPACE_SIZE
+        self.grid = nn.Parameter(grid)
+        self.code = nn.Parameter(0.1 * torch.randn(len(grid), channels))
+        self.query, self.key, self.value, self.leave = (
+            nn.Linear(channels, channels) for _ in range(4)
+        )
+
+    def forward(self, read: Reader, points: Tensor, rotations: Tensor) -> Tensor:
+        """Features (B, Q, S, C) of rotations (B, Q, S, 3, 3) at points (B, Q, 3)."""
+        places = points[:, :, None, None] + self.grid @ rotations.transpose(-1, -2)
+        there = read(places.flatten(1, 3)).view(*places.shape[:4], -1) + self.code
+        here = read(points).unsqueeze(2).expand(*rotations.shape[:3], -1)
+        return here + self.leave(_attention(self.query(here), self.key(there), self.value(there)))
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """One query (..., C) over K keys and values (..., K, C)."""
+    return F.scaled_dot_product_attention(query.unsqueeze(-2), key, value).squeeze(-2)
+
+
+class IGD(DrawingModel):
+    """GIGA's planes, attention, decoders, a quaternion diffusion and a classifier.
+
+    Args:
+        resolution, encoding, query_setback: as for `GIGA`.
+        channels, depth: of the planes and their UNet.
+        hidden, blocks: width and number of the decoders' residual blocks.
+        flow_hidden: width of the network that runs per noised rotation.
+        steps: denoising steps of a draw.
+        sampler: "ddim", or "ddpm" as published (with steps=100).
+    """
+
+    name: ClassVar[str] = "igd"
+
+    def __init__(
+        self,
+        resolution: int = 40,
+        encoding: str = "published",
+        query_setback: float = FINGER_DEPTH,
+        channels: int = 32,
+        depth: int = 3,
+        hidden: int = 32,
+        blocks: int = 5,
+        flow_hidden: int = 128,
+        steps: int = 10,
+        sampler: str = "ddim",
+    ) -> None:
+        common = {"resolution": resolution, "encoding": encoding, "query_setback": query_setback}
+        shape = {
+            "channels": channels,
+            "depth": depth,
+            "hidden": hidden,
+            "blocks": blocks,
+            "flow_hidden": flow_hidden,
+            "steps": steps,
+            "sampler": sampler,
+        }
+        super().__init__(**common, config={**common, **shape})
+        wide = 3 * channels
+        self.steps, self.sampler = steps, sampler
+        self.diffusion = Diffusion("linear", _TRAINING_STEPS)
+        self.encoder = PlaneEncoder(channels, depth)
+        self.attention = CornerAttention(wide)
+        decoder = partial(PointDecoder, wide, hidden=hidden, blocks=blocks)
+        self.decoder_qual, self.decoder_width = decoder(1), decoder(1)
+        self.decoder_tsdf = decoder(1)
+        self.denoiser = PointDecoder(
+            wide + _TIME, 4, coordinates=4, hidden=flow_hidden, blocks=blocks
+        )
+        self.gripper = GripperAttention(wide, query_setback)
+        self.classifier = decoder(1)
+
+    def encode(self, tsdf: Tensor) -> Planes:
+        """Planes of scenes (B, N, N, N)."""
+        self.check_tsdf(tsdf)
+        return self.encoder(tsdf)
+
+    def reader(self, features: Planes) -> Reader:
+        """Features of scenes at points."""
+        return partial(read_planes, features)
+
+    def attend(self, read: Reader, points: Tensor) -> Tensor:
+        """Features (B, Q, C) of the deformable attention."""
+        return self.attention(read, points)
+
+    def quality_at(self, points: Tensor, seen: Tensor) -> Tensor:
+        """Logits (B, Q)."""
+        return self.decoder_qual(points, seen).squeeze(-1)
+
+    def occupancy_at(self, points: Tensor, here: Tensor) -> Tensor:
+        """Logits (B, Q)."""
+        return self.decoder_tsdf(points, here).squeeze(-1)
+
+    def prior(self, shape: tuple[int, ...], generator: Generator | None = None) -> Tensor:
+        """Standard normal quaternions (*shape, 4), xyzw."""
+        return torch.randn(*shape, 4, generator=generator)
+
+    def turn_noise(self, noise: Tensor, turns: int) -> Tensor:
+        """Product with the quaternion of the turn from the left."""
+        half = torch.tensor(turns * torch.pi / 4, dtype=noise.dtype, device=noise.device)
+        s, c = half.sin(), half.cos()
+        x, y, z, w = noise.unbind(-1)
+        return torch.stack([c * x - s * y, c * y + s * x, c * z + s * w, c * w - s * z], -1)
+
+    def draw(self, seen: Tensor, noise: Tensor) -> Tensor:
+        """Rotations (B, Q, S, 3, 3) from quaternion noise (B, Q, S, 4)."""
+        features = seen.flatten(0, 1)
+
+        def denoiser(state: Tensor, step: Tensor) -> Tensor:
+            return self._noise(features, state, step)
+
+        # "ddpm" adds noise of torch's own generator, as published; "ddim" adds none
+        moved = self.diffusion.sample(
+            denoiser, noise.flatten(0, 1), self.steps, sampler=self.sampler
+        )
+        return quaternion_to_matrix(moved).unflatten(0, noise.shape[:2])
+
+    def judgement(
+        self, read: Reader, seen: Tensor, points: Tensor, rotations: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logit of success, and width (m) from the point alone, both (B, Q, S)."""
+        around = self.gripper(read, points, rotations)
+        place = points.unsqueeze(2).expand(*rotations.shape[:3], 3)
+        width = WORKSPACE_SIZE * self.decoder_width(points, seen)
+        return self.classifier(place, around).squeeze(-1), width.expand(rotations.shape[:3])
+
+    def flow_terms(self, seen: Tensor, goal: Tensor) -> FlowTerms:
+        """Predicted and true noise on quaternions of rotations (P, M, 3, 3).
+
+        Of the four quaternions of a grasp (sign, half turn) the one nearest to the noise is the
+        target, which is what the published code draws noise again and again for.
+        """
+        first = matrix_to_quaternion(goal)
+        x, y, z, w = first.unbind(-1)
+        second = torch.stack([y, -x, w, -z], -1)  # the same grasp, turned by half about z
+        choices = torch.stack([first, -first, second, -second], -2)
+        noise = self.prior(goal.shape[:2]).to(seen)
+        nearest = (choices * noise.unsqueeze(-2)).sum(-1).argmax(-1)
+        target = choices.gather(2, nearest[..., None, None].expand(-1, -1, 1, 4)).squeeze(2)
+        step = sample_steps(goal.shape[:2], _TRAINING_STEPS, device=seen.device)
+        state = self.diffusion.add_noise(target, noise, step)
+        return FlowTerms(self._noise(seen, state, step), noise)
+
+    def _noise(self, features: Tensor, state: Tensor, step: Tensor) -> Tensor:
+        """Predicted noise (P, M, 4) at states (P, M, 4), steps (P, M), features (P, C)."""
+        clock = sinusoidal_embedding(step.to(state) / _TRAINING_STEPS, _TIME)
+        context = features.unsqueeze(1).expand(*state.shape[:2], -1)
+        return self.denoiser(state, torch.cat([context, clock], -1))
