@@ -7,6 +7,7 @@ corner lattice and an even suppression window and do not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -49,6 +50,10 @@ class DetectionConfig:
             `ADVANCE_CLEARANCE`. Labels forbid every touch on the way, so predicted grasps are
             shallow, and shallow grasps slip.
         lattice: query points per side; None takes the model's resolution.
+        coarse_to_fine: ask quality on a lattice of half the density first, and on the full one only
+            around cells that reach `quality_threshold`, or `refine_share` of the best cell if that
+            is less.
+        refine_share: see `coarse_to_fine`.
     """
 
     quality_threshold: float = 0.5
@@ -69,6 +74,8 @@ class DetectionConfig:
     max_retreat: float = 0.01
     advance: float = 0.015
     lattice: int | None = None
+    coarse_to_fine: bool = True
+    refine_share: float = 0.8
 
     def __post_init__(self) -> None:
         if self.nms_window < 1 or self.nms_window % 2 == 0:
@@ -85,6 +92,11 @@ class DetectionConfig:
             )
         if not 0 <= self.width_min < self.width_max:
             raise ValueError(f"widths {self.width_min} to {self.width_max} m admit no grasp")
+        if not 0 <= self.refine_share <= 1:
+            raise ValueError(f"refine_share is {self.refine_share}; it must lie in [0, 1]")
+        self._check_signs()
+
+    def _check_signs(self) -> None:
         for name in ("smoothing", "reach", "border", "max_retreat", "advance"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
@@ -101,6 +113,44 @@ def query_lattice(resolution: int, **factory) -> Tensor:
     """
     axis = (torch.arange(resolution, **factory) + 0.5) / resolution - 0.5
     return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
+
+
+def lattice_quality(
+    ask: Callable[[Tensor], Tensor], band: Tensor, config: DetectionConfig, **factory
+) -> tuple[Tensor, Tensor, int]:
+    """Quality on the lattice points of a band.
+
+    With `config.coarse_to_fine`, cells of 2 x 2 x 2 points are asked at their centres, and their
+    points only if the cell or one next to the point promises a grasp; the others take the cell's
+    value. Both lattices are centred, so this commutes with quarter turns.
+
+    Args:
+        ask: quality (Q,) at normalised points (Q, 3).
+        band: (N, N, N) bool, where quality is wanted.
+        config: thresholds.
+        factory: dtype and device of the result.
+
+    Returns:
+        quality (N, N, N), 0 outside the band; where it was asked on the full lattice (N, N, N),
+        bool; the number of points asked.
+    """
+    n = band.shape[-1]
+    quality = torch.zeros(band.shape, **factory)
+    wanted, asked = band, 0
+    if config.coarse_to_fine and n % 2 == 0 and bool(band.any()):
+        cells = F.max_pool3d(band[None].float(), 2)[0] > 0
+        coarse = quality.new_zeros(cells.shape)
+        coarse[cells] = ask(query_lattice(n // 2, **factory)[cells]).to(quality.dtype)
+        for axis in range(3):
+            coarse = coarse.repeat_interleave(2, axis)
+        near = F.max_pool3d(coarse[None], 3, 1, 1)[0]
+        level = torch.clamp(config.refine_share * coarse.amax(), max=config.quality_threshold)
+        wanted = band & (near >= level)
+        quality = torch.where(band, coarse, quality)
+        asked = int(cells.sum())
+    if bool(wanted.any()):
+        quality[wanted] = ask(query_lattice(n, **factory)[wanted]).to(quality.dtype)
+    return quality, wanted, asked + int(wanted.sum())
 
 
 def surface_voxels(tsdf: Tensor) -> Tensor:

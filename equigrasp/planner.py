@@ -24,6 +24,7 @@ from equigrasp.detection import (
     DetectionConfig,
     admissible_width,
     lattice_limits,
+    lattice_quality,
     place_tips,
     query_lattice,
     select_peaks,
@@ -207,24 +208,26 @@ class GraspPlanner:
         features = self.model.encode(tsdf[None])
         clock.lap("encode", self.device)
         lattice = query_lattice(n, device=near.device, dtype=tsdf.dtype)
-        quality = torch.zeros_like(near)
-        points = lattice[band]
-        if len(points):
-            field = self.model.query(features, points[None], ("quality",))
-            quality[band] = field.quality[0].to(quality.dtype)
+
+        def ask(points: Tensor) -> Tensor:
+            return self.model.query(features, points[None], ("quality",)).quality[0]
+
+        quality, fine, asked = lattice_quality(
+            ask, band, config, device=near.device, dtype=tsdf.dtype
+        )
         clock.lap("query", self.device)
-        quality = smooth(quality, band, config.smoothing)
+        quality = torch.where(fine, smooth(quality, band, config.smoothing), 0.0)
         lowest = config.quality_floor if config.force else config.quality_threshold
         peaks, scores = select_peaks(quality, lowest, config.nms_window, config.max_peaks)
         clock.lap("select", self.device)
         if not len(peaks):
-            return [], "no_grasp", len(points)
+            return [], "no_grasp", asked
         grasps = self._grasps_at(features, lattice[tuple(peaks.T)], scores)
         clock.lap("query", self.device)
         good = [grasp for grasp in grasps if grasp.score >= config.quality_threshold]
         if good:
-            return good, "ok", len(points)
-        return grasps[:1], "forced" if grasps else "no_grasp", len(points)
+            return good, "ok", asked
+        return grasps[:1], "forced" if grasps else "no_grasp", asked
 
     def _grasps_at(self, features: Any, points: Tensor, scores: Tensor) -> list[Grasp]:
         """Admissible grasps at peaks (P, 3), normalised; by descending score."""

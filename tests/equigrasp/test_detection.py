@@ -10,6 +10,7 @@ from equigrasp.detection import (
     DetectionConfig,
     admissible_width,
     lattice_limits,
+    lattice_quality,
     place_tips,
     query_lattice,
     select_peaks,
@@ -39,6 +40,64 @@ def noise_field(seed, n):
 
 
 @pytest.mark.parametrize("n", [40, 60])
+def blobs(points):
+    """Smooth quality with a good, a fair and a poor place, all off the lattice."""
+    middles = torch.tensor([[0.11, -0.19, 0.07], [-0.23, 0.12, -0.1], [0.2, 0.21, 0.2]])
+    heights = torch.tensor([0.9, 0.6, 0.3])
+    distance = (points.unsqueeze(1) - middles).norm(dim=-1)
+    return (heights * torch.exp(-((distance / 0.08) ** 2))).amax(1)
+
+
+def test_coarse_to_fine_finds_the_same_peaks_with_fewer_questions():
+    band = torch.rand(40, 40, 40, generator=torch.Generator().manual_seed(0)) < 0.9
+    found = {}
+    for coarse in (False, True):
+        config = DetectionConfig(coarse_to_fine=coarse)
+        quality, fine, asked = lattice_quality(blobs, band, config, dtype=torch.float32)
+        shown = torch.where(fine, quality, 0.0)
+        peaks, scores = select_peaks(shown, config.quality_threshold, config.nms_window)
+        found[coarse] = (peaks.tolist(), scores, asked)
+    assert found[True][0] == found[False][0]
+    assert len(found[True][0]) == 2
+    torch.testing.assert_close(found[True][1], found[False][1])
+    assert found[True][2] < 0.3 * found[False][2]
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_coarse_to_fine_commutes_with_quarter_turns(turns):
+    band = torch.rand(20, 20, 20, generator=torch.Generator().manual_seed(0)) < 0.7
+    config = DetectionConfig()
+    still, fine, asked = lattice_quality(blobs, band, config, dtype=torch.float32)
+
+    def turned(points):
+        return blobs(turn_points(points, -turns))
+
+    moved, refined, again = lattice_quality(
+        turned, turn_grid(band, turns), config, dtype=torch.float32
+    )
+    torch.testing.assert_close(moved, turn_grid(still, turns), rtol=0, atol=1e-6)
+    assert torch.equal(refined, turn_grid(fine, turns))
+    assert asked == again
+    assert not torch.equal(turn_grid(fine, turns), fine)
+
+
+def test_the_best_place_is_refined_even_below_the_threshold():
+    config = DetectionConfig(quality_threshold=0.95)
+    band = torch.ones(20, 20, 20, dtype=torch.bool)
+    quality, fine, _ = lattice_quality(blobs, band, config, dtype=torch.float32)
+    assert fine.flatten()[quality.argmax()]
+    assert 0 < fine.sum() < fine.numel() / 4
+
+
+def test_an_empty_band_asks_nothing():
+    quality, fine, asked = lattice_quality(
+        blobs, torch.zeros(8, 8, 8, dtype=torch.bool), DetectionConfig(), dtype=torch.float32
+    )
+    assert asked == 0
+    assert not fine.any()
+    assert not quality.any()
+
+
 def test_lattice_is_centred_and_sits_on_the_voxel_centres(n):
     lattice = query_lattice(n, dtype=torch.float64)
     torch.testing.assert_close(lattice, -lattice.flip(0, 1, 2))

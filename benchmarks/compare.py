@@ -1,0 +1,146 @@
+"""One command, one table: train what is missing, clear the same clutter with every planner.
+
+    python benchmarks/compare.py --packed data/packed --pile data/pile     # everything
+    python benchmarks/compare.py --packed data/packed --models giga equigiga --epochs 6
+    python benchmarks/compare.py --quick                                   # shipped weights only
+
+Every model is trained on the same scenes for the same number of steps, and every evaluation plays
+the same rounds (same seeds, same scene list, same noise). Runs and evaluations below --out are
+resumed, so an interrupted comparison goes on and another model can be added later. The table has
+parameters, training time and labels per second, planning latency, equivariance error, average
+precision, GSR and DR; the plots show GSR and DR against latency, and how far a score can be taken
+for a probability.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.compare_table import collect, draw_plots, headline, table
+from shared.report import finish, options, write_json, write_text
+
+from equigrasp.weights import shipped_names
+
+ROOT = Path(__file__).parents[1]
+MODELS = ("vgn", "giga", "igd", "equigiga", "equiigd")
+RATES = {"vgn": 1e-3, "giga": 1e-3, "igd": 1e-3, "equigiga": 2e-3, "equiigd": 2e-3}
+"""Peak learning rates: normalised encoders take twice that of the others."""
+C4 = "_c4"
+"""Ending of a model's name that stands for training it with quarter-turn augmentation."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model to train and to evaluate on one kind of scene."""
+
+    scene: str
+    model: str
+
+    @property
+    def architecture(self) -> str:
+        """Name of the model without the augmentation."""
+        return self.model.removesuffix(C4)
+
+
+def main() -> None:
+    """Train, evaluate, tabulate."""
+    arguments = parser().parse_args()
+    if arguments.quick:
+        arguments.rounds, arguments.seeds, arguments.views = 2, 1, ["fixed"]
+    entries = [
+        Entry(scene, model)
+        for scene in ("packed", "pile")
+        if getattr(arguments, scene) or arguments.quick
+        for model in arguments.models
+    ]
+    weights = {}
+    for entry in entries:
+        if (path := weights_of(entry, arguments)) is not None:
+            weights[entry] = path
+    if not weights:
+        raise SystemExit("nothing to compare: give --packed or --pile with folders of scenes")
+    for view in arguments.views:
+        for entry, path in weights.items():
+            evaluate(entry, path, view, arguments)
+    rows = collect(arguments.out / "evaluations")
+    text = table(rows)
+    print(text)
+    if arguments.record:
+        write_text(arguments.result.with_suffix(".md"), "# All planners, same rounds\n\n" + text)
+        write_json(arguments.result.with_name("compare_rows.json"), rows)
+        draw_plots(arguments.out / "evaluations", rows, arguments.result.with_suffix(".png"))
+    finish(arguments, headline(rows))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Command-line options."""
+    found = options(__doc__, "compare")
+    add = found.add_argument
+    add("--packed", nargs="+", type=Path, help="folders of packed scenes to train on")
+    add("--pile", nargs="+", type=Path, help="folders of pile scenes to train on")
+    add("--models", nargs="+", default=list(MODELS), help=f"names, with {C4} for C4 augmentation")
+    add("--epochs", type=int, default=6)
+    add("--objects", default="default", help="object sets and folders of the evaluation")
+    add("--views", nargs="+", choices=("fixed", "random"), default=["fixed", "random"])
+    add("--rounds", type=int, default=100, help="rounds per seed")
+    add("--seeds", type=int, default=5)
+    add("--workers", type=int, default=2)
+    add("--threads", type=int, default=1, help="torch threads of training")
+    add("--out", type=Path, default=Path("outputs/compare"))
+    add("--runs", type=Path, default=Path("runs"), help="where trained models are looked for")
+    return found
+
+
+def weights_of(entry: Entry, arguments: argparse.Namespace) -> Path | None:
+    """Weights of an entry, trained if missing; in the quick run, shipped ones or none."""
+    if arguments.quick:
+        name = f"{entry.model}_{entry.scene}"
+        return Path(name) if name in shipped_names() else None
+    run = arguments.runs / f"{entry.scene}_{entry.model}"
+    if not (run / "model.safetensors").exists():
+        folders = ",".join(str(path) for path in getattr(arguments, entry.scene))
+        command = [
+            "-m",
+            "equigrasp.train",
+            f"model={entry.architecture}",
+            f"data={entry.scene}",
+            f"data.dirs=[{folders}]",
+            f"name={entry.scene}_{entry.model}",
+            f"run_dir={run}",
+            f"trainer.epochs={arguments.epochs}",
+            f"trainer.learning_rate={RATES[entry.architecture]}",
+            f"trainer.threads={arguments.threads}",
+            "trainer.precision=bf16-mixed",
+            f"data.sample.quarter_turns={str(entry.model.endswith(C4)).lower()}",
+        ]
+        call(command)
+    return run
+
+
+def evaluate(entry: Entry, weights: Path, view: str, arguments: argparse.Namespace) -> None:
+    """Clear the rounds of one scene kind and view; all models of a kind play one scene list."""
+    out = arguments.out / "evaluations" / f"{entry.scene}_{view}_{entry.model}"
+    command = ["sim/clutter_eval.py", "--scene", entry.scene, "--view", view]
+    command += ["--model", str(weights), "--objects", arguments.objects, "--table-rectify", "on"]
+    command += ["--rounds", str(arguments.rounds), "--seeds", str(arguments.seeds)]
+    command += ["--workers", str(arguments.workers), "--out", str(out)]
+    scenes = arguments.out / f"{entry.scene}_{arguments.seeds}x{arguments.rounds}.json"
+    if scenes.exists():
+        command += ["--scene-list", str(scenes)]
+    call(command)
+    if not scenes.exists():
+        write_text(scenes, (out / "scenes.json").read_text().rstrip())
+
+
+def call(command: list[str]) -> None:
+    """Run one of our programs from the repository's root."""
+    print("+", " ".join(command), flush=True)
+    subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    main()
