@@ -2,9 +2,9 @@
 
     python benchmarks/planning.py [--quick] [--json results.json] [--record]
 
-All models plan the same noisy depth images of made-up clutter with the same lattice and the same
-number of peaks, so that only their arithmetic differs; weights do not matter and are fresh unless
-given. Images take turns over the models, and medians are compared:
+All models plan the same noisy depth images of made-up clutter with the thresholds users get, each
+with weights trained on packed scenes (how many points are asked depends on what a model finds).
+Models take turns over the images, and medians are compared:
 
 * equigiga_over_giga, equiigd_over_giga: whole plans, from the depth image to ranked grasps;
 * speedup: EquiGIGA as trained (filters expanded at every call), asked for everything on the whole
@@ -23,20 +23,16 @@ import numpy as np
 import torch
 from shared.report import finish, options
 
-import equigrasp
 from equigrasp.data.synthetic import random_shapes, render_shapes
-from equigrasp.detection import DetectionConfig, query_lattice
-from equigrasp.nn.freeze import freeze
+from equigrasp.detection import query_lattice
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 from equigrasp.perception.noise import apply_noise
 from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.plan_result import STAGES
 from equigrasp.planner import GraspPlanner
+from equigrasp.weights import load_model
 
-MODELS = ("giga", "equigiga", "equiigd", "igd", "vgn")
-PEAKS = 32
-EQUAL_WORK = DetectionConfig(quality_threshold=0.0, quality_floor=0.0, max_peaks=PEAKS)
-"""Every peak counts, so that fresh weights ask for as many rotations as trained ones."""
+WEIGHTS = {name: f"{name}_packed" for name in ("giga", "equigiga", "equiigd")}
 
 
 def main() -> None:
@@ -45,19 +41,24 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="images per model (default 60, quick 8)")
     parser.add_argument("--threads", type=int, help="torch threads (default: as torch chooses)")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--resolution", type=int, default=40, help="voxels per side")
+    parser.add_argument(
+        "--weights",
+        nargs="*",
+        default=[],
+        metavar="NAME=PATH",
+        help=f"saved models to use for, or beside, {', '.join(WEIGHTS.values())}",
+    )
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     count = arguments.images or (8 if arguments.quick else 60)
     images = noisy_images(count)
+    weights = {**WEIGHTS, **dict(entry.split("=", 1) for entry in arguments.weights)}
     planners = {
-        name: GraspPlanner(fresh(name, arguments.resolution, arguments.device), EQUAL_WORK)
-        for name in MODELS
-        if not (name == "vgn" and arguments.resolution % 8)
+        name: GraspPlanner.from_pretrained(path, device=arguments.device)
+        for name, path in weights.items()
     }
-    plain = equigrasp.build_model("equigiga", resolution=arguments.resolution)
-    plain = plain.eval().to(arguments.device)
+    plain = load_model(weights["equigiga"], device=arguments.device, frozen=False).eval()
     totals: dict[str, list[float]] = {name: [] for name in (*planners, "unoptimised")}
     stages: dict[str, list[dict[str, float]]] = {name: [] for name in planners}
     for index, depth in enumerate(images):
@@ -81,20 +82,12 @@ def main() -> None:
         **{f"{name}_ms": 1e3 * value for name, value in median.items()},
         **{
             f"{name}_{stage}_ms": 1e3 * statistics.median(t.get(stage, 0.0) for t in stages[name])
-            for name in ("giga", "equigiga", "equiigd")
+            for name in WEIGHTS
             for stage in STAGES
         },
         "images": count - 1,
-        "peaks": PEAKS,
-        "resolution": arguments.resolution,
     }
     finish(arguments, numbers, {"device": arguments.device})
-
-
-def fresh(name: str, resolution: int, device: str) -> Any:
-    """A frozen model with new weights."""
-    torch.manual_seed(0)
-    return freeze(equigrasp.build_model(name, resolution=resolution)).to(device)
 
 
 def noisy_images(count: int) -> list[np.ndarray]:

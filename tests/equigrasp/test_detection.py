@@ -39,7 +39,6 @@ def noise_field(seed, n):
     return torch.rand(n, n, n, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("n", [40, 60])
 def blobs(points):
     """Smooth quality with a good, a fair and a poor place, all off the lattice."""
     middles = torch.tensor([[0.11, -0.19, 0.07], [-0.23, 0.12, -0.1], [0.2, 0.21, 0.2]])
@@ -98,6 +97,7 @@ def test_an_empty_band_asks_nothing():
     assert not quality.any()
 
 
+@pytest.mark.parametrize("n", [40, 60])
 def test_lattice_is_centred_and_sits_on_the_voxel_centres(n):
     lattice = query_lattice(n, dtype=torch.float64)
     torch.testing.assert_close(lattice, -lattice.flip(0, 1, 2))
