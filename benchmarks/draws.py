@@ -6,7 +6,8 @@
 At held-out grasp points where some yaw succeeds, a drawing model (EquiIGD, IGD) draws N rotations
 in K integration steps and keeps the most confident. Printed per K and N: the angle to the nearest
 successful yaw, the share within 15 degrees, and the same for the draw nearest to the truth (what
-a perfect judge would reach). Also how well the judge tells successful yaws from failed ones.
+a perfect judge would reach). Also how well the judge tells successful yaws from failed ones, and
+how many of the ways to grasp a ball, a post and a slat are drawn (`shared/modes.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from shared.modes import mode_coverage
 from shared.report import finish, options
 from torch import Tensor
 
@@ -48,6 +50,10 @@ def main() -> None:
     else:
         with tempfile.TemporaryDirectory() as folder:
             numbers = measure(model, [made_here(Path(folder))], "all", 6)
+    for steps in STEPS:
+        model.steps = steps
+        found = mode_coverage(model)
+        numbers |= {f"{name}_k{steps}": value for name, value in found.items()}
     finish(arguments, numbers, {"model": Path(arguments.model).name})
 
 

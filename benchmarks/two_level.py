@@ -9,19 +9,23 @@ condition is encoded again for every sample. Its cost is measured for a small M,
 the two-level step of the same M.
 
 Memory is the peak of what torch holds: parameters, gradients, optimiser state and activations.
+`suggest_m` proposes the best M from the measured times and the gradients of the last layer.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from shared.report import finish, options
 from shared.steps import measure, step_function, synthetic_batch
+from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 import equigrasp
+from equigrasp.diffusion.suggest_m import suggest_m
 from equigrasp.models.losses import GraspLoss
 from equigrasp.training.loop import TrainingStep
 from equigrasp.training.memory import keep_freed_memory
@@ -35,6 +39,7 @@ ANCHOR = {"time": 1.063, "memory": 1.022}
 def main() -> None:
     """Measure, print, and write JSON if asked."""
     parser = options(__doc__, "two_level")
+    parser.add_argument("--model", help="saved EquiIGD; gradients of trained weights tell more")
     parser.add_argument("--scenes", type=int, default=4, help="scene encodings per step")
     parser.add_argument("--queries", type=int, default=64, help="grasp points per scene")
     parser.add_argument("--threads", type=int, help="torch threads (default: as torch chooses)")
@@ -55,7 +60,11 @@ def measure_equiigd(
 ) -> dict[str, float]:
     """Seconds, peak bytes and ratios of EquiIGD's training step for every M."""
     torch.manual_seed(0)
-    model = equigrasp.build_model("equiigd")
+    model = (
+        equigrasp.load_model(arguments.model, frozen=False)
+        if arguments.model
+        else equigrasp.build_model("equiigd")
+    )
     batch = synthetic_batch(arguments.scenes, arguments.queries, 512, model.resolution)
     steps = {
         f"m{m}": step_function(TrainingStep(model, GraspLoss(num_samples=m)), batch) for m in counts
@@ -74,10 +83,33 @@ def measure_equiigd(
         numbers[f"memory_ratio_m{m}"] = peak[f"m{m}"] / peak["m1"]
     numbers[f"naive_time_ratio_m{NAIVE}"] = median["naive"] / median[f"m{NAIVE}"]
     numbers[f"naive_memory_ratio_m{NAIVE}"] = peak["naive"] / peak[f"m{NAIVE}"]
+    suggestion = suggest_m(
+        lambda m: median[f"m{m}"],
+        last_layer_gradients(model, batch),
+        conditions=arguments.scenes * GraspLoss().points_per_scene,
+        counts=counts,
+    )
+    print(suggestion.explain())
+    numbers |= {"suggested_m": suggestion.m, "gradient_rho": suggestion.rho}
     numbers |= {f"step_seconds_{name}": value for name, value in median.items()}
     numbers |= {f"peak_mib_{name}": value / 2**20 for name, value in peak.items()}
     conditions = int((batch["yaw_success"].any(-1)).sum())
     return numbers | {"scenes": arguments.scenes, "conditions": conditions}
+
+
+def last_layer_gradients(model: Any, batch: dict[str, Tensor]) -> Tensor:
+    """Gradient (P, M, d) of every sample's velocity error with respect to the last layer."""
+    caught: dict[str, Tensor] = {}
+
+    def catch(module: torch.nn.Module, args: tuple[Tensor], out: Tensor) -> None:
+        caught["inputs"] = args[0].detach()
+
+    handle = model.velocity.leave.register_forward_hook(catch)
+    with torch.no_grad():  # which also keeps the network from being run twice
+        raw = model.training_field(model.encode(batch["tsdf"]), batch, 32, 16)
+    handle.remove()
+    error = 2 * (raw.flow.velocity - raw.flow.target)
+    return torch.einsum("pmo,pmi->pmoi", error, caught["inputs"]).flatten(2)
 
 
 def peak_bytes(run: Callable[[], None]) -> float:

@@ -71,7 +71,7 @@ class EquiIGD(DrawingModel):
         deform: str = "none",
         norm: str = "group",
         flow: str = "so3",
-        steps: int = 2,
+        steps: int = 4,
         attention_samples: int = 8,
         hidden_fields: int = 24,
         head_blocks: int = 3,
