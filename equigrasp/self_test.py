@@ -58,8 +58,10 @@ def predictions(model: Any) -> dict[str, list[float]]:
     )
     rng = np.random.default_rng(0)
     points = torch.from_numpy(rng.uniform(-0.3, 0.3, (1, 32, 3)).astype(np.float32))
+    generator = torch.Generator().manual_seed(0)  # for models that draw rotations
     with torch.no_grad():
-        field = model.query(model.encode(grid[None]), points, ("quality", "width"))
+        features = model.encode(grid[None])
+        field = model.query(features, points, ("quality", "width"), generator=generator)
     return {
         "quality": [round(float(v), 6) for v in field.quality[0]],
         "width": [round(float(v), 6) for v in field.width[0]],

@@ -324,3 +324,70 @@ def test_from_pretrained_takes_a_saved_model(tmp_path):
     assert planner.table_height is None
     assert not planner.rectify_table
     assert planner.plan(depth_image(), CAMERA, fixed_view()).queries > 0
+
+
+class JudgedBlobModel(BlobModel):
+    """Draws: the confidence depends on the place, the width on the generator."""
+
+    draws = True
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def query(self, features, points, outputs=(), num_samples=1, generator=None):
+        field = super().query(features, points, outputs)
+        if "confidence" not in outputs:
+            return field
+        self.asked.append(num_samples)
+        shake = 0.01 * torch.rand(1, generator=generator, dtype=torch.float64)
+        confidence = 0.5 + points[..., 0].double()
+        return field._replace(confidence=confidence, width=field.width + shake)
+
+
+def test_drawn_grasps_are_ranked_by_quality_and_confidence():
+    model = JudgedBlobModel()
+    config = DetectionConfig(quality_threshold=0.05, quality_floor=0.05, num_samples=7)
+    plain = GraspPlanner(BlobModel(), config).plan(depth_image(), CAMERA, fixed_view())
+    judged = GraspPlanner(model, config).plan(depth_image(), CAMERA, fixed_view())
+    assert model.asked == [7]
+    assert len(judged.grasps) == len(plain.grasps) > 2
+    scores = [grasp.score for grasp in judged.grasps]
+    assert scores == sorted(scores, reverse=True)
+    for grasp in judged.grasps:
+        gaps = [np.abs(grasp.position - g.position).max() for g in plain.grasps]
+        other = plain.grasps[int(np.argmin(gaps))]
+        assert min(gaps) < 1e-9
+        # the query point lies `query_setback` behind the tip before it is moved on
+        confidence = (grasp.score**2) / other.score
+        assert 0 < confidence < 1
+    order = [tuple(np.round(g.position, 6)) for g in plain.grasps]
+    assert order != [tuple(np.round(g.position, 6)) for g in judged.grasps]
+
+
+def test_draws_repeat_by_seed():
+    def width(seed):
+        planner = GraspPlanner(JudgedBlobModel(), LOW, seed=seed)
+        return planner.plan(depth_image(), CAMERA, fixed_view()).grasps[0].width
+
+    assert width(3) == width(3)
+    assert width(3) != width(4)
+
+
+def test_planning_commutes_with_turns_for_a_drawing_model_whose_draws_do():
+    """EquiIGD's draws turn only if the noise does; with one that is invariant, plans turn too."""
+    model = freeze(build_model("equiigd").double())
+    up = torch.diag(torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64))
+    turns = 1
+
+    def fixed_noise(shape, generator=None):
+        return (turn_matrix(current) @ up).expand(*shape, 3, 3)
+
+    model.prior = fixed_noise
+    tsdf = fuse_tsdf(torch.from_numpy(depth_image()), CAMERA, fixed_view()).double()
+    config = DetectionConfig(quality_threshold=0.01, quality_floor=0.01, num_samples=1)
+    current = 0
+    still = GraspPlanner(model, config).plan_tsdf(tsdf, level=True)
+    current = turns
+    moved = GraspPlanner(model, config).plan_tsdf(turn_grid(tsdf, turns), level=True)
+    assert_same_set([turned(g, turns) for g in still.grasps], moved.grasps, 1e-6)
