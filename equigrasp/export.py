@@ -2,8 +2,8 @@
 
 A model becomes two graphs, since a scene is encoded once and queried often:
 
-* encoder: ``tsdf (1, N, N, N)`` -> feature planes ``xy``, ``side_a``, ``side_b``;
-* field: planes and ``points (1, Q, 3)`` with free Q -> ``quality (1, Q)``,
+* encoder: ``tsdf (1, N, N, N)`` -> features, of EquiGIGA ``xy``, ``side_a``, ``side_b``;
+* field: features and ``points (1, Q, 3)`` with free Q -> ``quality (1, Q)``,
   ``rotation (1, Q, 3, 3)``, ``width (1, Q)`` and, if asked for, ``occupancy (1, Q)``.
 
 Prefer ONNX for files that travel: loading a ``.pt2`` archive from an untrusted source can run code.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,6 @@ from torch.export import Dim, ExportedProgram
 
 from equigrasp.models.base import GraspModel, finish
 from equigrasp.nn.freeze import freeze
-from equigrasp.nn.planes import TriPlane
 
 FIELD_OUTPUTS = ("quality", "rotation", "width")
 
@@ -40,15 +40,15 @@ class EncoderGraph(nn.Module):
 class FieldGraph(nn.Module):
     """`model.query`, unchunked, with plain tensors in and out."""
 
-    def __init__(self, model: GraspModel, outputs: tuple[str, ...]) -> None:
+    def __init__(
+        self, model: GraspModel, outputs: tuple[str, ...], features: type[NamedTuple]
+    ) -> None:
         super().__init__()
-        self.model, self.outputs = model, outputs
+        self.model, self.outputs, self.features = model, outputs, features
 
-    def forward(
-        self, xy: Tensor, side_a: Tensor, side_b: Tensor, points: Tensor
-    ) -> tuple[Tensor, ...]:
-        planes = TriPlane(xy, side_a, side_b)
-        field = finish(self.model.query_raw(planes, points, self.outputs))
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        *features, points = tensors
+        field = finish(self.model.query_raw(self.features(*features), points, self.outputs))
         return tuple(getattr(field, output) for output in self.outputs)
 
 
@@ -63,11 +63,15 @@ def export_programs(
 
     Returns:
         encoder program, field program; the number of points is free.
+
+    Raises:
+        ValueError: rotations or widths of a model that draws them; their loop over samples and
+            steps is not part of a graph.
     """
     encoder, field, planes = _graphs(model, outputs)
     n = model.resolution
     scene, points = torch.zeros(1, n, n, n), torch.zeros(1, 16, 3)
-    free = {"points": {1: Dim("points", min=2)}, "xy": None, "side_a": None, "side_b": None}
+    free = {"tensors": (*[None] * len(planes), {1: Dim("points", min=2)})}
     with torch.no_grad():
         return (
             torch.export.export(encoder, (scene,)),
@@ -97,12 +101,13 @@ def export_onnx(
         raise RuntimeError("ONNX export needs `pip install onnx onnxscript`") from error
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    names = [
-        ("encoder.onnx", ["tsdf"], ["xy", "side_a", "side_b"]),
-        ("field.onnx", ["xy", "side_a", "side_b", "points"], list(outputs)),
-    ]
     written = []
     programs = export_programs(model, outputs)
+    planes = feature_names(model)
+    names = [
+        ("encoder.onnx", ["tsdf"], planes),
+        ("field.onnx", [*planes, "points"], list(outputs)),
+    ]
     for (name, inputs, results), program in zip(names, programs, strict=True):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's exporter deprecates parts of itself
@@ -121,9 +126,21 @@ def export_onnx(
     return written[0], written[1]
 
 
-def _graphs(model: GraspModel, outputs: tuple[str, ...]) -> tuple[nn.Module, nn.Module, TriPlane]:
+def feature_names(model: GraspModel) -> list[str]:
+    """Names of the tensors that a model's `encode` returns."""
+    n = model.resolution
+    with torch.no_grad():
+        return list(model.encode(torch.zeros(1, n, n, n))._fields)
+
+
+def _graphs(model: GraspModel, outputs: tuple[str, ...]) -> tuple[nn.Module, nn.Module, Any]:
+    if model.draws and set(outputs) - {"quality", "occupancy"}:
+        raise ValueError(
+            f"{model.name} draws its rotations, which a graph cannot; export outputs=('quality',)"
+        )
     frozen = freeze(model).cpu().float()
     n = model.resolution
     with torch.no_grad():
         planes = frozen.encode(torch.zeros(1, n, n, n))
-    return EncoderGraph(frozen).eval(), FieldGraph(frozen, outputs).eval(), planes
+    field = FieldGraph(frozen, outputs, type(planes))
+    return EncoderGraph(frozen).eval(), field.eval(), planes

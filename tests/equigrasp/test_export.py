@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from equigrasp import build_model
 from equigrasp.export import export_onnx, export_programs
 from equigrasp.models.equigiga import EquiGIGA
 from equigrasp.testing import synthetic_tsdf
@@ -59,3 +60,20 @@ def test_onnx_gives_the_same_answer(tmp_path, deform):
     assert np.abs(width - expected.width.numpy()).max() < 1e-5
     assert np.median(np.abs(rotation - expected.rotation.numpy())) < 1e-4
     assert np.abs(rotation - expected.rotation.numpy()).max() < 2e-2
+
+
+@pytest.mark.parametrize("name", ["giga", "vgn", "equiigd"])
+def test_other_models_export_what_needs_no_draws(name):
+    torch.manual_seed(0)
+    model = build_model(name)
+    outputs = ("quality",) if model.draws else ("quality", "rotation", "width")
+    encoder, field = export_programs(model, outputs)
+    scene, points = torch.rand(1, 40, 40, 40), torch.rand(1, 23, 3) - 0.5
+    with torch.no_grad():
+        found = field.module()(*encoder.module()(scene), points)
+        expected = model.query(model.encode(scene), points, outputs)
+    for output, value in zip(outputs, found, strict=True):
+        torch.testing.assert_close(value, getattr(expected, output), rtol=0, atol=1e-5)
+    if model.draws:
+        with pytest.raises(ValueError, match="draws its rotations"):
+            export_programs(model)
