@@ -38,6 +38,7 @@ class EquiGIGA(GraspModel):
         side_features: "induced" or "sum" (exact), "plain" (published, not exact).
         deform: "none", "orbit" or "full".
         norm: "group" or "none".
+        exchange: whether the planes tell each other what they see, at every level.
         head_fields: regular fields of the heads' hidden layers.
         head_blocks: residual blocks of the heads.
         bank: kernel bases saved with a model; without them escnn computes them.
@@ -55,6 +56,7 @@ class EquiGIGA(GraspModel):
         side_features: str = "induced",
         deform: str = "none",
         norm: str = "group",
+        exchange: bool = True,
         head_fields: int = 32,
         head_blocks: int = 5,
         bank: BasisBank | None = None,
@@ -65,6 +67,7 @@ class EquiGIGA(GraspModel):
             "side_features": side_features,
             "deform": deform,
             "norm": norm,
+            "exchange": exchange,
         }
         config = {
             "resolution": resolution,

@@ -46,8 +46,8 @@ class EquiIGD(DrawingModel):
     """Scene encoder, deformable attention, rotation flow, and a judge of (point, rotation).
 
     Args:
-        resolution, encoding, query_setback, fields, depth, side_features, deform, norm: as for
-            `EquiGIGA`.
+        resolution, encoding, query_setback: as for `EquiGIGA`.
+        fields, depth, side_features, deform, norm, exchange: likewise.
         flow: "so3" (Haar prior, geodesic paths) or "euclidean" (published: six numbers, Gaussian).
         steps: integration steps of a draw.
         attention_samples: points read per query by the deformable attention.
@@ -70,6 +70,7 @@ class EquiIGD(DrawingModel):
         side_features: str = "induced",
         deform: str = "none",
         norm: str = "group",
+        exchange: bool = True,
         flow: str = "so3",
         steps: int = 4,
         attention_samples: int = 8,
@@ -89,6 +90,7 @@ class EquiIGD(DrawingModel):
             "side_features": side_features,
             "deform": deform,
             "norm": norm,
+            "exchange": exchange,
         }
         config = {
             "resolution": resolution,

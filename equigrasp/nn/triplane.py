@@ -28,6 +28,7 @@ class TriPlaneEncoder(nn.Module):
         deform: "none", "orbit" or "full".
         norm: "group" or "none".
         encoding: TSDF encoding, "full" or "published".
+        exchange: whether the planes tell each other what they see.
         bank: where kernel bases come from.
     """
 
@@ -42,6 +43,7 @@ class TriPlaneEncoder(nn.Module):
         norm: str,
         encoding: str,
         bank: BasisBank,
+        exchange: bool = True,
     ) -> None:
         super().__init__()
         _check(resolution, depth, side_features, encoding)
@@ -53,7 +55,9 @@ class TriPlaneEncoder(nn.Module):
         # a projected scalar field is normalised as a type of its own: one scale per channel
         scalars = FieldType("C1", trivial=side_in.trivial) if side_in.trivial else side_in
         self.norm_xy, self.norm_side = FieldNorm(lifted), FieldNorm(scalars)
-        self.unet = TriPlaneUNet(fields, depth, self.rule, bank, deform=deform, norm=norm)
+        self.unet = TriPlaneUNet(
+            fields, depth, self.rule, bank, deform=deform, norm=norm, exchange=exchange
+        )
 
     @property
     def point_field(self) -> FieldType:

@@ -22,7 +22,7 @@ def twice(field: FieldType) -> FieldType:
 
 
 class Level(nn.Module):
-    """One block on each plane and the exchange between them."""
+    """One block on each plane and, unless told otherwise, the exchange between them."""
 
     def __init__(
         self,
@@ -32,14 +32,16 @@ class Level(nn.Module):
         bank: BasisBank,
         deform: str,
         norm: str,
+        exchange: bool,
     ) -> None:
         super().__init__()
         self.xy = ResidualBlock(*xy, bank, deform=deform, norm=norm)
         self.side = DoubleConv(*side, bank, deform=deform, norm=norm)
-        self.exchange = Exchange(xy[1], side[1], rule, bank)
+        self.exchange = Exchange(xy[1], side[1], rule, bank) if exchange else None
 
     def forward(self, xy: Tensor, sides: Tensor) -> tuple[Tensor, Tensor]:
-        return self.exchange(self.xy(xy), self.side(sides))
+        xy, sides = self.xy(xy), self.side(sides)
+        return (xy, sides) if self.exchange is None else self.exchange(xy, sides)
 
 
 class TriPlaneUNet(nn.Module):
@@ -52,6 +54,7 @@ class TriPlaneUNet(nn.Module):
         bank: where kernel bases come from.
         deform: "none", "orbit" or "full", for every 3x3 convolution of the blocks.
         norm: "group" or "none".
+        exchange: whether the planes tell each other what they see.
     """
 
     def __init__(
@@ -63,12 +66,14 @@ class TriPlaneUNet(nn.Module):
         *,
         deform: str = "none",
         norm: str = "group",
+        exchange: bool = True,
     ) -> None:
         super().__init__()
         xy = [FieldType("C4", regular=fields * 2**level) for level in range(depth)]
         side = [rule.field(fields * 2**level) for level in range(depth)]
         xy_in, side_in = [xy[0], *xy], [rule.input_field(fields), *side]
         options = {"rule": rule, "bank": bank, "deform": deform, "norm": norm}
+        options["exchange"] = exchange
         self.down = nn.ModuleList(
             Level((xy_in[i], xy[i]), (side_in[i], side[i]), **options) for i in range(depth)
         )

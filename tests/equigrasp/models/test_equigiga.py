@@ -88,6 +88,7 @@ def test_contract_at_the_default_size():
 
 def test_contract_without_normalisation_and_at_other_depths():
     check_contract(make(resolution=24, norm="none"))
+    check_contract(make(resolution=24, exchange=False))
     check_contract(make(resolution=24, depth=4))
     check_contract(make(resolution=24, depth=2, encoding="published"))
 
