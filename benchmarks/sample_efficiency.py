@@ -6,9 +6,9 @@
 
 Every arm is trained for the same number of steps on the first 1, 3, 10, 30 and 100 % of the
 training scenes (a share contains the smaller ones) with several seeds, and judged on the same
-held-out scenes. Finished runs below --out are kept, so the study can be stopped, continued and extended.
-An ablation of EquiGIGA's side features, deformable layers and exchange is the same study with other
-arms: `--arms induced sum plain orbit full no_exchange`.
+held-out scenes. Finished runs below --out are kept, so the study can be stopped, continued and
+extended. An ablation of EquiGIGA's side features, deformable layers and exchange is the same study
+with other arms: `--arms induced sum plain orbit full no_exchange`.
 """
 
 from __future__ import annotations
