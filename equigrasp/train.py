@@ -149,6 +149,7 @@ def model_card(
         "step": result.best_step,
         "steps_planned": result.total,
         "steps_done": result.step,
+        "training_minutes": round(result.minutes, 1),
         "validation": result.best_metrics,
         "data": train_data.sources(),
         "train_scenes": len(train_data),

@@ -45,11 +45,11 @@ def collect(folder: Path) -> list[Row]:
 
 
 def training_facts(model: str) -> Row:
-    """What the weights' card and the run's log tell; None where they do not."""
+    """What the weights' card tells; None where it does not."""
     from equigrasp.weights import load_model
 
     try:
-        tensors, card_path = find_weights(model)
+        _, card_path = find_weights(model)
     except FileNotFoundError:  # baselines have no weights
         return dict.fromkeys(("parameters", "minutes", "labels_per_s", "equivariance", "ap"))
     card = json.loads(card_path.read_text())
@@ -60,16 +60,12 @@ def training_facts(model: str) -> Row:
         "equivariance": validation.get("equivariance_quality"),
         "ap": validation.get("average_precision"),
         "auroc": validation.get("auroc"),
-        "minutes": None,
+        "minutes": card.get("training_minutes"),
         "labels_per_s": None,
     }
-    log = tensors.parent / "metrics.jsonl"
-    if log.exists():
-        lines = [json.loads(line) for line in log.read_text().splitlines()]
-        last = [line for line in lines if line.get("kind") == "train"][-1]
-        labels = last["step"] * card["training"]["batch_size"] * card["draws"]["queries"]
-        facts["minutes"] = last["minutes"]
-        facts["labels_per_s"] = labels / (60 * last["minutes"])
+    if facts["minutes"]:
+        labels = card["steps_done"] * card["training"]["batch_size"] * card["draws"]["queries"]
+        facts["labels_per_s"] = labels / (60 * facts["minutes"])
     return facts
 
 
