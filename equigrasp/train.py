@@ -23,6 +23,7 @@ from equigrasp.data.split import DataSetError
 from equigrasp.testing import equivariance_error
 from equigrasp.training.checkpoint import CheckpointError, load_checkpoint
 from equigrasp.training.loop import TrainResult, train
+from equigrasp.training.run_log import training_minutes
 from equigrasp.training.settings import TrainSettings
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,7 @@ def model_card(
         "step": result.best_step,
         "steps_planned": result.total,
         "steps_done": result.step,
-        "training_minutes": round(result.minutes, 1),
+        "training_minutes": training_minutes(result.run_dir / "metrics.jsonl"),
         "validation": result.best_metrics,
         "data": train_data.sources(),
         "train_scenes": len(train_data),

@@ -37,8 +37,6 @@ _TIME_FOR_STEPS = 0.85  # share of the time left that is planned for steps; the 
 @dataclass(frozen=True)
 class TrainResult:
     """Outcome of a run: steps done of those planned, and the best validation.
-
-    `minutes` is the wall time of the process that ended the run, not of those before it.
     `first_process` is True in the one process that should write what follows from it.
     """
 
@@ -47,7 +45,6 @@ class TrainResult:
     total: int
     best_step: int
     best_metrics: dict[str, float]
-    minutes: float
     first_process: bool = True
 
 
@@ -161,9 +158,7 @@ def train(
     batches.close()
     best = run.best_metrics or {}
     total = run.total or run.step
-    return TrainResult(
-        run_dir, run.step, total, run.best_step, best, clock.minutes(), fabric.is_global_zero
-    )
+    return TrainResult(run_dir, run.step, total, run.best_step, best, fabric.is_global_zero)
 
 
 class _Clock:

@@ -105,3 +105,13 @@ def _keep_records_until(path: Path, step: int) -> None:
     temporary = path.with_suffix(".jsonl.tmp")
     temporary.write_text("".join(json.dumps(r) + "\n" for r in kept), encoding="utf-8")
     os.replace(temporary, path)
+
+
+def training_minutes(path: Path) -> float:
+    """Wall time of a run by its `metrics.jsonl`, over all the processes that took part in it."""
+    total = last = 0.0
+    for record in read_records(path, "train"):
+        if record["minutes"] < last:  # another process went on
+            total += last
+        last = record["minutes"]
+    return round(total + last, 1)

@@ -1,8 +1,9 @@
 """The record of a run: readable after a kill, free of repeated steps after resuming."""
 
+import json
 import math
 
-from equigrasp.training.run_log import RunLog, read_records
+from equigrasp.training.run_log import RunLog, read_records, training_minutes
 
 
 def test_records_round_trip(tmp_path):
@@ -32,3 +33,11 @@ def test_a_silent_log_writes_nothing(tmp_path):
         log.write(1, "train", {"loss": 1.0})
         log.say("unheard")
     assert not (tmp_path / "run").exists()
+
+
+def test_minutes_are_summed_over_the_processes_of_a_run(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    lines = [{"step": i, "kind": "train", "minutes": m} for i, m in enumerate((1, 5, 2, 2.5))]
+    lines.insert(2, {"step": 2, "kind": "validation", "average_precision": 0.5})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert training_minutes(path) == 7.5
