@@ -177,7 +177,7 @@ def _equivariance(label: str, model: Any) -> Check:
     )
     limit = CONTRACT[torch.float64]
     found = f"error {single:.1e} in single, {double:.1e} in double precision"
-    if model.config.get("side_features") == "plain":
+    if not model.exact:
         return Check(f"{label}: equivariance", "ok", f"{found}; not an exact model")
     status = "ok" if double <= limit else "fail"
     return Check(f"{label}: equivariance", status, f"{found}, limit {limit:.0e}")

@@ -70,6 +70,11 @@ class GraspModel(nn.Module):
         self.query_setback = float(query_setback)
         self.config = {"name": self.name, **config}
 
+    @property
+    def exact(self) -> bool:
+        """Whether the model claims to commute with quarter turns."""
+        return False
+
     def encode(self, tsdf: Tensor) -> NamedTuple:
         """Features of scenes given as TSDF (B, N, N, N); batch first in every tensor."""
         raise NotImplementedError

@@ -93,6 +93,11 @@ class EquiGIGA(GraspModel):
             }
         )
 
+    @property
+    def exact(self) -> bool:
+        """All but `side_features="plain"` commute with quarter turns."""
+        return self.encoder.rule.exact
+
     def encode(self, tsdf: Tensor) -> TriPlane:
         """Planes of scenes (B, N, N, N)."""
         self.check_tsdf(tsdf)

@@ -121,6 +121,11 @@ class EquiIGD(DrawingModel):
         judged = FieldType("C4", regular=hidden_fields + ROTATION_FIELD.regular + hidden_fields)
         self.judge = head(judged, JUDGEMENT)
 
+    @property
+    def exact(self) -> bool:
+        """All but `side_features="plain"` commute with quarter turns."""
+        return self.encoder.rule.exact
+
     def encode(self, tsdf: Tensor) -> TriPlane:
         """Planes of scenes (B, N, N, N)."""
         self.check_tsdf(tsdf)
