@@ -20,7 +20,7 @@ def collect(folder: Path) -> list[Row]:
         FileNotFoundError: there is none.
     """
     rows = []
-    for path in sorted(folder.glob("*/*/summary.json")):
+    for path in sorted(folder.glob("*/rectified/summary.json")):
         summary = json.loads(path.read_text())
         scene, view, model = path.parents[1].name.split("_", 2)
         settings = json.loads((path.parent / "settings.json").read_text())
@@ -124,7 +124,7 @@ def headline(rows: list[Row]) -> dict[str, float]:
     return numbers
 
 
-def draw_plots(folder: Path, rows: list[Row], path: Path) -> None:
+def draw_plots(rows: list[Row], path: Path) -> None:
     """GSR and DR against planning latency, and the reliability of scores."""
     import matplotlib
 

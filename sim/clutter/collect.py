@@ -31,7 +31,7 @@ def machine() -> str:
 
 
 def collect(folder: Path) -> list[tuple[str, dict[str, Any]]]:
-    """(name, summary) of every evaluation below a folder, best known order.
+    """(name, summary) of every evaluation below a folder, by name.
 
     Raises:
         FileNotFoundError: if there is none.
@@ -46,7 +46,7 @@ def collect(folder: Path) -> list[tuple[str, dict[str, Any]]]:
         rows.append((f"{head}: {model}", summary))
     if not rows:
         raise FileNotFoundError(f"no summary.json below {folder}; run sim/clutter_eval.py first")
-    return rows
+    return sorted(rows, key=lambda row: row[0])
 
 
 def plot(path: Path, rows: list[tuple[str, dict[str, Any]]]) -> None:
