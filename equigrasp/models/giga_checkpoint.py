@@ -20,7 +20,6 @@ has deformable layers, are other networks and are refused with the names that di
 from __future__ import annotations
 
 import os
-import pickle  # noqa: TID251, for the name of an error; nothing is unpickled here
 from pathlib import Path
 
 import torch
@@ -43,19 +42,22 @@ def load_published_giga(path: str | os.PathLike) -> GIGA:
     Raises:
         FileNotFoundError: no such file.
         ValueError: the file is no state dict, or one of another network; the message names what is
-            missing, unexpected or of another shape.
+            missing, unexpected, of another shape, or holds no finite numbers.
     """
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"no checkpoint at {str(file)!r}")
     try:  # weights_only admits tensors and plain containers, nothing that runs code
         stored = torch.load(file, map_location="cpu", weights_only=True)  # noqa: TID251
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except Exception as error:  # of a damaged file torch raises whatever its reader runs into
+        # the error's own text, which recommends unsafe loading, stays in the chain
         raise ValueError(
-            f"{file.name} is no file of tensors alone ({error}); save the state dict of the "
-            "network, not the network"
+            f"{file.name} is no file of tensors alone ({type(error).__name__}); save the state "
+            "dict of the network, not the network, or fetch a damaged file again"
         ) from error
-    if not isinstance(stored, dict) or not all(isinstance(v, Tensor) for v in stored.values()):
+    if not isinstance(stored, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in stored.items()
+    ):
         raise ValueError(f"{file.name} holds no state dict; save `net.state_dict()`")
     tensors = {_renamed(key): value for key, value in stored.items()}
     model = GIGA()
@@ -68,6 +70,7 @@ def load_published_giga(path: str | os.PathLike) -> GIGA:
             for key in sorted(own.keys() & tensors.keys())
             if tensors[key].shape != own[key].shape
         ],
+        "not of finite numbers": sorted(key for key in tensors if not _is_finite(tensors[key])),
     }
     if any(faults.values()):
         told = "; ".join(f"{kind}: {_listed(names)}" for kind, names in faults.items() if names)
@@ -81,6 +84,11 @@ def _renamed(key: str) -> str:
         if key.startswith(prefix):
             return instead + key[len(prefix) :]
     return key
+
+
+def _is_finite(value: Tensor) -> bool:
+    plain = value.is_floating_point() and value.layout is torch.strided
+    return plain and bool(value.isfinite().all())
 
 
 def _listed(names: list[str]) -> str:
