@@ -130,6 +130,29 @@ def test_other_checkpoints_are_refused_by_name(model, tmp_path):
         load_published_giga(tmp_path / "none.pt")
 
 
+@pytest.mark.parametrize("content", ["", "hello", "\x80\x02", "<!DOCTYPE html>", "cut"])
+def test_damaged_files_are_refused_in_one_way(model, tmp_path, content):
+    path = tmp_path / "damaged.pt"
+    torch.save(model.state_dict(), path)  # noqa: TID251
+    path.write_bytes(path.read_bytes()[:20000] if content == "cut" else content.encode("latin-1"))
+    with pytest.raises(ValueError, match="damaged.pt is no file of tensors alone") as error:
+        load_published_giga(path)
+    assert "weights_only" not in str(error.value)
+
+
+@pytest.mark.parametrize("change", [lambda w: w * float("nan"), torch.Tensor.int])
+def test_weights_that_are_no_finite_numbers_are_named(model, tmp_path, change):
+    path = tmp_path / "diverged.pt"
+    state = model.state_dict()
+    state["decoder_width.fc_p.bias"] = change(state["decoder_width.fc_p.bias"])
+    torch.save(state, path)  # noqa: TID251
+    with pytest.raises(ValueError, match="finite numbers: decoder_width.fc_p.bias$"):
+        load_published_giga(path)
+    torch.save({0: torch.zeros(1)}, path)  # noqa: TID251
+    with pytest.raises(ValueError, match="no state dict"):
+        load_published_giga(path)
+
+
 def test_resolutions_that_cannot_be_halved_are_refused():
     with pytest.raises(ValueError, match="multiple of 4"):
         build_model("giga", resolution=42)
