@@ -1,8 +1,11 @@
 """GIGA: the published network in size, registration and names; not equivariant."""
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from scipy.ndimage import map_coordinates
+from scipy.spatial.transform import Rotation
 
 from equigrasp import build_model, load_model
 from equigrasp.models.giga_checkpoint import load_published_giga
@@ -37,6 +40,79 @@ def test_reading_agrees_with_scipy():
             expected = map_coordinates(plane[0, channel].numpy(), where, order=1, mode="nearest")
             actual = found[:, 2 * index + channel]
             torch.testing.assert_close(actual, torch.from_numpy(expected), rtol=0, atol=1e-5)
+
+
+def published_planes(weights, tsdf):
+    """Planes (C, second, first) from a checkpoint's tensors alone, by name of their axes."""
+
+    def conv(x, name, padding=1):
+        name = f"encoder.unet.{name}"
+        return F.conv2d(x, weights[name + ".weight"], weights[name + ".bias"], padding=padding)
+
+    def twice(x, name):
+        return conv(conv(x, name + ".conv1").relu(), name + ".conv2").relu()
+
+    first, bias = weights["encoder.conv_in.weight"], weights["encoder.conv_in.bias"]
+    volume = F.conv3d(tsdf[None, None], first, bias, padding=1).relu()[0]
+    planes = {}
+    for axes, missing in (("xz", 2), ("xy", 3), ("yz", 1)):
+        x, skips = volume.mean(missing).mT[None], []
+        for level in range(3):
+            if level:
+                x = x.unflatten(2, (-1, 2)).unflatten(4, (-1, 2)).amax((3, 5))
+            x = twice(x, f"down_convs.{level}")
+            skips.append(x)
+        for level, skip in enumerate((skips[1], skips[0])):
+            up = f"up_convs.{level}.upconv"
+            spread = torch.einsum("bcij,coxy->boixjy", x, weights[f"encoder.unet.{up}.weight"])
+            x = spread.flatten(4).flatten(2, 3)
+            x = x + weights[f"encoder.unet.{up}.bias"][:, None, None]
+            x = twice(torch.cat([x, skip], 1), f"up_convs.{level}")
+        planes[axes] = conv(x, "conv_final", 0)[0]
+    return planes
+
+
+def published_decoder(weights, name, points, features):
+    """One decoder's answer (Q, channels) from a checkpoint's tensors alone."""
+
+    def linear(x, part):
+        return x @ weights[f"{name}.{part}.weight"].T + weights[f"{name}.{part}.bias"]
+
+    x = linear(points, "fc_p")
+    for block in range(5):
+        x = x + linear(features, f"fc_c.{block}")
+        inner = linear(x.relu(), f"blocks.{block}.fc_0").relu()
+        x = x + linear(inner, f"blocks.{block}.fc_1")
+    return linear(x.relu(), "fc_out")
+
+
+def test_the_whole_network_agrees_with_the_published_arithmetic(model):
+    """In double precision, with weights that leave no block the identity."""
+    model = model.double()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=parameter.shape[-1] ** -0.5 if parameter.dim() == 2 else 0.1)
+    weights = model.state_dict()
+    tsdf = torch.rand(40, 40, 40, dtype=torch.float64)
+    points = torch.rand(50, 3, dtype=torch.float64) - 0.5
+    columns = []
+    for axes, plane in published_planes(weights, tsdf).items():
+        first, second = (39 * (points[:, "xyz".index(a)] / (1 + 1e-5) + 0.5) for a in axes)
+        where = [second.numpy(), first.numpy()]
+        columns += [map_coordinates(c.numpy(), where, order=1, mode="nearest") for c in plane]
+    features = torch.from_numpy(np.stack(columns, -1))
+    with torch.no_grad():
+        raw = model.query_raw(model.encode(tsdf[None]), points[None], model.outputs)
+    expected = {
+        output: published_decoder(weights, f"decoder_{part}", points, features)
+        for output, part in zip(model.outputs, ("qual", "rot", "width", "tsdf"), strict=True)
+    }
+    expected["rotation"] = torch.from_numpy(Rotation.from_quat(expected["rotation"]).as_matrix())
+    expected["width"] = 0.3 * expected["width"]
+    for output in ("quality", "width", "occupancy"):
+        assert expected[output].std() > 1e-3
+        torch.testing.assert_close(getattr(raw, output)[0], expected[output][:, 0])
+    torch.testing.assert_close(raw.rotation[0], expected["rotation"][:, :2])
 
 
 def test_planes_are_means_over_the_missing_axis(model):

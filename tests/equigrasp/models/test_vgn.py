@@ -3,9 +3,11 @@
 import pytest
 import torch
 from scipy.ndimage import map_coordinates
+from scipy.spatial.transform import Rotation
 
 from equigrasp import build_model, load_model
 from equigrasp.detection import query_lattice
+from equigrasp.models.base import finish
 from equigrasp.models.losses import GraspLoss
 from equigrasp.models.vgn import Volume
 from equigrasp.planner import GraspPlanner
@@ -17,6 +19,24 @@ from equigrasp.weights import save_model
 def model():
     torch.manual_seed(0)
     return build_model("vgn")
+
+
+def test_size_is_that_of_the_published_layers(model):
+    assert sum(p.numel() for p in model.parameters()) == 313_238
+
+
+def test_rotations_are_those_of_the_quaternions(model):
+    """Rows of the rotation of a quaternion that is not normalised; `finish` leaves them alone."""
+    generator = torch.Generator().manual_seed(0)
+    features = Volume(torch.randn(1, 6, 40, 40, 40, generator=generator))
+    index = torch.randint(0, 40, (60, 3), generator=generator)
+    points = ((index + 0.5) / 40 - 0.5)[None]
+    quaternions = features.grasps[0, 1:5][(slice(None), *index.T)].T
+    expected = torch.from_numpy(Rotation.from_quat(quaternions.numpy()).as_matrix()).float()[None]
+    raw = model.query_raw(features, points)
+    torch.testing.assert_close(raw.rotation, expected[..., :2, :], rtol=0, atol=1e-4)
+    torch.testing.assert_close(finish(raw).rotation, expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(finish(raw).rotation[..., :2, :], raw.rotation, rtol=0, atol=1e-5)
 
 
 def test_at_voxel_centres_the_answer_is_the_voxels(model):
@@ -68,8 +88,13 @@ def test_it_is_not_equivariant(model):
 
 def test_weights_round_trip_and_planning(model, tmp_path):
     save_model(model, tmp_path / "mine")
-    planner = GraspPlanner(load_model(tmp_path / "mine"))
-    result = planner.plan_tsdf(synthetic_tsdf(40, 1)[0])
+    loaded = load_model(tmp_path / "mine")
+    assert loaded.config == model.config
+    tsdf, points = synthetic_tsdf(40, 1), torch.rand(1, 9, 3) - 0.5
+    with torch.no_grad():
+        for a, b in zip(model(tsdf, points)[:3], loaded(tsdf, points)[:3], strict=True):
+            torch.testing.assert_close(a, b)
+    result = GraspPlanner(loaded).plan_tsdf(tsdf[0])
     assert result.reason in {"ok", "forced", "no_grasp"}
 
 
