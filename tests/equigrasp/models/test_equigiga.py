@@ -42,7 +42,7 @@ def take_steps(model, count=3):
     return model
 
 
-def well_conditioned(model, scene, count=1200, least=0.7):
+def well_conditioned(model, scene, count=6000, least=0.7):
     """Points where the raw rotation rows are clearly independent and not close to zero.
 
     Elsewhere the nearest rotation is undetermined and float32 rounding of the features (some 1e-6
@@ -56,7 +56,7 @@ def well_conditioned(model, scene, count=1200, least=0.7):
         rows = model.query_raw(features, points.to(dtype), ("rotation",)).rotation
     values = torch.linalg.svdvals(rows[0].double())
     keep = values[:, 1] > least * values[:, 0].median()
-    assert keep.sum() > count // 25
+    assert keep.sum() >= 20, "too few to judge by; they differ from one processor to another"
     return points[:, keep]
 
 
