@@ -16,9 +16,10 @@ from torch import Tensor
 
 from equigrasp.constants import WORKSPACE_SIZE
 
-SEED_WIDTH = 0.25
-"""A voxel marks the surface where |t| is below this: one voxel along the ray, at the default
-truncation of four."""
+VOXELS = 40
+"""Windows of `DetectionConfig` are in voxels of a lattice with so many per side: 7.5 mm."""
+CELLS_APART = 5
+"""Side of the cube, in cells of the coarse lattice, in which `peak_share` looks for the best."""
 ADVANCE_CLEARANCE = 0.003
 """Finger tips that reach deeper than predicted stop this far (m) over a known table."""
 
@@ -31,8 +32,10 @@ class DetectionConfig:
         quality_threshold: grasps below this score are dropped ...
         force: ... unless none is left: then the single best one is returned,
         quality_floor: provided that it reaches this score.
-        smoothing: standard deviation of the Gaussian on the quality, in lattice steps; 0 for none.
-        nms_window: side of the cube in which only the best point survives, lattice steps, odd.
+        smoothing: standard deviation of the Gaussian on the quality, in voxels of 7.5 mm; 0 for
+            none.
+        nms_window: side of the cube in which only the best point survives, in voxels of 7.5 mm,
+            odd; on another lattice the widest odd number of steps that is no wider.
         max_peaks: rotation and width are predicted at no more than this many peaks.
         max_grasps: length of the returned list; None for all.
         num_samples: rotations drawn per peak by models that draw them; the most confident one is
@@ -54,6 +57,8 @@ class DetectionConfig:
             around cells that reach `quality_threshold`, or `refine_share` of the best cell if that
             is less.
         refine_share: see `coarse_to_fine`.
+        peak_share: of these cells only those that reach this share of the best one within two
+            cells are looked at; 0 looks at all.
     """
 
     quality_threshold: float = 0.5
@@ -76,6 +81,7 @@ class DetectionConfig:
     lattice: int | None = None
     coarse_to_fine: bool = True
     refine_share: float = 0.8
+    peak_share: float = 0.8
 
     def __post_init__(self) -> None:
         if self.nms_window < 1 or self.nms_window % 2 == 0:
@@ -92,8 +98,9 @@ class DetectionConfig:
             )
         if not 0 <= self.width_min < self.width_max:
             raise ValueError(f"widths {self.width_min} to {self.width_max} m admit no grasp")
-        if not 0 <= self.refine_share <= 1:
-            raise ValueError(f"refine_share is {self.refine_share}; it must lie in [0, 1]")
+        for name in ("refine_share", "peak_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
         self._check_signs()
 
     def _check_signs(self) -> None:
@@ -104,6 +111,11 @@ class DetectionConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}; it must be at least 1")
+
+    def steps(self, lattice: int) -> tuple[float, int]:
+        """`smoothing` and `nms_window` in steps of a lattice with so many points per side."""
+        scale = lattice / VOXELS
+        return self.smoothing * scale, 1 + 2 * int((self.nms_window * scale - 1) / 2)
 
 
 def query_lattice(resolution: int, **factory) -> Tensor:
@@ -121,7 +133,7 @@ def lattice_quality(
     """Quality on the lattice points of a band.
 
     With `config.coarse_to_fine`, cells of 2 x 2 x 2 points are asked at their centres, and their
-    points only if the cell or one next to the point promises a grasp; the others take the cell's
+    points only if the cell or one next to the point promises a peak; the others take the cell's
     value. Both lattices are centred, so this commutes with quarter turns.
 
     Args:
@@ -141,59 +153,27 @@ def lattice_quality(
         cells = F.max_pool3d(band[None].float(), 2)[0] > 0
         coarse = quality.new_zeros(cells.shape)
         coarse[cells] = ask(query_lattice(n // 2, **factory)[cells]).to(quality.dtype)
-        for axis in range(3):
-            coarse = coarse.repeat_interleave(2, axis)
-        near = F.max_pool3d(coarse[None], 3, 1, 1)[0]
-        level = torch.clamp(config.refine_share * coarse.amax(), max=config.quality_threshold)
-        wanted = band & (near >= level)
-        quality = torch.where(band, coarse, quality)
+        near = F.max_pool3d(_finer(promising(coarse, config)).to(coarse)[None], 3, 1, 1)[0]
+        wanted = band & (near > 0)
+        quality = torch.where(band, _finer(coarse), quality)
         asked = int(cells.sum())
     if bool(wanted.any()):
         quality[wanted] = ask(query_lattice(n, **factory)[wanted]).to(quality.dtype)
     return quality, wanted, asked + int(wanted.sum())
 
 
-def surface_voxels(tsdf: Tensor) -> Tensor:
-    """Where (N, N, N) a TSDF, in either encoding, holds the observed surface: bool (N, N, N)."""
-    return (tsdf - 0.5).abs() < SEED_WIDTH / 2
+def promising(coarse: Tensor, config: DetectionConfig) -> Tensor:
+    """Cells (N, N, N), bool, around which a peak of the quality can lie."""
+    level = torch.clamp(config.refine_share * coarse.amax(), max=config.quality_threshold)
+    best = F.max_pool3d(coarse[None], CELLS_APART, 1, CELLS_APART // 2)[0]
+    return (coarse > 0) & (coarse >= level) & (coarse >= config.peak_share * best)
 
 
-def surface_band(
-    tsdf: Tensor, reach: float, *, size: float = WORKSPACE_SIZE, floor: float | None = None
-) -> Tensor:
-    """Voxels within `reach` of the observed surface, on its free and on its hidden side.
-
-    The published mask is two dilations of the truncation band, which ends 15 to 45 mm in front of
-    a surface depending on the angle it is seen from. This one is a ball around every surface
-    voxel, so it depends on neither the angle nor the encoding.
-
-    Args:
-        tsdf: (N, N, N) in either encoding.
-        reach: metres.
-        size: side of the cube in metres.
-        floor: surface below this height (m) is the table and does not count; None counts all.
-
-    Returns:
-        (N, N, N) bool.
-    """
-    seeds = surface_voxels(tsdf)
-    step = size / tsdf.shape[-1]
-    if floor is not None:
-        height = (torch.arange(tsdf.shape[-1], device=tsdf.device) + 0.5) * step
-        seeds = seeds & (height > floor)
-    return _within(seeds, reach / step)
-
-
-def _within(seeds: Tensor, radius: float) -> Tensor:
-    """Voxels whose distance to the nearest seed is at most `radius` voxels, exactly."""
-    half = int(radius)
-    squares = torch.arange(-half, half + 1, device=seeds.device, dtype=torch.float32) ** 2
-    distance = torch.where(seeds, 0.0, torch.inf)
-    for axis in range(3):  # squared Euclidean distance separates into one pass per axis
-        last = distance.movedim(axis, -1)
-        windows = F.pad(last, (half, half), value=torch.inf).unfold(-1, 2 * half + 1, 1)
-        distance = (windows + squares).amin(-1).movedim(-1, axis)
-    return distance <= radius**2
+def _finer(cells: Tensor) -> Tensor:
+    """Every value repeated in a cube of 2 x 2 x 2."""
+    for axis in range(3):
+        cells = cells.repeat_interleave(2, axis)
+    return cells
 
 
 def lattice_limits(

@@ -29,11 +29,11 @@ from equigrasp.detection import (
     query_lattice,
     select_peaks,
     smooth,
-    surface_band,
 )
 from equigrasp.geometry.transforms import inverse_transform
 from equigrasp.grasp import Grasp
 from equigrasp.perception.camera import Intrinsics, valid_pixels, validate_depth
+from equigrasp.perception.surface import surface_band
 from equigrasp.perception.table import TableFit, table_rectify
 from equigrasp.perception.tsdf import ENCODINGS, fuse_tsdf
 from equigrasp.plan_result import PlanningError, PlanResult, Stopwatch
@@ -216,9 +216,10 @@ class GraspPlanner:
             ask, band, config, device=near.device, dtype=tsdf.dtype
         )
         clock.lap("query", self.device)
-        quality = torch.where(fine, smooth(quality, band, config.smoothing), 0.0)
+        spread, window = config.steps(n)
+        quality = torch.where(fine, smooth(quality, band, spread), 0.0)
         lowest = config.quality_floor if config.force else config.quality_threshold
-        peaks, scores = select_peaks(quality, lowest, config.nms_window, config.max_peaks)
+        peaks, scores = select_peaks(quality, lowest, window, config.max_peaks)
         clock.lap("select", self.device)
         if not len(peaks):
             return [], "no_grasp", asked

@@ -1,38 +1,28 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from equigrasp.data.synthetic import Shape, random_shapes, render_shapes
 from equigrasp.detection import (
     DetectionConfig,
     admissible_width,
     lattice_limits,
     lattice_quality,
     place_tips,
+    promising,
     query_lattice,
     select_peaks,
     smooth,
-    surface_band,
-    surface_voxels,
 )
-from equigrasp.perception.camera import Intrinsics, fixed_view, random_view
-from equigrasp.perception.tsdf import fuse_tsdf, voxel_centres
+from equigrasp.perception.camera import Intrinsics
+from equigrasp.perception.tsdf import voxel_centres
 from equigrasp.testing import turn_grid, turn_points
 
 CAMERA = Intrinsics(320, 240, 270.0, 270.0, 160.0, 120.0)
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.sampled_from([8, 12, 20])
-
-
-def volume(seed, encoding="full", pose=None, resolution=40):
-    rng = np.random.default_rng(seed)
-    shapes = random_shapes(rng)
-    pose = random_view(rng) if pose is None else pose
-    depth = torch.from_numpy(render_shapes(shapes, CAMERA, pose))
-    return fuse_tsdf(depth, CAMERA, pose, encoding=encoding, resolution=resolution)
 
 
 def noise_field(seed, n):
@@ -80,6 +70,25 @@ def test_coarse_to_fine_commutes_with_quarter_turns(turns):
     assert not torch.equal(turn_grid(fine, turns), fine)
 
 
+def test_only_cells_that_can_hold_a_peak_are_refined():
+    n = 20
+    ramp = torch.linspace(0.2, 0.9, n)[:, None, None].expand(n, n, n).contiguous()
+    config = DetectionConfig(quality_threshold=0.5, peak_share=0.9)
+    kept = promising(ramp, config)[:, 10, 10]
+    best = ndimage.maximum_filter1d(ramp[:, 10, 10].numpy(), 5, mode="constant")
+    expected = (ramp[:, 10, 10].numpy() >= 0.5) & (ramp[:, 10, 10].numpy() >= 0.9 * best)
+    assert kept.tolist() == expected.tolist()
+    assert 0 < kept.sum() < promising(ramp, DetectionConfig(peak_share=0.0))[:, 10, 10].sum()
+
+
+def test_windows_keep_their_size_on_finer_lattices():
+    config = DetectionConfig()
+    assert config.steps(40) == (1.0, 5)
+    assert config.steps(60) == (1.5, 7)
+    assert config.steps(80) == (2.0, 9)
+    assert DetectionConfig(nms_window=1).steps(80)[1] == 1
+
+
 def test_the_best_place_is_refined_even_below_the_threshold():
     config = DetectionConfig(quality_threshold=0.95)
     band = torch.ones(20, 20, 20, dtype=torch.bool)
@@ -113,59 +122,6 @@ def test_lattice_turns_onto_itself(seed, turns):
     values = lattice @ weight
     turned = turn_points(lattice.reshape(-1, 3), -turns).reshape(lattice.shape) @ weight
     torch.testing.assert_close(turned, turn_grid(values, turns))
-
-
-@given(seeds, st.sampled_from([0.0, 0.0075, 0.02, 0.055]))
-@settings(max_examples=10)
-def test_band_is_everything_within_reach_of_the_surface(seed, reach):
-    tsdf = volume(seed)
-    band = surface_band(tsdf, reach)
-    seeds_ = surface_voxels(tsdf).numpy()
-    distance = ndimage.distance_transform_edt(~seeds_, sampling=0.0075)
-    np.testing.assert_array_equal(band.numpy(), distance <= reach + 1e-9)
-
-
-@given(seeds)
-@settings(max_examples=10)
-def test_band_does_not_depend_on_the_encoding(seed):
-    bands = [surface_band(volume(seed, e), 0.055, floor=0.054) for e in ("published", "full")]
-    assert torch.equal(*bands)
-    assert bands[0].any()
-
-
-@given(seeds, st.integers(1, 3))
-@settings(max_examples=8)
-def test_band_turns_with_the_scene(seed, turns):
-    tsdf = volume(seed)
-    expected = turn_grid(surface_band(tsdf, 0.03, floor=0.054), turns)
-    assert torch.equal(surface_band(turn_grid(tsdf, turns), 0.03, floor=0.054), expected)
-
-
-@given(seeds)
-@settings(max_examples=15)
-def test_band_covers_the_roots_of_grasps_along_the_normals_of_seen_surface(seed):
-    """Training asks the network from 5 mm behind to 55 mm in front of a surface."""
-    rng = np.random.default_rng(seed)
-    centre = np.append(rng.uniform(0.1, 0.2, 2), 0.11)
-    pose = random_view(rng)
-    ball = Shape(centre, np.full(3, 0.03), box=False)
-    depth = torch.from_numpy(render_shapes([ball], CAMERA, pose))
-    tsdf = fuse_tsdf(depth, CAMERA, pose, encoding="full")
-    band = surface_band(tsdf, DetectionConfig().reach, floor=0.054)
-    normal = rng.normal(size=(500, 3))
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    towards_camera = (pose[:3, 3] - centre) / np.linalg.norm(pose[:3, 3] - centre)
-    normal = normal[(normal @ towards_camera > 0.3) & (normal[:, 2] > -0.1)]
-    root = centre + (0.03 + rng.uniform(-0.005, 0.05, (len(normal), 1))) * normal
-    index = tuple(np.clip(np.floor(root / 0.0075), 0, 39).astype(int).T)
-    assert band.numpy()[index].mean() > 0.99
-
-
-def test_known_table_attracts_no_queries():
-    depth = torch.from_numpy(render_shapes([], CAMERA, fixed_view()))
-    tsdf = fuse_tsdf(depth, CAMERA, fixed_view(), encoding="full")
-    assert surface_band(tsdf, 0.055).any()
-    assert not surface_band(tsdf, 0.055, floor=0.054).any()
 
 
 def test_lattice_limits():

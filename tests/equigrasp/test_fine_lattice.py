@@ -10,8 +10,8 @@ from equigrasp.detection import (
     query_lattice,
     select_peaks,
     smooth,
-    surface_band,
 )
+from equigrasp.perception.surface import surface_band
 from equigrasp.testing import synthetic_tsdf, turn_grid, turn_points
 
 _PLACES = torch.tensor([[0.11, -0.19, 0.07], [-0.23, 0.12, -0.1], [0.2, 0.21, 0.1]]).double()
@@ -32,8 +32,9 @@ def find_peaks(tsdf, turns):
     quality, fine, _ = lattice_quality(
         lambda points: quality_at(turn_points(points, -turns)), band, config, dtype=torch.float64
     )
-    shown = torch.where(fine, smooth(quality, band, config.smoothing), 0.0)
-    found, scores = select_peaks(shown, config.quality_threshold, config.nms_window)
+    spread, window = config.steps(n)
+    shown = torch.where(fine, smooth(quality, band, spread), 0.0)
+    found, scores = select_peaks(shown, config.quality_threshold, window)
     return query_lattice(n, dtype=torch.float64)[tuple(found.T)], scores
 
 
