@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from equigrasp.constants import FINGER_DEPTH, WORKSPACE_SIZE
 from equigrasp.geometry.rotations import quaternion_to_matrix
 from equigrasp.models.base import GraspField, GraspModel, check_points
+from equigrasp.nn.volume import VolumeConv
 
 CHANNELS = {"quality": slice(0, 1), "rotation": slice(1, 5), "width": slice(5, 6)}
 
@@ -58,14 +59,14 @@ class VGN(GraspModel):
             for source, target, kernel in ((1, first, 5), (first, second, 3), (second, third, 3))
         )
         self.decoder = nn.ModuleList(
-            nn.Conv3d(source, target, kernel, padding=kernel // 2)
+            VolumeConv(source, target, kernel)
             for source, target, kernel in (
                 (third, third, 3),
                 (third, second, 3),
                 (second, first, 5),
             )
         )
-        self.head = nn.Conv3d(first, 6, 5, padding=2)
+        self.head = VolumeConv(first, 6, 5)
 
     def encode(self, tsdf: Tensor) -> Volume:
         """Grasps of scenes (B, N, N, N)."""

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from equigrasp.nn.volume import VolumeConv
+
 PADDING = 1e-5
 """Coordinates are shrunk by this much so that the last pixel is not overrun."""
 
@@ -91,7 +93,7 @@ class PlaneEncoder(nn.Module):
 
     def __init__(self, channels: int = 32, depth: int = 3) -> None:
         super().__init__()
-        self.conv_in = nn.Conv3d(1, channels, 3, padding=1)
+        self.conv_in = VolumeConv(1, channels, 3)
         self.unet = PlaneUNet(channels, depth)
 
     def forward(self, tsdf: Tensor) -> Planes:

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equigrasp.nn.fields import ORDER, FieldType, representation
+from equigrasp.nn.volume import VolumeConv
 
 POINT = 0
 """Kernel size that stands for a linear map without any spatial axes."""
@@ -244,16 +245,12 @@ class SteerableConv(SteerableMap):
 
     def to_plain(self) -> nn.Module:
         """Ordinary torch convolution with the same output."""
-        layer = nn.Conv3d if self.ndim == 3 else nn.Conv2d
         filter_, bias = self.filter(), self.channel_bias()
-        plain = layer(
-            filter_.shape[1],
-            filter_.shape[0],
-            self.kernel_size,
-            padding=self.kernel_size // 2,
-            bias=bias is not None,
-        )
-        return _filled(plain, filter_, bias)
+        shape = (filter_.shape[1], filter_.shape[0], self.kernel_size)
+        if self.ndim == 3:
+            return _filled(VolumeConv(*shape, bias=bias is not None), filter_, bias)
+        padding = self.kernel_size // 2
+        return _filled(nn.Conv2d(*shape, padding=padding, bias=bias is not None), filter_, bias)
 
 
 class SteerableLinear(SteerableMap):
