@@ -6,9 +6,11 @@
 
 Every arm is trained for the same number of steps on the first 1, 3, 10, 30 and 100 % of the
 training scenes (a share contains the smaller ones) with several seeds, and judged on the same
-held-out scenes. Finished runs below --out are kept, so the study can be stopped, continued and
-extended. An ablation of EquiGIGA's side features, deformable layers and exchange is the same study
-with other arms: `--arms induced sum plain orbit full no_exchange`.
+held-out scenes; with --closed-loop also by clearing clutter. Results of finished runs are kept in
+--runs, so the study can be stopped, continued and extended. The ablation of EquiGIGA's side
+features, deformable layers and exchange is the same study with other arms:
+
+    python benchmarks/sample_efficiency.py --ablation --data data/pile --shares 1
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from shared.report import finish, options, write_json, write_text
+from shared.report import RESULTS, finish, options, write_json, write_text
+from shared.run_records import Record, RunRecords
 
 from equigrasp.data.synthetic import write_synthetic_data_set
 
@@ -39,10 +42,20 @@ ARMS: dict[str, list[str]] = {
     "sum": ["model=equigiga", "model.side_features=sum"],
     "orbit": ["model=equigiga", "model.deform=orbit"],
     "full": ["model=equigiga", "model.deform=full"],
+    "sum_orbit": ["model=equigiga", "model.side_features=sum", "model.deform=orbit"],
+    "sum_full": ["model=equigiga", "model.side_features=sum", "model.deform=full"],
+    "plain_orbit": ["model=equigiga", "model.side_features=plain", "model.deform=orbit"],
+    "plain_full": ["model=equigiga", "model.side_features=plain", "model.deform=full"],
     "no_exchange": ["model=equigiga", "model.exchange=false"],
+    "wide": ["model=equigiga", "model.head_fields=32"],
+    "euclidean": ["model=equiigd", "model.flow=euclidean"],
 }
 """Training options that make up an arm."""
 STUDY = ("giga", "giga_c4", "plain", "induced", "equiigd")
+ABLATION = (
+    *("induced", "orbit", "full", "sum", "sum_orbit", "sum_full", "plain", "plain_orbit"),
+    *("plain_full", "no_exchange", "wide", "equiigd", "euclidean"),
+)
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
 TINY = {
     "giga": ["model.channels=4", "model.hidden=8", "model.blocks=1"],
@@ -61,11 +74,13 @@ def main() -> None:
             write_synthetic_data_set(Path(folder) / "scenes", 24, seed=0)
             arguments.data, arguments.out = [Path(folder) / "scenes"], Path(folder) / "out"
             arguments.arms, arguments.shares, arguments.seeds = list(TINY), [0.3, 1.0], 1
-            arguments.steps = 20
+            arguments.steps, arguments.runs = 20, Path(folder) / "runs.json"
             study(arguments)
         return
     if arguments.full:
         arguments.steps, arguments.seeds, arguments.shares = 12_000, 3, list(SHARES)
+    if arguments.ablation:
+        arguments.arms = list(ABLATION)
     if not arguments.data:
         raise SystemExit("give --data with folders of scenes (data_gen/*.py makes them)")
     study(arguments)
@@ -83,6 +98,11 @@ def parser() -> argparse.ArgumentParser:
     add("--steps", type=int, default=1500, help="of every run, whatever its share of the scenes")
     add("--batch-size", type=int, default=4)
     add("--full", action="store_true", help="12,000 steps, 3 seeds, all shares")
+    add("--ablation", action="store_true", help="the arms of the ablation")
+    add("--closed-loop", type=int, metavar="ROUNDS", help="clear so many at the ends of --shares")
+    add("--objects", default="default", help="object sets and folders of these rounds")
+    add("--table-only", action="store_true", help="tabulate what is known")
+    add("--runs", type=Path, default=RESULTS / "sample_efficiency_runs.json")
     add("--out", type=Path, default=Path("outputs/sample_efficiency"))
     return found
 
@@ -90,20 +110,28 @@ def parser() -> argparse.ArgumentParser:
 def study(arguments: argparse.Namespace) -> None:
     """The runs of all arms, shares and seeds, and what came of them."""
     scenes = training_scenes(arguments)
-    results: dict[tuple[str, float], list[dict[str, float]]] = {}
+    records = RunRecords(arguments.runs, arguments.data)
+    results: dict[tuple[str, float], list[Record]] = {}
     for share, seed, arm in itertools.product(
         arguments.shares, range(arguments.seeds), arguments.arms
     ):
-        count = max(arguments.batch_size, round(share * scenes))
-        results.setdefault((arm, share), []).append(trained(arm, share, count, seed, arguments))
+        run = Run(arguments.scene, arm, max(arguments.batch_size, round(share * scenes)), seed)
+        record = trained(run, arguments, records)
+        if arguments.closed_loop and share in (min(arguments.shares), max(arguments.shares)):
+            record = cleared(run, arguments, records)
+        if record is not None:
+            results.setdefault((arm, share), []).append(record)
     rows = [row(arm, share, found) for (arm, share), found in results.items()]
     text = table(rows)
     print(text)
     if arguments.record:
-        write_json(arguments.result.with_name("sample_efficiency_rows.json"), rows)
-        write_text(arguments.result.with_suffix(".md"), text)
-        plot(rows, arguments.result.with_suffix(".png"))
-    numbers = {f"{r['arm']}_{100 * r['share']:g}pct_ap": r["mean"] for r in rows}
+        name = "ablation" if arguments.ablation else "sample_efficiency"
+        write_json(arguments.result.with_name(f"{name}_rows.json"), rows)
+        write_text(arguments.result.with_name(f"{name}.md"), text)
+        if not arguments.ablation:
+            plot(rows, arguments.result.with_suffix(".png"))
+    numbers = {f"{r['arm']}_{100 * r['share']:g}pct_ap": r["ap"]["mean"] for r in rows}
+    arguments.record = arguments.record and not arguments.ablation
     finish(arguments, numbers, {"steps": arguments.steps, "training_scenes": scenes})
 
 
@@ -114,48 +142,107 @@ def training_scenes(arguments: argparse.Namespace) -> int:
     return len(GraspSceneDataset(arguments.data, "train"))
 
 
-def trained(
-    arm: str, share: float, count: int, seed: int, arguments: argparse.Namespace
-) -> dict[str, float]:
-    """Best validation of a run; the run is made if its result is not there."""
-    run = arguments.out / f"{arguments.scene}_{arm}_{count}_{seed}_{arguments.steps}"
-    if not (run / "model.json").exists():
-        folders = ",".join(str(path) for path in arguments.data)
-        command = [sys.executable, "-m", "equigrasp.train", *ARMS[arm], f"data={arguments.scene}"]
-        if "trainer.learning_rate" not in " ".join(ARMS[arm]):
-            command.append("trainer.learning_rate=2e-3")
-        command += [f"data.dirs=[{folders}]", f"data.max_scenes={count}", f"seed={seed}"]
-        command += [f"run_dir={run}", f"name={run.name}", f"trainer.max_steps={arguments.steps}"]
-        command += ["trainer.precision=bf16-mixed", "trainer.progress=false"]
-        command += [f"trainer.batch_size={arguments.batch_size}", "trainer.threads=1"]
-        command += [f"trainer.validate_every={max(1, arguments.steps // 5)}"]
-        command += TINY.get(arm, []) if arguments.quick else []
-        print("+", run.name, flush=True)
-        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    validation: dict[str, float] = json.loads((run / "model.json").read_text())["validation"]
-    return validation
+class Run(NamedTuple):
+    """One training."""
+
+    scene: str
+    arm: str
+    scenes: int
+    seed: int
+
+    def name(self, steps: int) -> str:
+        """Of its folder and its record."""
+        return f"{self.scene}_{self.arm}_{self.scenes}_{self.seed}_{steps}"
 
 
-def row(arm: str, share: float, found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and 95 % interval of the average precision over seeds."""
-    values = [result["average_precision"] for result in found]
-    half = 0.0
+def trained(run: Run, arguments: argparse.Namespace, records: RunRecords) -> Record | None:
+    """Best validation of a run, which is made unless it is known; None if none may be made."""
+    name = run.name(arguments.steps)
+    known = records.get(name)
+    if known is not None or arguments.table_only:
+        return known
+    folder = arguments.out / name
+    if not (folder / "model.json").exists():
+        call(["-m", "equigrasp.train", *training_options(run, folder, arguments)])
+    card = json.loads((folder / "model.json").read_text())
+    return records.put(name, validation=card["validation"], minutes=card.get("training_minutes"))
+
+
+def training_options(run: Run, folder: Path, arguments: argparse.Namespace) -> list[str]:
+    """Command line of a run."""
+    folders = ",".join(str(path) for path in arguments.data)
+    command = [*ARMS[run.arm], f"data={run.scene}", f"data.dirs=[{folders}]", f"seed={run.seed}"]
+    if "trainer.learning_rate" not in " ".join(command):
+        command.append("trainer.learning_rate=2e-3")
+    command += [f"data.max_scenes={run.scenes}", f"run_dir={folder}", f"name={folder.name}"]
+    command += ["trainer.precision=bf16-mixed", "trainer.progress=false", "trainer.threads=1"]
+    command += [f"trainer.max_steps={arguments.steps}"]
+    command += [f"trainer.batch_size={arguments.batch_size}"]
+    command += [f"trainer.validate_every={max(1, arguments.steps // 5)}"]
+    return command + (TINY.get(run.arm, []) if arguments.quick else [])
+
+
+def cleared(run: Run, arguments: argparse.Namespace, records: RunRecords) -> Record | None:
+    """Record of a run with the rates of clearing clutter, played unless known."""
+    name = run.name(arguments.steps)
+    known = records.get(name)
+    played = known is not None and known.get("rounds") == arguments.closed_loop
+    if played or arguments.table_only or not (arguments.out / name / "model.json").exists():
+        return known
+    out = arguments.out / "cleared" / name
+    command = ["sim/clutter_eval.py", "--scene", run.scene, "--model", str(arguments.out / name)]
+    command += ["--objects", arguments.objects, "--table-rectify", "on", "--seeds", "1"]
+    command += ["--rounds", str(arguments.closed_loop), "--workers", "1", "--out", str(out)]
+    call(command)
+    summary = json.loads((out / "rectified" / "summary.json").read_text())
+    rates = {rate: summary[rate]["pooled"] for rate in ("gsr", "dr")}
+    return records.put(name, rounds=arguments.closed_loop, **rates)
+
+
+def call(command: list[str]) -> None:
+    """Run one of our programs from the repository's root."""
+    print("+", " ".join(command), flush=True)
+    subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def row(arm: str, share: float, found: list[Record]) -> dict[str, Any]:
+    """Mean and 95 % interval over seeds of the average precision and, if played, the rates."""
+    result: dict[str, Any] = {"arm": arm, "share": share}
+    result["ap"] = interval([record["validation"]["average_precision"] for record in found])
+    for rate in ("gsr", "dr"):
+        if values := [record[rate] for record in found if rate in record]:
+            result[rate] = interval(values)
+    return result
+
+
+def interval(values: list[float]) -> dict[str, Any]:
+    """Mean, half width of its 95 % interval (None for a single value) and the values."""
+    half = None
     if len(values) > 1:
         spread = statistics.stdev(values) / math.sqrt(len(values))
         half = T_975.get(len(values), 2.0) * spread
-    mean = statistics.fmean(values)
-    return {"arm": arm, "share": share, "mean": mean, "half": half, "values": values}
+    return {"mean": statistics.fmean(values), "half": half, "values": values}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: arms down, shares across."""
+    """Markdown: arms down, shares across; average precision, then GSR / DR where played."""
     shares = sorted({r["share"] for r in rows})
     lines = ["| arm | " + " | ".join(f"{100 * s:g} %" for s in shares) + " |"]
     lines.append("|---" * (len(shares) + 1) + "|")
     for arm in dict.fromkeys(r["arm"] for r in rows):
-        cells = {r["share"]: f"{r['mean']:.3f} +- {r['half']:.3f}" for r in rows if r["arm"] == arm}
+        cells = {r["share"]: cell(r) for r in rows if r["arm"] == arm}
         lines.append(f"| {arm} | " + " | ".join(cells.get(s, "-") for s in shares) + " |")
     return "\n".join(lines)
+
+
+def cell(found: dict[str, Any]) -> str:
+    """Figures of an arm at a share."""
+    text = f"{found['ap']['mean']:.3f}"
+    if found["ap"]["half"] is not None:
+        text += f" +- {found['ap']['half']:.3f}"
+    if "gsr" in found:
+        text += f"; {found['gsr']['mean']:.1f} / {found['dr']['mean']:.1f}"
+    return text
 
 
 def plot(rows: list[dict[str, Any]], path: Path) -> None:
@@ -169,9 +256,8 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     for arm in dict.fromkeys(r["arm"] for r in rows):
         own = sorted((r for r in rows if r["arm"] == arm), key=lambda r: r["share"])
         shares = [100 * r["share"] for r in own]
-        axis.errorbar(
-            shares, [r["mean"] for r in own], [r["half"] for r in own], label=arm, capsize=3
-        )
+        means = [r["ap"]["mean"] for r in own]
+        axis.errorbar(shares, means, [r["ap"]["half"] or 0 for r in own], label=arm, capsize=3)
     axis.set(xscale="log", xlabel="% of the training scenes", ylabel="average precision")
     axis.legend()
     axis.grid(alpha=0.3)

@@ -57,7 +57,7 @@ class EquiGIGA(GraspModel):
         deform: str = "none",
         norm: str = "group",
         exchange: bool = True,
-        head_fields: int = 32,
+        head_fields: int = 16,
         head_blocks: int = 5,
         bank: BasisBank | None = None,
     ) -> None:

@@ -67,7 +67,7 @@ class TriPlaneEncoder(nn.Module):
 
     def forward(self, tsdf: Tensor) -> TriPlane:
         """tsdf (B, N, N, N) in [0, 1] -> feature planes."""
-        volume = F.relu(self.lift(self.voxel_features(tsdf)))
+        volume = F.relu(self.lift(self.voxel_features(tsdf)), inplace=True)
         xy = self.norm_xy(project_table(volume))
         sides = self.norm_side(torch.cat(self.rule.project(volume, self.fields)))
         xy, sides = self.unet(xy, sides)

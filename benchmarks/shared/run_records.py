@@ -1,0 +1,42 @@
+"""Results of single training runs, kept when the runs themselves are gone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from shared.report import write_json
+
+Record = dict[str, Any]
+
+
+class RunRecords:
+    """A JSON file of results by name of run; those made from other data are passed over.
+
+    Args:
+        path: the file; made by the first `put`.
+        data: folders of scenes that the runs are trained on.
+    """
+
+    def __init__(self, path: Path, data: Sequence[Path]) -> None:
+        self.path = path
+        self.data = [
+            hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()[:16]
+            for folder in data
+        ]
+        self._known: dict[str, Record] = json.loads(path.read_text()) if path.exists() else {}
+
+    def get(self, name: str) -> Record | None:
+        """Result of a run on these data, if there is one."""
+        record = self._known.get(name)
+        return record if record is not None and record["data"] == self.data else None
+
+    def put(self, name: str, **facts: Any) -> Record:
+        """Add facts to a run's record and write the file."""
+        record = self.get(name) or {"data": self.data}
+        self._known[name] = {**record, **facts}
+        write_json(self.path, dict(sorted(self._known.items())))
+        return self._known[name]
