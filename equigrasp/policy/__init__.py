@@ -1,0 +1,1 @@
+"""Keyframe manipulation policies: RLBench episodes, Mini-Diffuser, its training and its use."""

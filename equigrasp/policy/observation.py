@@ -1,0 +1,140 @@
+"""What an RLBench demonstration holds: observations, and the camera that took an image.
+
+Attributes and conventions are RLBench's (Observation, Demo): poses are xyz and quaternion xyzw of
+the gripper's tip in the world, a camera looks along its z axis with x to the left and y up, and its
+focal lengths are negative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CAMERAS = ("left_shoulder", "right_shoulder", "overhead", "wrist", "front")
+"""Cameras of an episode, in RLBench's order."""
+IMAGES = ("rgb", "depth", "mask")
+"""Kinds of images that a camera leaves on disk."""
+
+
+class Observation:
+    """One frame's low-dimensional state; images live in files of their own.
+
+    Attributes (None where not recorded):
+        joint_velocities, joint_positions, joint_forces: (7,).
+        gripper_open: 1.0 or 0.0.
+        gripper_pose: (7,) xyz and quaternion xyzw of the tip in the world.
+        gripper_matrix: (4, 4) of the same pose.
+        gripper_joint_positions: (2,). gripper_touch_forces: (6,).
+        task_low_dim_state: state of the task's objects, any length.
+        ignore_collisions: bool; only in data of the PerAct fork.
+        misc: camera matrices (`{camera}_camera_extrinsics`, ...) and whatever else was recorded.
+    """
+
+    STATE = (
+        *("joint_velocities", "joint_positions", "joint_forces", "gripper_open", "gripper_pose"),
+        *("gripper_matrix", "gripper_joint_positions", "gripper_touch_forces"),
+        *("task_low_dim_state", "ignore_collisions"),
+    )
+
+    def __init__(self, **values: Any) -> None:
+        for camera in CAMERAS:
+            for kind in (*IMAGES, "point_cloud"):
+                setattr(self, f"{camera}_{kind}", None)
+        for name in self.STATE:
+            setattr(self, name, None)
+        self.misc: dict[str, Any] = {}
+        if unknown := sorted(set(values) - set(vars(self))):
+            raise TypeError(f"an observation has no {unknown[0]!r}")
+        vars(self).update(values)
+
+
+class Demo:
+    """A demonstration: observations, and the random state that its scene was drawn from.
+
+    Attributes:
+        random_seed: state tuple of `numpy.random.RandomState`, or None.
+        variation_number: of the task; None where the file does not tell.
+    """
+
+    def __init__(
+        self,
+        observations: list[Observation],
+        random_seed: tuple | None = None,
+        variation_number: int | None = None,
+    ) -> None:
+        self._observations = list(observations)
+        self.random_seed = random_seed
+        self.variation_number = variation_number
+
+    def __len__(self) -> int:
+        return len(self._observations)
+
+    def __getitem__(self, index: int) -> Observation:
+        return self._observations[index]
+
+
+@dataclass(frozen=True)
+class FrameCamera:
+    """A camera at one moment.
+
+    Attributes:
+        extrinsics: (4, 4), camera to world.
+        intrinsics: (3, 3), in pixels; focal lengths are negative.
+        near, far: metres; what depth 0 and 1 of a file stand for.
+    """
+
+    extrinsics: NDArray[np.float64]
+    intrinsics: NDArray[np.float64]
+    near: float
+    far: float
+
+    @classmethod
+    def of(cls, observation: Observation, name: str) -> FrameCamera:
+        """A camera of an observation.
+
+        Raises:
+            KeyError: the observation does not describe that camera.
+        """
+        parts = ("extrinsics", "intrinsics", "near", "far")
+        missing = [p for p in parts if f"{name}_camera_{p}" not in observation.misc]
+        if missing:
+            raise KeyError(f"the observation has no {name}_camera_{missing[0]}")
+        extrinsics, intrinsics, near, far = (
+            observation.misc[f"{name}_camera_{part}"] for part in parts
+        )
+        return cls(np.asarray(extrinsics), np.asarray(intrinsics), float(near), float(far))
+
+    def to_misc(self, name: str) -> dict[str, Any]:
+        """Entries of `Observation.misc`."""
+        return {
+            f"{name}_camera_extrinsics": np.asarray(self.extrinsics, np.float64),
+            f"{name}_camera_intrinsics": np.asarray(self.intrinsics, np.float64),
+            f"{name}_camera_near": float(self.near),
+            f"{name}_camera_far": float(self.far),
+        }
+
+
+@dataclass
+class CameraImages:
+    """Images of one camera in one frame.
+
+    Attributes:
+        rgb: (H, W, 3) uint8.
+        depth: (H, W) metres along the camera's z axis, float64.
+        mask: (H, W) int32 object handles.
+    """
+
+    rgb: NDArray[np.uint8]
+    depth: NDArray[np.float64]
+    mask: NDArray[np.int32]
+
+
+@dataclass
+class Frame:
+    """An observation with its images, as a simulator delivers it."""
+
+    state: Observation
+    images: dict[str, CameraImages] = field(default_factory=dict)
