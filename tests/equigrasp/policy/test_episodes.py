@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from equigrasp.geometry.transforms import look_at
 from equigrasp.policy.episodes import (
     DESCRIPTIONS,
     LAYOUTS,
@@ -11,40 +10,17 @@ from equigrasp.policy.episodes import (
     find_episodes,
     write_episode,
 )
-from equigrasp.policy.observation import CAMERAS, CameraImages, Frame, FrameCamera, Observation
-from equigrasp.policy.rlbench_camera import intrinsics_of
+from equigrasp.policy.observation import CAMERAS, CameraImages, Frame
+from equigrasp.policy.synthetic import random_frames
 
 SIZE, COUNT = 16, 4
 
 
-def frames(seed=0, cameras=CAMERAS, count=COUNT):
-    rng = np.random.default_rng(seed)
-    result = []
-    for index in range(count):
-        state = Observation(
-            gripper_open=1.0,
-            joint_velocities=np.full(7, 0.5),
-            gripper_pose=rng.normal(size=7),
-            misc={"variation_index": 2},
-        )
-        images = {}
-        for name in cameras:
-            eye = rng.uniform(0.5, 1.0, 3)
-            camera = FrameCamera(look_at(eye, [0, 0, 0]), intrinsics_of(SIZE, SIZE, 40), 0.01, 4.0)
-            state.misc |= camera.to_misc(name)
-            images[name] = CameraImages(
-                rgb=rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8),
-                depth=rng.uniform(0.01, 4.0, (SIZE, SIZE)),
-                mask=rng.integers(0, 2**24, (SIZE, SIZE)).astype(np.int32),
-            )
-        result.append(Frame(state, images))
-        assert index < count
-    return result
-
-
 def write(root, number=0, layout=LAYOUTS[0], seed=0, **changes):
     options = {"variation": 2, "descriptions": ["push it", "press it"], "layout": layout}
-    return write_episode(root, "push_button", number, frames(seed), **{**options, **changes})
+    return write_episode(
+        root, "push_button", number, random_frames(seed, COUNT, SIZE), **{**options, **changes}
+    )
 
 
 def contents(episode):
@@ -67,7 +43,7 @@ def test_round_trip_is_bit_exact(tmp_path, layout):
     assert read == written
     assert (read.layout, read.variation, len(read)) == (layout, 2, COUNT)
     assert read.descriptions == ["push it", "press it"]
-    original = frames()
+    original = random_frames(0, COUNT, SIZE)
     for index, frame in enumerate(original):
         for camera, images in frame.images.items():
             np.testing.assert_array_equal(read.rgb(camera, index), images.rgb)
@@ -101,7 +77,9 @@ def test_episodes_of_both_layouts_are_found_in_order(tmp_path):
         write(tmp_path, number)
     write(tmp_path, 0, LAYOUTS[1])
     write(tmp_path, 1, variation=11)
-    write_episode(tmp_path, "a_task", 0, frames(cameras=()), variation=0, descriptions=["do"])
+    write_episode(
+        tmp_path, "a_task", 0, random_frames(0, COUNT, SIZE, ()), variation=0, descriptions=["do"]
+    )
     (tmp_path / "push_button" / "variation2" / "episodes" / ".episode3.1.tmp").mkdir()
     found = [(e.task, e.path.parents[1].name, e.number) for e in find_episodes(tmp_path)]
     assert found == [
@@ -124,7 +102,7 @@ def test_an_episode_is_replaced_whole(tmp_path):
     second = write(tmp_path, seed=1)
     assert contents(second) != before
     assert len(find_episodes(tmp_path)) == 1
-    bad = frames(2)
+    bad = random_frames(2, COUNT, SIZE)
     bad[-1].images["front"].mask[0, 0] = -1
     with pytest.raises(ValueError, match="handles"):
         write_episode(tmp_path, "push_button", 0, bad, variation=2, descriptions=["x"])
@@ -186,6 +164,6 @@ def test_reading_a_torn_episode_raises_its_own_error(tmp_path):
 def test_impossible_episodes_are_refused(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         write(tmp_path, **changes)
-    mixed = [*frames(count=1), *frames(cameras=("front",), count=1)]
+    mixed = [*random_frames(0, 1, SIZE), *random_frames(0, 1, SIZE, ("front",))]
     with pytest.raises(ValueError, match="cameras"):
         write_episode(tmp_path, "t", 0, mixed, variation=0, descriptions=["x"])
