@@ -1,0 +1,1 @@
+"""What keyframe tasks stand on: stage, arm, cameras, motion, episodes. Simulator processes only."""

@@ -1,0 +1,75 @@
+"""Five cameras in RLBench's places, rendered by PyBullet's software renderer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pybullet
+
+from equigrasp.geometry.transforms import inverse_transform, look_at
+from equigrasp.policy.observation import CameraImages, FrameCamera
+from equigrasp.policy.rlbench_camera import camera_from_opengl, intrinsics_of, opengl_depth
+from sim.keyframes.arm import HAND, Arm
+from sim.keyframes.stage import TABLE_TOP
+
+IMAGE_SIZE = 128
+NEAR, FAR = 0.01, 3.2
+FIELD_OF_VIEW = {"wrist": 60.0}
+DEFAULT_FIELD_OF_VIEW = 40.0
+_TARGET = (0.2, 0.0, TABLE_TOP + 0.1)
+PLACES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+    "left_shoulder": ((-0.35, 0.85, TABLE_TOP + 0.9), _TARGET),
+    "right_shoulder": ((-0.35, -0.85, TABLE_TOP + 0.9), _TARGET),
+    "overhead": ((0.05, 0.0, TABLE_TOP + 1.5), (0.2, 0.0, TABLE_TOP)),
+    "front": ((1.35, 0.0, TABLE_TOP + 0.75), _TARGET),
+}
+"""Eye and target of the cameras that stand still."""
+_TO_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
+_BACKGROUND = -1
+_WRIST_EYE, _WRIST_TARGET = (0.08, 0.0, -0.02), (0.02, 0.0, 0.2)
+"""Of the camera on the hand, in the hand's frame."""
+
+
+def render(
+    arm: Arm, names: Sequence[str], size: int = IMAGE_SIZE
+) -> tuple[dict[str, CameraImages], dict[str, Any]]:
+    """Images of the named cameras, and the entries of `Observation.misc` that describe them."""
+    images, misc = {}, {}
+    for name in names:
+        images[name], camera = _photograph(arm, name, size)
+        misc |= camera.to_misc(name)
+    return images, misc
+
+
+def camera_pose(arm: Arm, name: str) -> np.ndarray:
+    """(4, 4) pose of a camera in the world: x right, y down, z forward."""
+    if name != "wrist":
+        return look_at(*PLACES[name])
+    return arm.link_pose(HAND) @ look_at(_WRIST_EYE, _WRIST_TARGET, up=(1.0, 0.0, 0.0))
+
+
+def _photograph(arm: Arm, name: str, size: int) -> tuple[CameraImages, FrameCamera]:
+    view = inverse_transform(camera_pose(arm, name) @ _TO_OPENGL)
+    angle = FIELD_OF_VIEW.get(name, DEFAULT_FIELD_OF_VIEW)
+    projection = pybullet.computeProjectionMatrixFOV(angle, 1.0, NEAR, FAR)
+    _, _, rgba, buffer, mask = arm.p.getCameraImage(
+        size,
+        size,
+        view.T.ravel().tolist(),
+        projection,
+        renderer=pybullet.ER_TINY_RENDERER,
+        shadow=0,
+        lightDirection=[0.3, 0.4, 1.0],
+    )
+    intrinsics = intrinsics_of(size, size, angle)
+    intrinsics[1, 2] -= 1  # the renderer's rows are one off
+    depth = opengl_depth(np.reshape(buffer, (size, size)), NEAR, FAR)
+    handles = np.reshape(mask, (size, size)).astype(np.int32)
+    images = CameraImages(
+        rgb=np.reshape(rgba, (size, size, 4))[..., :3].astype(np.uint8),
+        depth=np.clip(depth, NEAR, FAR),
+        mask=np.where(handles == _BACKGROUND, 0, handles + 1).astype(np.int32),
+    )
+    return images, camera_from_opengl(view, intrinsics, NEAR, FAR)

@@ -1,0 +1,72 @@
+"""Scripted demonstrations: play a task's waypoints and keep the frames.
+
+The frames are laid out such that keypoint discovery finds the waypoints again: an arm that arrives
+is seen at rest for two frames, one that grips is seen only after it has gripped, and moves in
+between have enough frames.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from equigrasp.policy.keypoints import discover_keypoints
+from equigrasp.policy.observation import Frame
+from sim.keyframes.environment import TaskEnvironment
+
+HOLD_STEPS = 12
+"""Simulator steps between the two frames at rest."""
+
+
+class DemonstrationError(RuntimeError):
+    """The script did not reach the goal, or its keyframes cannot be found again."""
+
+
+class Demonstration(NamedTuple):
+    """What a scripted run left behind.
+
+    Attributes:
+        frames: observations with images.
+        keypoints: frames at which a waypoint was reached.
+        random_seed: state that the scene was drawn from.
+        variation, sentences: of the task.
+    """
+
+    frames: list[Frame]
+    keypoints: list[int]
+    random_seed: tuple
+    variation: int
+    sentences: list[str]
+
+
+def demonstrate(
+    environment: TaskEnvironment, task: str, variation: int, seed: int | tuple
+) -> Demonstration:
+    """Play the script of a task.
+
+    Raises:
+        DemonstrationError: a waypoint cannot be reached, the goal is missed, or keypoint discovery
+            would find other frames than the waypoints.
+    """
+    frames = [environment.reset(task, variation, seed)]
+    arrivals: list[int] = []
+    resting = False
+    for waypoint in environment.task.waypoints():
+        if resting:
+            environment.stage.step(HOLD_STEPS)
+            frames.append(environment.observe())
+        changes = waypoint.open != environment.arm.commanded_open
+        result = environment.act(waypoint.pose, waypoint.open, frames)
+        if result.failure:
+            raise DemonstrationError(
+                f"{task} {variation}: waypoint {len(arrivals)} is {result.failure}"
+            )
+        arrivals.append(len(frames))
+        frames.append(result.frame)
+        resting = not changes
+    if not environment.succeeded():
+        raise DemonstrationError(f"{task} {variation}: the script ended short of the goal")
+    found = discover_keypoints([frame.state for frame in frames])
+    if found != arrivals:
+        raise DemonstrationError(f"{task} {variation}: keypoints {found}, waypoints {arrivals}")
+    sentences = type(environment.task).sentences(variation)
+    return Demonstration(frames, arrivals, environment.random_seed, variation, sentences)

@@ -1,0 +1,180 @@
+"""A task being played: reset, act by keyframes, observe; RLBench's semantics.
+
+An action is a pose of the tip and a state of the gripper. The arm goes there with the gripper as it
+was, then the gripper changes. A pose that cannot be reached ends the episode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike
+from scipy.spatial.transform import Rotation
+
+from equigrasp.geometry.transforms import Matrix, make_transform
+from equigrasp.policy.observation import CAMERAS, Demo, Frame, Observation
+from sim.keyframes.arm import Arm
+from sim.keyframes.cameras import IMAGE_SIZE, render
+from sim.keyframes.motion import UnreachableError, move_tip
+from sim.keyframes.stage import TABLE_TOP, Stage
+from sim.keyframes.task import Task, find_task
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+LOWEST_TIP = TABLE_TOP + 0.005
+"""Actions that go lower are lifted to this (m): predictions must not drive into the table."""
+REACHED, REACHED_FOR_GRIPPER = 0.05, 0.02
+"""A tip that stops farther off (m) has not arrived; the gripper changes only if it is closer."""
+MAX_KEYFRAMES = 25
+"""Actions before an episode counts as failed."""
+
+
+class StepResult(NamedTuple):
+    """What came of an action.
+
+    Attributes:
+        frame: observation after it.
+        success: whether the goal is reached.
+        failure: "unreachable", "blocked", or None; after a failure the episode is over.
+    """
+
+    frame: Frame
+    success: bool
+    failure: str | None
+
+
+class TaskEnvironment:
+    """Plays one task after the other. Use it as a context manager, or call `close`.
+
+    Args:
+        cameras: whose images observations have; none is much quicker.
+        image_size: pixels per side.
+    """
+
+    def __init__(self, cameras: Sequence[str] = CAMERAS, image_size: int = IMAGE_SIZE) -> None:
+        if unknown := sorted(set(cameras) - set(CAMERAS)):
+            raise ValueError(f"no camera '{unknown[0]}'; there are {', '.join(CAMERAS)}")
+        self.cameras, self.image_size = tuple(cameras), image_size
+        self.stage = Stage()
+        self.task: Task | None = None
+        self.random_seed: tuple | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect from the simulator. Safe to call twice."""
+        self.stage.close()
+
+    def reset(self, task: str, variation: int, seed: int | tuple) -> Frame:
+        """A new scene of a task.
+
+        Args:
+            task: its name.
+            variation: number below the task's `variations`.
+            seed: a number, or a state that `numpy.random.RandomState.get_state` returned.
+
+        Raises:
+            ValueError: no such task or variation.
+        """
+        kind = find_task(task)
+        if not 0 <= variation < kind.variations:
+            raise ValueError(f"variation {variation} of {task}: it has 0 to {kind.variations - 1}")
+        random = RandomState()
+        if isinstance(seed, tuple):
+            random.set_state(seed)
+        else:
+            random.seed(seed)
+        self.random_seed = random.get_state()
+        self.stage.reset()
+        self.arm = Arm(self.stage)
+        self.task = kind(self.stage, self.arm, variation, random)
+        self.task.build()
+        self.stage.settle()
+        return self.observe()
+
+    def reset_to_demo(self, demo: Demo, task: str) -> Frame:
+        """The scene in which a demonstration was given.
+
+        Raises:
+            ValueError: the demonstration does not tell its seed or its variation.
+        """
+        if demo.random_seed is None or demo.variation_number is None:
+            raise ValueError("the demonstration does not tell the seed and variation of its scene")
+        return self.reset(task, demo.variation_number, demo.random_seed)
+
+    def step(self, action: ArrayLike) -> StepResult:
+        """Act: xyz, quaternion xyzw (any length but zero) and gripper (open from 0.5 on).
+
+        Raises:
+            RuntimeError: there is no episode; call `reset`.
+            ValueError: an action that is no pose.
+        """
+        if self.task is None:
+            raise RuntimeError("no episode is being played; call reset first")
+        pose, opened = parse_action(action)
+        return self.act(pose, opened)
+
+    def act(self, pose: Matrix, opened: bool, record: list[Frame] | None = None) -> StepResult:
+        """`step` with a pose (4, 4); frames on the way are appended to `record`."""
+        keep = None if record is None else lambda: record.append(self.observe())
+        try:
+            move_tip(self.arm, pose, keep)
+        except UnreachableError:
+            return StepResult(self.observe(), self.succeeded(), "unreachable")
+        off = float(np.linalg.norm(self.arm.tip[:3, 3] - pose[:3, 3]))
+        changes = opened != self.arm.commanded_open
+        if off > (REACHED_FOR_GRIPPER if changes else REACHED):
+            return StepResult(self.observe(), self.succeeded(), "blocked")
+        if opened:
+            self.arm.open_gripper()
+        else:
+            self.arm.close_gripper()
+        return StepResult(self.observe(), self.succeeded(), None)
+
+    def succeeded(self) -> bool:
+        """Whether the goal of the task is reached."""
+        return self.task is not None and bool(self.task.succeeded())
+
+    def observe(self) -> Frame:
+        """What is seen and felt now."""
+        arm, tip = self.arm, self.arm.tip
+        images, misc = render(arm, self.cameras, self.image_size)
+        quaternion = Rotation.from_matrix(tip[:3, :3]).as_quat()
+        state = Observation(
+            joint_velocities=arm.velocities,
+            joint_positions=arm.joints,
+            joint_forces=arm.forces,
+            gripper_open=float(arm.commanded_open),
+            gripper_pose=np.concatenate([tip[:3, 3], quaternion]),
+            gripper_matrix=tip,
+            gripper_joint_positions=arm.fingers,
+            task_low_dim_state=self.task.state(),
+            misc={**misc, "variation_index": self.task.variation},
+        )
+        return Frame(state, images)
+
+
+def parse_action(action: ArrayLike) -> tuple[Matrix, bool]:
+    """Pose (4, 4), held off the table, and gripper state of an action (8,).
+
+    Raises:
+        ValueError: another shape, a value that is not finite, or a quaternion of length zero.
+    """
+    action = np.asarray(action, dtype=np.float64)
+    if action.shape != (8,) or not np.isfinite(action).all():
+        raise ValueError(
+            f"an action is 8 finite numbers (xyz, quaternion xyzw, gripper), not {action}"
+        )
+    if np.linalg.norm(action[3:7]) < 1e-6:
+        raise ValueError("the quaternion of the action has no length")
+    position = action[:3].copy()
+    position[2] = max(position[2], LOWEST_TIP)
+    return make_transform(Rotation.from_quat(action[3:7]).as_matrix(), position), action[7] >= 0.5

@@ -1,0 +1,129 @@
+"""From where the tip is to where it shall be: a straight line, or over the top.
+
+RLBench's semantics: the tip goes on a straight line, turning evenly; where the arm cannot, it lifts
+off and swings over in joint space; where that is impossible too, the action fails.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation, Slerp
+
+from equigrasp.geometry.transforms import Matrix, make_transform
+from sim.keyframes.arm import HOME, Arm
+from sim.keyframes.stage import TIME_STEP
+
+LINE_STEP, TURN_STEP = 0.005, math.radians(2.0)
+"""A straight path is solved every so many metres and radians."""
+LARGEST_JUMP = 0.25
+"""Joints (rad) that change more between neighbouring points have changed branch."""
+TIP_SPEED, JOINT_SPEED = 0.4, 1.5
+"""Of the tip (m/s) on a line, and of the fastest joint (rad/s) anywhere."""
+VIA_HEIGHT = 0.15
+"""The way over the top goes so much (m) above the higher end."""
+FRAME_STEPS = 48
+"""Simulator steps between recorded frames (0.2 s) ..."""
+FRAMES_PER_MOVE = 5
+"""... or less, so that every move has so many: keypoints need frames between them."""
+REST_SPEED, REST_STEPS = 0.03, 120
+"""An arrived arm is given up to so many steps to get slower than this (rad/s)."""
+
+
+class UnreachableError(RuntimeError):
+    """No way of the arm leads to a pose."""
+
+
+def move_tip(arm: Arm, target: Matrix, record: Callable[[], None] | None = None) -> None:
+    """Bring the tip to a pose (4, 4).
+
+    Args:
+        arm: to be moved, and time with it.
+        target: of the tip in the world.
+        record: called at regular moments on the way, not on arrival.
+
+    Raises:
+        UnreachableError: neither way exists; the arm has not moved.
+    """
+    path = straight_path(arm, target)
+    if path is None:
+        path = path_over_the_top(arm, target)
+    if path is None:
+        where = ", ".join(f"{value:.3f}" for value in target[:3, 3])
+        raise UnreachableError(f"the arm has no way to a pose at ({where}) m")
+    follow(arm, path, record)
+
+
+def straight_path(arm: Arm, target: Matrix) -> NDArray[np.float64] | None:
+    """Joint positions (n, 7) along the line to a pose; None if the arm cannot follow it."""
+    found, joints = [], arm.joints
+    for pose in poses_between(arm.tip, target):
+        solved = arm.solve(pose, joints)
+        if solved is None or np.abs(solved - joints).max() > LARGEST_JUMP:
+            return None
+        found.append(solved)
+        joints = solved
+    return np.array(found)
+
+
+def path_over_the_top(arm: Arm, target: Matrix) -> NDArray[np.float64] | None:
+    """Joint positions (n, 7) up, across in joint space, and down to a pose; None if impossible."""
+    top = max(arm.tip[2, 3], target[2, 3]) + VIA_HEIGHT
+    corners = [arm.joints]
+    for end, start in ((arm.tip, arm.joints), (target, HOME)):
+        above = end.copy()
+        above[2, 3] = top
+        solved = arm.solve(above, start)
+        if solved is None:
+            return None
+        corners.append(solved)
+    last = arm.solve(target, corners[-1])
+    if last is None:
+        return None
+    corners.append(last)
+    pieces = [
+        first + (second - first) * np.linspace(0, 1, _pieces(first, second) + 1)[1:, None]
+        for first, second in zip(corners, corners[1:], strict=False)
+    ]
+    return np.concatenate(pieces)
+
+
+def poses_between(start: Matrix, end: Matrix) -> Iterator[Matrix]:
+    """Poses on the way, without the first and with the last: position and angle change evenly."""
+    turns = Rotation.from_matrix([start[:3, :3], end[:3, :3]])
+    angle = (turns[0].inv() * turns[1]).magnitude()
+    distance = np.linalg.norm(end[:3, 3] - start[:3, 3])
+    count = max(1, math.ceil(distance / LINE_STEP), math.ceil(angle / TURN_STEP))
+    shares = np.linspace(0, 1, count + 1)[1:]
+    rotations = Slerp([0, 1], turns)(shares).as_matrix()
+    for share, rotation in zip(shares, rotations, strict=True):
+        yield make_transform(rotation, (1 - share) * start[:3, 3] + share * end[:3, 3])
+
+
+def follow(arm: Arm, path: NDArray[np.float64], record: Callable[[], None] | None = None) -> None:
+    """Drive the joints along a path (n, 7) at an even speed, and wait until they rest."""
+    changes = np.abs(np.diff(np.vstack([arm.joints, path]), axis=0)).max(1)
+    steps = np.maximum(
+        np.ceil(changes / (JOINT_SPEED * TIME_STEP)), LINE_STEP / TIP_SPEED / TIME_STEP
+    ).astype(int)
+    every = max(1, min(FRAME_STEPS, int(steps.sum()) // (FRAMES_PER_MOVE + 1)))
+    before, done = arm.joints, 0
+    for joints, count in zip(path, steps, strict=True):
+        for share in np.arange(1, count + 1) / count:
+            arm.drive(before + share * (joints - before))
+            arm.stage.step()
+            done += 1
+            if record is not None and done % every == 0 and done < steps.sum():
+                record()
+        before = joints
+    for _ in range(REST_STEPS):
+        arm.stage.step()
+        if np.abs(arm.velocities).max() < REST_SPEED:
+            return
+
+
+def _pieces(first: NDArray[np.float64], second: NDArray[np.float64]) -> int:
+    return max(1, math.ceil(np.abs(second - first).max() / 0.05))

@@ -1,0 +1,335 @@
+"""A PyBullet world for keyframe tasks: a table, objects of plain shapes, and time.
+
+The world is RLBench's: metres, z up, the table's top at z = 0.75, the arm's base behind it at
+negative x looking along +x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pybullet
+from pybullet_utils import bullet_client
+from scipy.spatial.transform import Rotation
+
+from equigrasp.geometry.transforms import Matrix, quaternion_to_transform
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+TABLE_TOP = 0.75
+TABLE_SIZE = (1.2, 1.4)
+TABLE_CENTRE = (0.25, 0.0)
+TIME_STEP = 1 / 240
+SOLVER_ITERATIONS = 100
+TABLE_COLOUR = (0.75, 0.7, 0.62)
+COLOURS: dict[str, tuple[float, float, float]] = {
+    "red": (0.9, 0.1, 0.1),
+    "maroon": (0.5, 0.0, 0.0),
+    "lime": (0.3, 0.95, 0.2),
+    "green": (0.0, 0.5, 0.1),
+    "blue": (0.1, 0.2, 0.9),
+    "navy": (0.0, 0.0, 0.45),
+    "yellow": (0.95, 0.9, 0.1),
+    "cyan": (0.1, 0.9, 0.9),
+    "magenta": (0.9, 0.1, 0.8),
+    "orange": (0.98, 0.55, 0.05),
+    "olive": (0.5, 0.5, 0.05),
+    "purple": (0.45, 0.05, 0.6),
+    "teal": (0.0, 0.5, 0.5),
+    "azure": (0.2, 0.6, 0.98),
+    "violet": (0.75, 0.5, 0.95),
+    "rose": (0.98, 0.4, 0.6),
+    "gray": (0.5, 0.5, 0.5),
+    "black": (0.08, 0.08, 0.08),
+    "white": (0.97, 0.97, 0.97),
+    "silver": (0.76, 0.78, 0.8),
+}
+"""Names that sentences use, RLBench's twenty."""
+
+
+Box = tuple[Sequence[float], Sequence[float]]
+"""Half sizes and offset of a box, m."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A moving part of `Stage.jointed`.
+
+    Attributes:
+        boxes: what it is made of: (half sizes, offset from the joint), m.
+        at: where its joint is, in the frame of the furniture.
+        colour: red, green, blue in [0, 1].
+        axis: of the joint.
+        slides: whether it slides along the axis, or turns about it.
+        limits: of the joint, m or rad.
+        drag: force (N) or torque (Nm) that slows it down.
+        spring: the same that brings it back to 0; 0 for none.
+        mass: kg.
+    """
+
+    boxes: Sequence[Box]
+    at: tuple[float, float, float]
+    colour: tuple[float, float, float]
+    axis: tuple[float, float, float]
+    slides: bool
+    limits: tuple[float, float]
+    drag: float = 0.0
+    spring: float = 0.0
+    mass: float = 0.1
+
+
+class Stage:
+    """One DIRECT PyBullet client with a table. Use it as a context manager, or call `close`.
+
+    Attributes:
+        p: the client; every PyBullet function is a method of it.
+        watchers: called after every step, so that a task can follow what happens.
+    """
+
+    def __init__(self) -> None:
+        self.p = bullet_client.BulletClient(pybullet.DIRECT)
+        self.watchers: list[Callable[[], None]] = []
+        self.reset()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect from the simulator. Safe to call twice."""
+        if self.p.isConnected():
+            self.p.disconnect()
+
+    def reset(self) -> None:
+        """An empty table."""
+        self.p.resetSimulation()
+        self.p.setGravity(0, 0, -9.81)
+        self.p.setPhysicsEngineParameter(
+            fixedTimeStep=TIME_STEP,
+            numSolverIterations=SOLVER_ITERATIONS,
+            deterministicOverlappingPairs=1,
+        )
+        self.watchers.clear()
+        half = (TABLE_SIZE[0] / 2, TABLE_SIZE[1] / 2, TABLE_TOP / 2)
+        self.table = self.box(half, (*TABLE_CENTRE, TABLE_TOP / 2), TABLE_COLOUR, mass=0)
+
+    def step(self, count: int = 1) -> None:
+        """Advance time by `count` steps of 1/240 s."""
+        for _ in range(count):
+            self.p.stepSimulation()
+            for watch in self.watchers:
+                watch()
+
+    def box(
+        self,
+        half: Sequence[float],
+        position: Sequence[float],
+        colour: Sequence[float],
+        *,
+        yaw: float = 0.0,
+        mass: float = 0.05,
+        friction: float = 0.6,
+    ) -> int:
+        """A box of half sizes `half` (m); a mass of 0 makes it part of the furniture."""
+        shape = {"shapeType": pybullet.GEOM_BOX, "halfExtents": list(half)}
+        return self._body(shape, shape, position, colour, yaw, mass, friction)
+
+    def cylinder(
+        self,
+        radius: float,
+        height: float,
+        position: Sequence[float],
+        colour: Sequence[float],
+        *,
+        mass: float = 0.05,
+        friction: float = 0.6,
+    ) -> int:
+        """An upright cylinder, `position` its middle."""
+        shape = {"shapeType": pybullet.GEOM_CYLINDER, "radius": radius}
+        seen, solid = {**shape, "length": height}, {**shape, "height": height}
+        return self._body(seen, solid, position, colour, 0.0, mass, friction)
+
+    def prism(
+        self,
+        outline: np.ndarray,
+        height: float,
+        position: Sequence[float],
+        colour: Sequence[float],
+        *,
+        yaw: float = 0.0,
+        mass: float = 0.05,
+        friction: float = 0.6,
+    ) -> int:
+        """An upright prism over a convex outline (n, 2) in metres; `position` is its middle."""
+        vertices, faces = prism_mesh(outline, height)
+        mesh = {"shapeType": pybullet.GEOM_MESH, "vertices": vertices.tolist()}
+        seen = {**mesh, "indices": faces.ravel().tolist()}
+        return self._body(seen, mesh, position, colour, yaw, mass, friction)
+
+    def joined_boxes(
+        self,
+        boxes: Sequence[Box],
+        position: Sequence[float],
+        colour: Sequence[float],
+        *,
+        yaw: float = 0.0,
+        mass: float = 0.1,
+        friction: float = 0.6,
+    ) -> int:
+        """One body of several boxes, given as (half sizes, offset from the body's frame)."""
+        solid, seen = self._box_shapes(boxes)
+        body = self.p.createMultiBody(mass, solid, seen, list(position), _about_z(yaw))
+        self.p.changeVisualShape(body, -1, rgbaColor=(*colour, 1))
+        self.p.changeDynamics(body, -1, lateralFriction=friction)
+        return body
+
+    def jointed(
+        self,
+        boxes: Sequence[Box],
+        position: Sequence[float],
+        colour: Sequence[float],
+        parts: Sequence[Part],
+        *,
+        yaw: float = 0.0,
+    ) -> int:
+        """Furniture: boxes that stand still, with parts that slide or turn on them.
+
+        A part is link i of the body, joint i its position (m or rad), 0 at the start.
+        """
+        body = self.p.createMultiBody(
+            0,
+            *self._box_shapes(boxes),
+            list(position),
+            _about_z(yaw),
+            **_links([self._box_shapes(part.boxes) for part in parts], parts),
+        )
+        self.p.changeVisualShape(body, -1, rgbaColor=(*colour, 1))
+        for link, part in enumerate(parts):
+            self.p.changeVisualShape(body, link, rgbaColor=(*part.colour, 1))
+            low, high = part.limits
+            self.p.changeDynamics(body, link, jointLowerLimit=low, jointUpperLimit=high)
+            self.p.setJointMotorControl2(
+                body,
+                link,
+                pybullet.POSITION_CONTROL if part.spring else pybullet.VELOCITY_CONTROL,
+                targetPosition=0.0,
+                targetVelocity=0.0,
+                force=part.spring or part.drag,
+            )
+        return body
+
+    def joint(self, body: int, link: int) -> float:
+        """Position of a part of furniture, m or rad."""
+        return float(self.p.getJointState(body, link)[0])
+
+    def mark(
+        self,
+        half: Sequence[float],
+        position: Sequence[float],
+        colour: Sequence[float],
+        *,
+        yaw: float = 0.0,
+    ) -> int:
+        """A box that can be seen and not touched: a patch of colour."""
+        seen = self.p.createVisualShape(
+            pybullet.GEOM_BOX, halfExtents=list(half), rgbaColor=(*colour, 1)
+        )
+        return self.p.createMultiBody(0, -1, seen, list(position), _about_z(yaw))
+
+    def drawing(
+        self, outline: np.ndarray, position: Sequence[float], colour: Sequence[float]
+    ) -> int:
+        """A convex outline (n, 2) in metres that can be seen and not touched."""
+        vertices, faces = prism_mesh(outline, 0.001)
+        seen = self.p.createVisualShape(
+            pybullet.GEOM_MESH,
+            vertices=vertices.tolist(),
+            indices=faces.ravel().tolist(),
+            rgbaColor=(*colour, 1),
+        )
+        return self.p.createMultiBody(0, -1, seen, list(position))
+
+    def pose(self, body: int) -> Matrix:
+        """(4, 4) of a body's base in the world."""
+        position, quaternion = self.p.getBasePositionAndOrientation(body)
+        return quaternion_to_transform(quaternion, position)
+
+    def position(self, body: int) -> np.ndarray:
+        """(3,) of a body's base."""
+        return np.array(self.p.getBasePositionAndOrientation(body)[0])
+
+    def settle(self, seconds: float = 0.25) -> None:
+        """Let things come to rest."""
+        self.step(round(seconds / TIME_STEP))
+
+    def _box_shapes(self, boxes: Sequence[Box]) -> tuple[int, int]:
+        """Collision and visual shape of several boxes."""
+        halves, offsets = ([list(part) for part in parts] for parts in zip(*boxes, strict=True))
+        kinds = [pybullet.GEOM_BOX] * len(boxes)
+        solid = self.p.createCollisionShapeArray(
+            shapeTypes=kinds, halfExtents=halves, collisionFramePositions=offsets
+        )
+        seen = self.p.createVisualShapeArray(
+            shapeTypes=kinds, halfExtents=halves, visualFramePositions=offsets
+        )
+        return solid, seen
+
+    def _body(
+        self,
+        seen: dict,
+        solid: dict,
+        position: Sequence[float],
+        colour: Sequence[float],
+        yaw: float,
+        mass: float,
+        friction: float,
+    ) -> int:
+        visual = self.p.createVisualShape(**seen, rgbaColor=(*colour, 1))
+        collision = self.p.createCollisionShape(**solid)
+        body = self.p.createMultiBody(mass, collision, visual, list(position), _about_z(yaw))
+        self.p.changeDynamics(body, -1, lateralFriction=friction, rollingFriction=1e-4)
+        return body
+
+
+def _about_z(yaw: float) -> list[float]:
+    return Rotation.from_euler("z", yaw).as_quat().tolist()
+
+
+def _links(shapes: Sequence[tuple[int, int]], parts: Sequence[Part]) -> dict[str, list]:
+    """Arguments of `createMultiBody` for parts with the given collision and visual shapes."""
+    upright = [[0.0, 0.0, 0.0, 1.0]] * len(parts)
+    return {
+        "linkMasses": [part.mass for part in parts],
+        "linkCollisionShapeIndices": [solid for solid, _ in shapes],
+        "linkVisualShapeIndices": [seen for _, seen in shapes],
+        "linkPositions": [list(part.at) for part in parts],
+        "linkOrientations": upright,
+        "linkInertialFramePositions": [list(part.boxes[0][1]) for part in parts],
+        "linkInertialFrameOrientations": upright,
+        "linkParentIndices": [0] * len(parts),
+        "linkJointTypes": [
+            pybullet.JOINT_PRISMATIC if part.slides else pybullet.JOINT_REVOLUTE for part in parts
+        ],
+        "linkJointAxis": [list(part.axis) for part in parts],
+    }
+
+
+def prism_mesh(outline: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (2 n, 3) and triangles of an upright prism over an anticlockwise convex outline."""
+    outline = np.asarray(outline, float)
+    n = len(outline)
+    below = np.column_stack([outline, np.full(n, -height / 2)])
+    above = np.column_stack([outline, np.full(n, height / 2)])
+    faces = []
+    for i in range(n):
+        j = (i + 1) % n
+        faces += [(i, j, n + j), (i, n + j, n + i)]
+    for i in range(1, n - 1):
+        faces += [(0, i + 1, i), (n, n + i, n + i + 1)]
+    return np.vstack([below, above]), np.array(faces)

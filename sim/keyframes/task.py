@@ -1,0 +1,131 @@
+"""What a keyframe task is: variations, sentences, a scene, a goal, and a scripted way to it."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.random import RandomState
+
+import sim.tasks
+from equigrasp.geometry.transforms import Matrix, make_transform
+from sim.keyframes.arm import Arm
+from sim.keyframes.stage import TABLE_TOP, Stage
+
+AREA = ((0.05, 0.35), (-0.28, 0.28))
+"""Where on the table (x, y; m) the arm reaches everything from above."""
+
+
+@dataclass(frozen=True)
+class Waypoint:
+    """A keyframe: where the tip goes, and what the gripper does once it is there.
+
+    Attributes:
+        pose: (4, 4) of the tip in the world.
+        open: state of the gripper from then on.
+    """
+
+    pose: Matrix
+    open: bool
+
+
+class Task(ABC):
+    """A task on a stage. Subclasses live in `sim/tasks`, one file each.
+
+    Class attributes:
+        name: as in folders and on the command line.
+        variations: how many there are; their numbers start at 0.
+
+    Attributes:
+        stage, arm: where it is played.
+        variation: the one being played.
+    """
+
+    name: ClassVar[str]
+    variations: ClassVar[int]
+
+    def __init__(self, stage: Stage, arm: Arm, variation: int, random: RandomState) -> None:
+        self.stage, self.arm, self.variation, self.random = stage, arm, variation, random
+
+    @classmethod
+    @abstractmethod
+    def sentences(cls, variation: int) -> list[str]:
+        """Ways to ask for a variation; the first is the one used in evaluations."""
+
+    @abstractmethod
+    def build(self) -> None:
+        """Put the scene on the table; draws come from `self.random` alone."""
+
+    @abstractmethod
+    def succeeded(self) -> bool:
+        """Whether the goal is reached now."""
+
+    @abstractmethod
+    def waypoints(self) -> Iterator[Waypoint]:
+        """The scripted way; each is asked for when the one before has been reached."""
+
+    def state(self) -> np.ndarray:
+        """Poses of everything that can move, for `Observation.task_low_dim_state`."""
+        bodies = range(self.stage.p.getNumBodies())
+        return np.concatenate([self.stage.pose(body)[:3, 3] for body in bodies])
+
+    def grasp_of(self, body: int, period: float) -> tuple[float, float, float]:
+        """Place x, y of a body and the yaw to grasp it with, if turns by `period` look alike."""
+        T = self.stage.pose(body)
+        yaw = least_turn(math.atan2(T[1, 0], T[0, 0]), period)
+        return T[0, 3], T[1, 3], yaw
+
+    def places(
+        self, count: int, apart: float, area: Sequence[Sequence[float]] = AREA
+    ) -> np.ndarray:
+        """Random points (count, 2) on the table, at least `apart` metres from each other.
+
+        Raises:
+            RuntimeError: they do not fit; ask for fewer, or closer ones.
+        """
+        for _ in range(2000):
+            points = np.column_stack([self.random.uniform(*side, count) for side in area])
+            gaps = np.linalg.norm(points[:, None] - points[None], axis=-1)
+            if count == 1 or gaps[~np.eye(count, dtype=bool)].min() >= apart:
+                return points
+        raise RuntimeError(f"{count} things {apart} m apart do not fit into {area}")
+
+
+def down(x: float, y: float, z: float, yaw: float = 0.0) -> Matrix:
+    """Pose of a tip that looks down at height `z` (m) over the table, closing along y at yaw 0."""
+    c, s = math.cos(yaw), math.sin(yaw)
+    rotation = np.array([[c, s, 0.0], [s, -c, 0.0], [0.0, 0.0, -1.0]])
+    return make_transform(rotation, (x, y, TABLE_TOP + z))
+
+
+def least_turn(yaw: float, period: float = math.pi) -> float:
+    """The equivalent yaw within half a period of zero: least work for the wrist."""
+    return (yaw + period / 2) % period - period / 2
+
+
+def task_classes() -> dict[str, type[Task]]:
+    """All tasks by name: every module of `sim.tasks` is looked through."""
+    found: dict[str, type[Task]] = {}
+    for module in pkgutil.iter_modules(sim.tasks.__path__):
+        for value in vars(importlib.import_module(f"sim.tasks.{module.name}")).values():
+            if isinstance(value, type) and issubclass(value, Task) and hasattr(value, "name"):
+                found[value.name] = value
+    return dict(sorted(found.items()))
+
+
+def find_task(name: str) -> type[Task]:
+    """A task by name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    known = task_classes()
+    if name not in known:
+        raise ValueError(f"no task '{name}'; there are {', '.join(known)}")
+    return known[name]

@@ -1,0 +1,89 @@
+"""Take the hooked stick and drag the cube onto the patch of a colour."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+
+from sim.keyframes.palette import PALETTE, pick_colours
+from sim.keyframes.stage import COLOURS, TABLE_TOP
+from sim.keyframes.task import Task, Waypoint, down
+
+CUBE = 0.04
+PATCH_HALF = 0.05
+REACH = 0.13
+"""From the cube to the middle of a patch, m."""
+LENGTH, THICK = 0.16, 0.012
+"""From the grip to the hook at the end of the stick, and half its thickness, m."""
+HOOK_HALF, BESIDE = 0.035, 0.042
+"""Half the hook's length; the stick passes the middle of the cube at `BESIDE`, m."""
+SIDES = (math.pi, math.pi / 2, -math.pi / 2)
+"""Directions of dragging: towards the arm, to the left, to the right."""
+
+
+class DragWithStick(Task):
+    """One of three patches."""
+
+    name: ClassVar[str] = "drag_with_stick"
+    variations: ClassVar[int] = len(PALETTE)
+
+    @classmethod
+    def sentences(cls, variation: int) -> list[str]:
+        colour = PALETTE[variation]
+        return [
+            f"use the stick to drag the cube onto the {colour} square",
+            f"grasp the stick and pull the cube to the {colour} patch",
+            f"drag the cube onto the {colour} target with the stick",
+        ]
+
+    def build(self) -> None:
+        wanted = PALETTE[self.variation]
+        side = self.random.randint(len(SIDES))
+        colours = pick_colours(self.random, len(SIDES) - 1, without=[wanted])
+        colours.insert(side, wanted)
+        left = self.random.choice([-1, 1])
+        centre = np.array([0.24, -0.06 * left]) + self.random.uniform(-0.02, 0.02, 2)
+        for angle, colour in zip(SIDES, colours, strict=True):
+            x, y = centre + REACH * np.array([math.cos(angle), math.sin(angle)])
+            half = (PATCH_HALF, PATCH_HALF, 0.001)
+            self.stage.mark(half, (x, y, TABLE_TOP + 0.001), COLOURS[colour])
+        self.angle = SIDES[side]
+        self.goal = centre + REACH * np.array([math.cos(self.angle), math.sin(self.angle)])
+        self.cube = self.stage.box(
+            (CUBE / 2,) * 3, (*centre, TABLE_TOP + CUBE / 2), COLOURS["gray"]
+        )
+        place = (0.1 + self.random.uniform(0, 0.04), 0.25 * left, TABLE_TOP + THICK)
+        self.stick = self.stage.joined_boxes(
+            [
+                ((LENGTH / 2 + THICK, THICK, THICK), (LENGTH / 2, 0, 0)),
+                ((THICK, HOOK_HALF, THICK), (LENGTH, HOOK_HALF, 0)),
+            ],
+            place,
+            COLOURS["olive"],
+            yaw=self.random.uniform(-0.2, 0.2),
+        )
+
+    def succeeded(self) -> bool:
+        aside = np.linalg.norm(self.stage.position(self.cube)[:2] - self.goal)
+        return bool(aside < 0.6 * PATCH_HALF)
+
+    def waypoints(self) -> Iterator[Waypoint]:
+        pose = self.stage.pose(self.stick)
+        yaw = math.atan2(pose[1, 0], pose[0, 0])
+        x, y = pose[:2, 3]
+        yield Waypoint(down(x, y, 0.14, yaw), open=True)
+        yield Waypoint(down(x, y, THICK, yaw), open=False)
+        yield Waypoint(down(x, y, 0.15, yaw), open=False)
+        # The stick points against the way it drags, its hook beyond the cube.
+        turn = math.atan2(-math.sin(self.angle), -math.cos(self.angle))
+        c, s = math.cos(turn), math.sin(turn)
+        along, aside = np.array([c, s]), np.array([-s, c])
+        hooked = (LENGTH - THICK - CUBE / 2) * along + BESIDE * aside
+        start = self.stage.position(self.cube)[:2] - hooked + 0.02 * along
+        end = self.goal - hooked
+        yield Waypoint(down(*start, 0.15, turn), open=False)
+        yield Waypoint(down(*start, THICK + 0.004, turn), open=False)
+        yield Waypoint(down(*end, THICK + 0.004, turn), open=False)

@@ -1,0 +1,59 @@
+"""Put the lid on the jar of a colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+
+from sim.keyframes.palette import PALETTE, pick_colours
+from sim.keyframes.stage import COLOURS, TABLE_TOP
+from sim.keyframes.task import Task, Waypoint, down
+
+JAR_RADIUS, JAR_HEIGHT = 0.03, 0.09
+LID_RADIUS, LID_HEIGHT = 0.032, 0.02
+TOLERANCE = 0.015
+
+
+class LidOnJar(Task):
+    """Two jars, one lid."""
+
+    name: ClassVar[str] = "lid_on_jar"
+    variations: ClassVar[int] = len(PALETTE)
+
+    @classmethod
+    def sentences(cls, variation: int) -> list[str]:
+        colour = PALETTE[variation]
+        return [
+            f"put the lid on the {colour} jar",
+            f"close the {colour} jar",
+            f"pick up the lid and set it on the {colour} jar",
+        ]
+
+    def build(self) -> None:
+        colours = [PALETTE[self.variation]]
+        colours += pick_colours(self.random, 1, without=colours)
+        places = self.places(3, 0.14)
+        self.goal = places[0]
+        for place, colour in zip(places, colours, strict=False):
+            middle = (*place, TABLE_TOP + JAR_HEIGHT / 2)
+            self.stage.cylinder(JAR_RADIUS, JAR_HEIGHT, middle, COLOURS[colour], mass=0)
+        self.lid = self.stage.cylinder(
+            LID_RADIUS, LID_HEIGHT, (*places[2], TABLE_TOP + LID_HEIGHT / 2), COLOURS["gray"]
+        )
+
+    def succeeded(self) -> bool:
+        x, y, z = self.stage.position(self.lid)
+        aside = np.linalg.norm(np.array([x, y]) - self.goal)
+        above = abs(z - TABLE_TOP - JAR_HEIGHT - LID_HEIGHT / 2)
+        return bool(self.arm.commanded_open and aside < TOLERANCE and above < TOLERANCE)
+
+    def waypoints(self) -> Iterator[Waypoint]:
+        x, y, _ = self.stage.position(self.lid)
+        on_top = JAR_HEIGHT + LID_HEIGHT / 2
+        yield Waypoint(down(x, y, 0.14), open=True)
+        yield Waypoint(down(x, y, LID_HEIGHT / 2 + 0.002), open=False)
+        yield Waypoint(down(x, y, 0.2), open=False)
+        yield Waypoint(down(*self.goal, on_top + 0.07), open=False)
+        yield Waypoint(down(*self.goal, on_top + 0.004), open=True)

@@ -1,0 +1,96 @@
+"""Open one of three drawers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+
+from sim.keyframes.stage import COLOURS, TABLE_TOP, Part
+from sim.keyframes.task import Task, Waypoint, down
+
+NAMES = ("bottom", "middle", "top")
+WIDTH, HEIGHT, STEP = 0.1, 0.035, 0.08
+"""Half of a drawer's width, half of its height, and how far each stands out before the next, m."""
+DEPTH = 0.08
+"""Of the top drawer, m."""
+FRONT = 0.004
+TAB_HALF, TAB_AT = (0.014, 0.008, 0.014), 0.05
+"""Half sizes of a handle, and how far (m) its middle stands out."""
+OPENED, TRAVEL = 0.08, 0.12
+"""A drawer pulled out so far (m) is open; it slides no farther than `TRAVEL`."""
+
+
+class OpenDrawer(Task):
+    """Bottom, middle or top of a chest like a stair; the others stay shut."""
+
+    name: ClassVar[str] = "open_drawer"
+    variations: ClassVar[int] = len(NAMES)
+
+    @classmethod
+    def sentences(cls, variation: int) -> list[str]:
+        which = NAMES[variation]
+        return [
+            f"open the {which} drawer",
+            f"pull out the {which} drawer",
+            f"grip the {which} handle and pull the drawer open",
+        ]
+
+    def build(self) -> None:
+        place = np.array([0.44, 0.0]) + self.random.uniform(-1, 1, 2) * [0.02, 0.1]
+        self.yaw = self.random.uniform(-math.pi / 18, math.pi / 18)
+        self.chest = self.stage.jointed(
+            [_stair(level) for level in range(len(NAMES))],
+            (*place, TABLE_TOP),
+            COLOURS["maroon"],
+            [_drawer(level) for level in range(len(NAMES))],
+            yaw=self.yaw,
+        )
+
+    def succeeded(self) -> bool:
+        out = [self.stage.joint(self.chest, level) for level in range(len(NAMES))]
+        others = [value for level, value in enumerate(out) if level != self.variation]
+        return out[self.variation] > OPENED and max(others) < OPENED / 3
+
+    def waypoints(self) -> Iterator[Waypoint]:
+        outward = -np.array([math.cos(self.yaw), math.sin(self.yaw)])
+        tab = self.stage.position(self.chest)[:2] + outward * (_length(self.variation) + TAB_AT)
+        z = _middle(self.variation)
+        yield Waypoint(down(*tab, z + 0.09, self.yaw), open=True)
+        yield Waypoint(down(*tab, z, self.yaw), open=False)
+        yield Waypoint(down(*(tab + 0.11 * outward), z, self.yaw), open=False)
+
+
+def _middle(level: int) -> float:
+    """Height of a drawer over the table, m."""
+    return (2 * level + 1) * (HEIGHT + 0.001)
+
+
+def _length(level: int) -> float:
+    """From the back of the chest to the front of a drawer, m."""
+    return DEPTH + STEP * (len(NAMES) - 1 - level)
+
+
+def _stair(level: int) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    half = _length(level) / 2 - FRONT
+    return (half, WIDTH, HEIGHT), (-half, 0.0, _middle(level))
+
+
+def _drawer(level: int) -> Part:
+    """Front and handle of a drawer."""
+    return Part(
+        boxes=[
+            ((FRONT, WIDTH, HEIGHT - 0.002), (-FRONT, 0.0, 0.0)),
+            ((TAB_AT / 2, 0.004, 0.004), (-TAB_AT / 2, 0.0, 0.0)),
+            (TAB_HALF, (-TAB_AT, 0.0, 0.0)),
+        ],
+        at=(-_length(level), 0.0, _middle(level)),
+        colour=COLOURS["orange"],
+        axis=(-1, 0, 0),
+        slides=True,
+        limits=(0.0, TRAVEL),
+        drag=2.0,
+        mass=0.3,
+    )

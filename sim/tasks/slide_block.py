@@ -1,0 +1,71 @@
+"""Push a block over the table onto the patch of a colour."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+
+from sim.keyframes.palette import PALETTE, pick_colours
+from sim.keyframes.stage import COLOURS, TABLE_TOP
+from sim.keyframes.task import Task, Waypoint, down, least_turn
+
+HALF = (0.04, 0.04, 0.03)
+PATCH_HALF = 0.05
+REACH = 0.14
+"""From the block to the middle of every patch, m."""
+FINGER = 0.012
+"""From the tip to the front of the closed fingers, m."""
+PATCHES = 4
+
+
+class SlideBlock(Task):
+    """One of four patches around the block."""
+
+    name: ClassVar[str] = "slide_block"
+    variations: ClassVar[int] = len(PALETTE)
+
+    @classmethod
+    def sentences(cls, variation: int) -> list[str]:
+        colour = PALETTE[variation]
+        return [
+            f"slide the block to the {colour} square",
+            f"push the block onto the {colour} patch",
+            f"cover the {colour} target with the block",
+        ]
+
+    def build(self) -> None:
+        wanted = PALETTE[self.variation]
+        centre = np.array([0.2, 0.0]) + self.random.uniform(-1, 1, 2) * [0.03, 0.06]
+        yaw = self.random.uniform(-math.pi / 12, math.pi / 12)
+        side = self.random.randint(PATCHES)
+        colours = pick_colours(self.random, PATCHES - 1, without=[wanted])
+        colours.insert(side, wanted)
+        angles = yaw + np.arange(PATCHES) * math.pi / 2
+        for angle, colour in zip(angles, colours, strict=True):
+            x, y = centre + REACH * np.array([math.cos(angle), math.sin(angle)])
+            half = (PATCH_HALF, PATCH_HALF, 0.001)
+            self.stage.mark(half, (x, y, TABLE_TOP + 0.001), COLOURS[colour], yaw=yaw)
+        self.angle = angles[side]
+        self.goal = centre + REACH * np.array([math.cos(self.angle), math.sin(self.angle)])
+        self.block = self.stage.box(
+            HALF, (*centre, TABLE_TOP + HALF[2]), COLOURS["gray"], yaw=yaw, friction=0.4
+        )
+
+    def succeeded(self) -> bool:
+        return bool(
+            np.linalg.norm(self.stage.position(self.block)[:2] - self.goal) < PATCH_HALF / 2
+        )
+
+    def waypoints(self) -> Iterator[Waypoint]:
+        centre = self.stage.position(self.block)[:2]
+        push = self.goal - centre
+        push /= np.linalg.norm(push)
+        behind = centre - push * (HALF[0] + 0.05)
+        last = self.goal - push * (HALF[0] + FINGER)
+        yaw = least_turn(math.atan2(push[1], push[0]))
+        yield Waypoint(down(*behind, 0.14, yaw), open=False)
+        yield Waypoint(down(*behind, 0.03, yaw), open=False)
+        yield Waypoint(down(*last, 0.03, yaw), open=False)

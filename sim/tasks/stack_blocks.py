@@ -1,0 +1,79 @@
+"""Stack blocks of one colour on the mat; others are in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+
+from sim.keyframes.palette import NUMBERS, PALETTE, pick_colours
+from sim.keyframes.stage import COLOURS, TABLE_TOP
+from sim.keyframes.task import Task, Waypoint, down
+
+SIDE = 0.04
+MAT_HALF = 0.05
+COUNTS = (2, 3)
+DISTRACTORS = 2
+TOLERANCE = 0.02
+"""A block counts as stacked if it is no farther (m) from its place."""
+
+
+class StackBlocks(Task):
+    """Two or three blocks of a colour on top of each other."""
+
+    name: ClassVar[str] = "stack_blocks"
+    variations: ClassVar[int] = len(COUNTS) * len(PALETTE)
+
+    @classmethod
+    def wanted(cls, variation: int) -> tuple[int, str]:
+        """How many blocks of which colour."""
+        return COUNTS[variation % len(COUNTS)], PALETTE[variation // len(COUNTS)]
+
+    @classmethod
+    def sentences(cls, variation: int) -> list[str]:
+        count, colour = cls.wanted(variation)
+        number = NUMBERS[count]
+        return [
+            f"stack {number} {colour} blocks",
+            f"place {number} of the {colour} blocks on top of each other",
+            f"build a tower out of {number} {colour} blocks",
+        ]
+
+    def build(self) -> None:
+        count, colour = self.wanted(self.variation)
+        other = pick_colours(self.random, 1, without=[colour])[0]
+        places = self.places(1 + count + DISTRACTORS, 0.11)
+        self.mat = places[0]
+        self.stage.mark(
+            (MAT_HALF, MAT_HALF, 0.001), (*self.mat, TABLE_TOP + 0.001), COLOURS["gray"]
+        )
+        colours = [colour] * count + [other] * DISTRACTORS
+        bodies = [
+            self.stage.box(
+                (SIDE / 2,) * 3,
+                (*place, TABLE_TOP + SIDE / 2),
+                COLOURS[name],
+                yaw=self.random.uniform(-np.pi / 4, np.pi / 4),
+            )
+            for place, name in zip(places[1:], colours, strict=True)
+        ]
+        self.blocks = bodies[:count]
+
+    def succeeded(self) -> bool:
+        if not self.arm.commanded_open:
+            return False
+        heights = sorted(self.stage.position(block)[2] for block in self.blocks)
+        targets = TABLE_TOP + SIDE * (np.arange(len(self.blocks)) + 0.5)
+        aside = [np.linalg.norm(self.stage.position(b)[:2] - self.mat) for b in self.blocks]
+        return max(aside) < MAT_HALF and bool(np.abs(heights - targets).max() < TOLERANCE)
+
+    def waypoints(self) -> Iterator[Waypoint]:
+        for index, block in enumerate(self.blocks):
+            x, y, yaw = self.grasp_of(block, np.pi / 2)
+            above = down(*self.mat, SIDE * (index + 0.5) + 0.12)
+            yield Waypoint(down(x, y, 0.14, yaw), open=True)
+            yield Waypoint(down(x, y, SIDE / 2, yaw), open=False)
+            yield Waypoint(above, open=False)
+            yield Waypoint(down(*self.mat, SIDE * (index + 0.5) + 0.003), open=True)
+            yield Waypoint(above, open=True)
