@@ -20,10 +20,10 @@ FIELD_OF_VIEW = {"wrist": 60.0}
 DEFAULT_FIELD_OF_VIEW = 40.0
 _TARGET = (0.2, 0.0, TABLE_TOP + 0.1)
 PLACES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
-    "left_shoulder": ((-0.35, 0.85, TABLE_TOP + 0.9), _TARGET),
-    "right_shoulder": ((-0.35, -0.85, TABLE_TOP + 0.9), _TARGET),
+    "left_shoulder": ((-0.2, 0.75, TABLE_TOP + 0.75), _TARGET),
+    "right_shoulder": ((-0.2, -0.75, TABLE_TOP + 0.75), _TARGET),
     "overhead": ((0.05, 0.0, TABLE_TOP + 1.5), (0.2, 0.0, TABLE_TOP)),
-    "front": ((1.35, 0.0, TABLE_TOP + 0.75), _TARGET),
+    "front": ((1.15, 0.0, TABLE_TOP + 0.65), _TARGET),
 }
 """Eye and target of the cameras that stand still."""
 _TO_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])

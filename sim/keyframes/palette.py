@@ -6,6 +6,29 @@ from collections.abc import Sequence
 
 from numpy.random import RandomState
 
+COLOURS: dict[str, tuple[float, float, float]] = {
+    "red": (0.9, 0.1, 0.1),
+    "maroon": (0.5, 0.0, 0.0),
+    "lime": (0.3, 0.95, 0.2),
+    "green": (0.0, 0.5, 0.1),
+    "blue": (0.1, 0.2, 0.9),
+    "navy": (0.0, 0.0, 0.45),
+    "yellow": (0.95, 0.9, 0.1),
+    "cyan": (0.1, 0.9, 0.9),
+    "magenta": (0.9, 0.1, 0.8),
+    "orange": (0.98, 0.55, 0.05),
+    "olive": (0.5, 0.5, 0.05),
+    "purple": (0.45, 0.05, 0.6),
+    "teal": (0.0, 0.5, 0.5),
+    "azure": (0.2, 0.6, 0.98),
+    "violet": (0.75, 0.5, 0.95),
+    "rose": (0.98, 0.4, 0.6),
+    "gray": (0.5, 0.5, 0.5),
+    "black": (0.08, 0.08, 0.08),
+    "white": (0.97, 0.97, 0.97),
+    "silver": (0.76, 0.78, 0.8),
+}
+"""Names that sentences use, RLBench's twenty."""
 PALETTE = ("red", "green", "blue", "yellow", "magenta", "cyan")
 """Colours of things that sentences tell apart."""
 NUMBERS = ("no", "one", "two", "three", "four", "five")

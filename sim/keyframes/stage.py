@@ -7,7 +7,6 @@ negative x looking along +x.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,7 @@ from pybullet_utils import bullet_client
 from scipy.spatial.transform import Rotation
 
 from equigrasp.geometry.transforms import Matrix, quaternion_to_transform
+from sim.keyframes.shapes import Box, Part, link_arguments, prism_mesh
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -26,60 +26,6 @@ TABLE_CENTRE = (0.25, 0.0)
 TIME_STEP = 1 / 240
 SOLVER_ITERATIONS = 100
 TABLE_COLOUR = (0.75, 0.7, 0.62)
-COLOURS: dict[str, tuple[float, float, float]] = {
-    "red": (0.9, 0.1, 0.1),
-    "maroon": (0.5, 0.0, 0.0),
-    "lime": (0.3, 0.95, 0.2),
-    "green": (0.0, 0.5, 0.1),
-    "blue": (0.1, 0.2, 0.9),
-    "navy": (0.0, 0.0, 0.45),
-    "yellow": (0.95, 0.9, 0.1),
-    "cyan": (0.1, 0.9, 0.9),
-    "magenta": (0.9, 0.1, 0.8),
-    "orange": (0.98, 0.55, 0.05),
-    "olive": (0.5, 0.5, 0.05),
-    "purple": (0.45, 0.05, 0.6),
-    "teal": (0.0, 0.5, 0.5),
-    "azure": (0.2, 0.6, 0.98),
-    "violet": (0.75, 0.5, 0.95),
-    "rose": (0.98, 0.4, 0.6),
-    "gray": (0.5, 0.5, 0.5),
-    "black": (0.08, 0.08, 0.08),
-    "white": (0.97, 0.97, 0.97),
-    "silver": (0.76, 0.78, 0.8),
-}
-"""Names that sentences use, RLBench's twenty."""
-
-
-Box = tuple[Sequence[float], Sequence[float]]
-"""Half sizes and offset of a box, m."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A moving part of `Stage.jointed`.
-
-    Attributes:
-        boxes: what it is made of: (half sizes, offset from the joint), m.
-        at: where its joint is, in the frame of the furniture.
-        colour: red, green, blue in [0, 1].
-        axis: of the joint.
-        slides: whether it slides along the axis, or turns about it.
-        limits: of the joint, m or rad.
-        drag: force (N) or torque (Nm) that slows it down.
-        spring: the same that brings it back to 0; 0 for none.
-        mass: kg.
-    """
-
-    boxes: Sequence[Box]
-    at: tuple[float, float, float]
-    colour: tuple[float, float, float]
-    axis: tuple[float, float, float]
-    slides: bool
-    limits: tuple[float, float]
-    drag: float = 0.0
-    spring: float = 0.0
-    mass: float = 0.1
 
 
 class Stage:
@@ -207,7 +153,7 @@ class Stage:
             *self._box_shapes(boxes),
             list(position),
             _about_z(yaw),
-            **_links([self._box_shapes(part.boxes) for part in parts], parts),
+            **link_arguments([self._box_shapes(part.boxes) for part in parts], parts),
         )
         self.p.changeVisualShape(body, -1, rgbaColor=(*colour, 1))
         for link, part in enumerate(parts):
@@ -299,37 +245,3 @@ class Stage:
 
 def _about_z(yaw: float) -> list[float]:
     return Rotation.from_euler("z", yaw).as_quat().tolist()
-
-
-def _links(shapes: Sequence[tuple[int, int]], parts: Sequence[Part]) -> dict[str, list]:
-    """Arguments of `createMultiBody` for parts with the given collision and visual shapes."""
-    upright = [[0.0, 0.0, 0.0, 1.0]] * len(parts)
-    return {
-        "linkMasses": [part.mass for part in parts],
-        "linkCollisionShapeIndices": [solid for solid, _ in shapes],
-        "linkVisualShapeIndices": [seen for _, seen in shapes],
-        "linkPositions": [list(part.at) for part in parts],
-        "linkOrientations": upright,
-        "linkInertialFramePositions": [list(part.boxes[0][1]) for part in parts],
-        "linkInertialFrameOrientations": upright,
-        "linkParentIndices": [0] * len(parts),
-        "linkJointTypes": [
-            pybullet.JOINT_PRISMATIC if part.slides else pybullet.JOINT_REVOLUTE for part in parts
-        ],
-        "linkJointAxis": [list(part.axis) for part in parts],
-    }
-
-
-def prism_mesh(outline: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (2 n, 3) and triangles of an upright prism over an anticlockwise convex outline."""
-    outline = np.asarray(outline, float)
-    n = len(outline)
-    below = np.column_stack([outline, np.full(n, -height / 2)])
-    above = np.column_stack([outline, np.full(n, height / 2)])
-    faces = []
-    for i in range(n):
-        j = (i + 1) % n
-        faces += [(i, j, n + j), (i, n + j, n + i)]
-    for i in range(1, n - 1):
-        faces += [(0, i + 1, i), (n, n + i, n + i + 1)]
-    return np.vstack([below, above]), np.array(faces)

@@ -8,7 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from sim.keyframes.stage import COLOURS, TABLE_TOP, Part
+from sim.keyframes.palette import COLOURS
+from sim.keyframes.shapes import Part
+from sim.keyframes.stage import TABLE_TOP
 from sim.keyframes.task import Task, Waypoint, down
 
 NAMES = ("bottom", "middle", "top")

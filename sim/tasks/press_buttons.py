@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from sim.keyframes.palette import PALETTE, in_order, pick_colours
-from sim.keyframes.stage import COLOURS, TABLE_TOP, Part
+from sim.keyframes.palette import COLOURS, PALETTE, in_order, pick_colours
+from sim.keyframes.shapes import Part
+from sim.keyframes.stage import TABLE_TOP
 from sim.keyframes.task import Task, Waypoint, down
 
 BASE_HALF, CAP_HALF = (0.03, 0.03, 0.012), (0.02, 0.02, 0.012)

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from sim.keyframes.stage import COLOURS, TABLE_TOP
+from sim.keyframes.palette import COLOURS
+from sim.keyframes.stage import TABLE_TOP
 from sim.keyframes.task import Task, Waypoint, down
 
 SIZES = {"big": 0.1, "small": 0.065}

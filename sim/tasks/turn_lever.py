@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from sim.keyframes.palette import PALETTE, pick_colours
-from sim.keyframes.stage import COLOURS, TABLE_TOP, Part
+from sim.keyframes.palette import COLOURS, PALETTE, pick_colours
+from sim.keyframes.shapes import Part
+from sim.keyframes.stage import TABLE_TOP
 from sim.keyframes.task import Task, Waypoint, down
 
 POST_HALF = (0.02, 0.02, 0.03)

@@ -1,0 +1,177 @@
+"""Make scripted demonstrations of the task suite, in RLBench's layout.
+
+python data_gen/demos.py --tasks all --episodes 100 --out data/demos
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from equigrasp.data.files import write_atomically
+from equigrasp.policy.episodes import LAYOUTS, LOW_DIM
+from sim.workers import Failed, Ok, Task, WorkerError, run_tasks
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """What the episodes of a folder depend on, besides task and number.
+
+    Attributes:
+        seed: episode i of a task is drawn from (seed, task, i).
+        image_size: pixels per side of every camera.
+        layout: one of RLBench's two.
+    """
+
+    seed: int = 0
+    image_size: int = 128
+    layout: str = "all_variations"
+
+
+def make_demonstrations(
+    out: Path,
+    variations: Mapping[str, int],
+    episodes: int,
+    settings: DemoSettings,
+    *,
+    workers: int = 1,
+    timeout_s: float = 120.0,
+) -> list[Failed]:
+    """Write the episodes that are not there yet; the failures are returned.
+
+    Args:
+        out: folder of the data set.
+        variations: number of variations of every task wanted.
+        episodes: of every task.
+        settings: what they depend on besides.
+        workers: processes.
+        timeout_s: longest time for an episode.
+
+    Raises:
+        ValueError: the folder was begun with other settings, or a number makes no sense.
+        WorkerError: the simulator cannot be started.
+    """
+    if episodes < 1:
+        raise ValueError(f"--episodes is {episodes}; give at least 1")
+    if settings.image_size < 8:
+        raise ValueError(f"--image-size is {settings.image_size}; give at least 8 pixels")
+    _agree(out, settings)
+    todo = [
+        Task((name, index), {"root": str(out), "task": name, "index": index, **asdict(settings)})
+        for index in range(episodes)
+        for name, count in variations.items()
+        if not (episode_folder(out, name, count, index, settings.layout) / LOW_DIM).exists()
+    ]
+    failures: list[Failed] = []
+    done = 0
+
+    def report(result: Ok | Failed) -> None:
+        nonlocal done
+        done += 1
+        if isinstance(result, Failed):
+            failures.append(result)
+            print(f"\n{result.key}: {result.reason}: {result.message}", file=sys.stderr)
+        end = "\r" if sys.stderr.isatty() else "\n"
+        if done % (1 if end == "\r" else 20) == 0 or done == len(todo):
+            print(f"{done}/{len(todo)} episodes", end=end, file=sys.stderr, flush=True)
+
+    run_tasks(
+        "data_gen.demonstrations:make_episode",
+        todo,
+        workers=workers,
+        timeout_s=timeout_s,
+        on_result=report,
+    )
+    return failures
+
+
+def episode_folder(out: Path, task: str, variations: int, index: int, layout: str) -> Path:
+    """Where episode `index` of a task goes; it appears there whole or not at all."""
+    number, variation = divmod(index, variations)
+    if layout == LAYOUTS[1]:
+        return out / task / layout / "episodes" / f"episode{index}"
+    return out / task / f"variation{variation}" / "episodes" / f"episode{number}"
+
+
+def known_tasks(wanted: Sequence[str]) -> dict[str, int]:
+    """Number of variations by name of task, asked of a worker: this process loads no simulator.
+
+    Raises:
+        ValueError: there is no task of that name.
+    """
+    found: list[Ok | Failed] = []
+    question = Task("tasks", {"tasks": list(wanted)})
+    run_tasks(
+        "data_gen.demonstrations:count_variations",
+        [question],
+        workers=1,
+        timeout_s=120.0,
+        on_result=found.append,
+    )
+    if isinstance(found[0], Failed):
+        raise ValueError(found[0].message)
+    return found[0].value
+
+
+def _agree(out: Path, settings: DemoSettings) -> None:
+    path = out / MANIFEST
+    if not path.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(asdict(settings), indent=1).encode())
+        return
+    known = json.loads(path.read_text())
+    for name, value in asdict(settings).items():
+        if known.get(name) != value:
+            raise ValueError(
+                f"{out} was begun with {name}={known.get(name)}, now it is {value}; "
+                "give the same, or another --out"
+            )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog="interrupted at any moment, the same command goes on and ends with the same files",
+    )
+    default = DemoSettings()
+    parser.add_argument("--tasks", nargs="+", default=["all"], help="names, or all")
+    parser.add_argument("--episodes", type=int, default=100, help="of every task")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the data set")
+    parser.add_argument("--seed", type=int, default=default.seed, help="of the data set")
+    parser.add_argument("--image-size", type=int, default=default.image_size, help="pixels a side")
+    parser.add_argument("--layout", choices=LAYOUTS, default=default.layout, help="of folders")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for an episode")
+    options = parser.parse_args(arguments)
+    try:
+        variations = known_tasks(options.tasks)
+        settings = DemoSettings(options.seed, options.image_size, options.layout)
+        failures = make_demonstrations(
+            options.out,
+            variations,
+            options.episodes,
+            settings,
+            workers=options.workers,
+            timeout_s=options.timeout,
+        )
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except (ValueError, WorkerError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{len(variations)} tasks, {options.episodes} episodes each, {len(failures)} failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

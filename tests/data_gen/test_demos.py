@@ -1,0 +1,67 @@
+import hashlib
+
+import pytest
+
+from data_gen.demos import main
+from equigrasp.policy.episodes import episode_faults, find_episodes
+
+SMALL = ["--tasks", "open_drawer", "press_buttons", "--image-size", "16", "--workers", "1"]
+
+
+def digests(root):
+    return {
+        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(root.rglob("*"))
+        if p.is_file()
+    }
+
+
+def test_an_interrupted_run_ends_with_the_same_files(tmp_path, capsys):
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    assert main([*SMALL, "--episodes", "2", "--out", str(whole)]) == 0
+    assert "2 tasks, 2 episodes each, 0 failed" in capsys.readouterr().out
+    assert main([*SMALL, "--episodes", "1", "--out", str(halves)]) == 0
+    torn = halves / "open_drawer" / "all_variations" / "episodes" / ".episode1.9.tmp"
+    torn.mkdir()
+    assert main([*SMALL, "--episodes", "2", "--out", str(halves)]) == 0
+    torn.rmdir()
+    assert digests(whole) == digests(halves)
+    episodes = find_episodes(whole)
+    assert [(e.task, e.number, e.variation) for e in episodes] == [
+        ("open_drawer", 0, 0),
+        ("open_drawer", 1, 1),
+        ("press_buttons", 0, 0),
+        ("press_buttons", 1, 1),
+    ]
+    assert [fault for e in episodes for fault in episode_faults(e, deep=True)] == []
+    with pytest.raises(SystemExit):
+        main(["--episodes", "1"])
+
+
+def test_episodes_count_within_their_variation_in_the_other_layout(tmp_path):
+    arguments = ["--tasks", "open_drawer", "--image-size", "16", "--workers", "1"]
+    arguments += ["--layout", "variations", "--episodes", "4", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    found = [(e.variation, e.number) for e in find_episodes(tmp_path)]
+    assert found == [(0, 0), (0, 1), (1, 0), (2, 0)]
+    before = digests(tmp_path)
+    assert main(arguments) == 0
+    assert digests(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--tasks", "dance"], "no task 'dance'"),
+        (["--episodes", "0"], "at least 1"),
+        (["--image-size", "2"], "at least 8"),
+        (["--seed", "5"], "begun with seed=0"),
+    ],
+)
+def test_impossible_requests_are_named_and_lose_nothing(tmp_path, change, message, capsys):
+    (tmp_path / "manifest.json").write_text(
+        '{"seed": 0, "image_size": 16, "layout": "all_variations"}'
+    )
+    assert main([*SMALL, "--episodes", "1", "--out", str(tmp_path), *change]) == 1
+    assert message in capsys.readouterr().err
+    assert not find_episodes(tmp_path)

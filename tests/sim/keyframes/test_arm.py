@@ -1,0 +1,141 @@
+"""The arm: inverse kinematics, grasping by constraint, and ways between poses."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from equigrasp.geometry.transforms import make_transform
+from sim.keyframes.arm import HOME, Arm
+from sim.keyframes.motion import (
+    FRAMES_PER_MOVE,
+    UnreachableError,
+    move_tip,
+    path_over_the_top,
+    poses_between,
+    straight_path,
+)
+from sim.keyframes.shapes import Part
+from sim.keyframes.stage import TABLE_TOP, Stage
+from sim.keyframes.task import AREA, down
+
+
+@pytest.fixture
+def arm():
+    with Stage() as stage:
+        yield Arm(stage)
+
+
+def test_home_looks_down(arm):
+    np.testing.assert_allclose(arm.tip[:3, 2], [0, 0, -1], atol=1e-3)
+    np.testing.assert_allclose(arm.joints, HOME, atol=1e-9)
+
+
+def test_solutions_reach_their_poses_within_the_limits_and_move_nothing(arm):
+    rng = np.random.default_rng(0)
+    before = arm.joints
+    for _ in range(30):
+        x, y = (rng.uniform(*side) for side in AREA)
+        pose = down(x, y, rng.uniform(0.01, 0.3), rng.uniform(-1.5, 1.5))
+        joints = arm.solve(pose, HOME)
+        assert joints is not None, pose
+        assert ((joints >= arm.limits[0]) & (joints <= arm.limits[1])).all()
+        np.testing.assert_array_equal(arm.joints, before)
+        arm.place(joints)
+        np.testing.assert_allclose(arm.tip, pose, atol=5e-3)
+        np.testing.assert_allclose(arm.tip[:3, 3], pose[:3, 3], atol=5e-4)
+        arm.place(before)
+
+
+def test_there_is_no_solution_out_of_reach(arm):
+    assert arm.solve(down(1.5, 0.0, 0.1), HOME) is None
+    assert arm.solve(down(0.2, 0.0, 2.0), HOME) is None
+
+
+def test_the_way_is_straight_even_and_ends_where_it_shall(arm):
+    start, target = arm.tip, down(0.3, 0.2, 0.05, 0.7)
+    seen = []
+    move_tip(arm, target, lambda: seen.append((arm.tip, arm.velocities)))
+    np.testing.assert_allclose(arm.tip[:3, 3], target[:3, 3], atol=1e-3)
+    error = Rotation.from_matrix(target[:3, :3].T @ arm.tip[:3, :3]).magnitude()
+    assert error < 0.01
+    along = target[:3, 3] - start[:3, 3]
+    along /= np.linalg.norm(along)
+    assert len(seen) >= FRAMES_PER_MOVE
+    for tip, speed in seen:
+        aside = np.cross(tip[:3, 3] - start[:3, 3], along)
+        assert np.linalg.norm(aside) < 0.01
+        assert np.abs(speed).max() > 0.1
+
+
+@pytest.mark.parametrize("angle", [0.01, 1.0, np.pi - 0.01])
+def test_poses_between_are_even(angle):
+    end = make_transform(Rotation.from_euler("z", angle).as_matrix(), [0.1, 0, 0])
+    poses = list(poses_between(np.eye(4), end))
+    np.testing.assert_allclose(poses[-1], end, atol=1e-12)
+    turns = [Rotation.from_matrix(p[:3, :3]).magnitude() for p in poses]
+    np.testing.assert_allclose(np.diff([0, *turns]), angle / len(poses), atol=1e-9)
+    steps = np.diff([[0, 0, 0], *(p[:3, 3] for p in poses)], axis=0)
+    np.testing.assert_allclose(steps[:, 0], 0.1 / len(poses), atol=1e-12)
+
+
+def test_where_the_line_is_barred_the_arm_goes_over_the_top(arm):
+    move_tip(arm, down(-0.25, 0.45, 0.2, 1.5))
+    target = down(-0.25, -0.45, 0.2, -1.5)
+    assert straight_path(arm, target) is None  # it leads through the arm's own base
+    assert path_over_the_top(arm, target) is not None
+    heights = []
+    move_tip(arm, target, lambda: heights.append(arm.tip[2, 3]))
+    np.testing.assert_allclose(arm.tip[:3, 3], target[:3, 3], atol=2e-3)
+    assert max(heights) > TABLE_TOP + 0.3
+
+
+def test_an_unreachable_pose_leaves_the_arm_where_it_is(arm):
+    before = arm.joints
+    with pytest.raises(UnreachableError, match=r"1\.900"):
+        move_tip(arm, down(1.9, 0.0, 0.1))
+    np.testing.assert_array_equal(arm.joints, before)
+
+
+def test_a_grasped_thing_is_carried_where_it_was_held_and_let_go(arm):
+    stage = arm.stage
+    box = stage.box((0.02, 0.02, 0.02), (0.25, 0.1, TABLE_TOP + 0.02), (1, 0, 0))
+    stage.settle()
+    move_tip(arm, down(0.25, 0.1, 0.15))
+    move_tip(arm, down(0.25, 0.1, 0.02))
+    arm.close_gripper()
+    assert arm.held == box
+    held = np.linalg.inv(arm.tip) @ stage.pose(box)
+    move_tip(arm, down(0.1, -0.2, 0.25, 1.0))
+    carried = np.linalg.inv(arm.tip) @ stage.pose(box)
+    np.testing.assert_allclose(carried[:3, 3], held[:3, 3], atol=1e-3)
+    np.testing.assert_allclose(carried[:3, :3], held[:3, :3], atol=0.03)
+    arm.open_gripper()
+    stage.settle(0.6)
+    assert arm.held is None
+    assert stage.position(box)[2] < TABLE_TOP + 0.03
+
+
+def test_nothing_between_the_fingers_is_nothing_held(arm):
+    arm.close_gripper()
+    assert arm.held is None
+    assert not arm.commanded_open
+    assert arm.fingers.max() < 0.005
+
+
+def test_parts_of_furniture_slide_turn_spring_back_and_stop(arm):
+    stage = arm.stage
+    slider = Part(
+        boxes=[((0.01,) * 3, (0, 0, 0))],
+        at=(0, 0, 0.1),
+        colour=(1, 0, 0),
+        axis=(1, 0, 0),
+        slides=True,
+        limits=(0.0, 0.05),
+        drag=0.5,
+    )
+    body = stage.jointed([((0.02,) * 3, (0, 0, 0))], (0.4, 0.4, 1.2), (0, 0, 0), [slider])
+    for force in (5.0, 5.0, 5.0):
+        for _ in range(240):
+            stage.p.applyExternalForce(body, 0, [force, 0, 0], [0, 0, 0], 1)
+            stage.step()
+    assert 0.045 < stage.joint(body, 0) < 0.055
