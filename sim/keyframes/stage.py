@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 TABLE_TOP = 0.75
 TABLE_SIZE = (1.2, 1.4)
 TABLE_CENTRE = (0.25, 0.0)
+PATCH_HEIGHT = 0.004
+"""Patches are this thick (m): enough to be told from the table in a point cloud."""
 TIME_STEP = 1 / 240
 SOLVER_ITERATIONS = 100
 TABLE_COLOUR = (0.75, 0.7, 0.62)
@@ -174,19 +176,22 @@ class Stage:
         """Position of a part of furniture, m or rad."""
         return float(self.p.getJointState(body, link)[0])
 
-    def mark(
+    def patch(
         self,
         half: Sequence[float],
-        position: Sequence[float],
+        place: Sequence[float],
         colour: Sequence[float],
         *,
         yaw: float = 0.0,
     ) -> int:
-        """A box that can be seen and not touched: a patch of colour."""
+        """A rectangle of colour on the table, half sizes and middle in x, y; nothing touches it."""
         seen = self.p.createVisualShape(
-            pybullet.GEOM_BOX, halfExtents=list(half), rgbaColor=(*colour, 1)
+            pybullet.GEOM_BOX,
+            halfExtents=[*half, PATCH_HEIGHT / 2],
+            rgbaColor=(*colour, 1),
         )
-        return self.p.createMultiBody(0, -1, seen, list(position), _about_z(yaw))
+        middle = [*place, TABLE_TOP + PATCH_HEIGHT / 2]
+        return self.p.createMultiBody(0, -1, seen, middle, _about_z(yaw))
 
     def drawing(
         self, outline: np.ndarray, position: Sequence[float], colour: Sequence[float]

@@ -48,8 +48,7 @@ class DragWithStick(Task):
         centre = np.array([0.24, -0.06 * left]) + self.random.uniform(-0.02, 0.02, 2)
         for angle, colour in zip(SIDES, colours, strict=True):
             x, y = centre + REACH * np.array([math.cos(angle), math.sin(angle)])
-            half = (PATCH_HALF, PATCH_HALF, 0.001)
-            self.stage.mark(half, (x, y, TABLE_TOP + 0.001), COLOURS[colour])
+            self.stage.patch((PATCH_HALF, PATCH_HALF), (x, y), COLOURS[colour])
         self.angle = SIDES[side]
         self.goal = centre + REACH * np.array([math.cos(self.angle), math.sin(self.angle)])
         self.cube = self.stage.box(

@@ -46,8 +46,7 @@ class SlideBlock(Task):
         angles = yaw + np.arange(PATCHES) * math.pi / 2
         for angle, colour in zip(angles, colours, strict=True):
             x, y = centre + REACH * np.array([math.cos(angle), math.sin(angle)])
-            half = (PATCH_HALF, PATCH_HALF, 0.001)
-            self.stage.mark(half, (x, y, TABLE_TOP + 0.001), COLOURS[colour], yaw=yaw)
+            self.stage.patch((PATCH_HALF, PATCH_HALF), (x, y), COLOURS[colour], yaw=yaw)
         self.angle = angles[side]
         self.goal = centre + REACH * np.array([math.cos(self.angle), math.sin(self.angle)])
         self.block = self.stage.box(

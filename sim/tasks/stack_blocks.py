@@ -45,9 +45,7 @@ class StackBlocks(Task):
         other = pick_colours(self.random, 1, without=[colour])[0]
         places = self.places(1 + count + DISTRACTORS, 0.11)
         self.mat = places[0]
-        self.stage.mark(
-            (MAT_HALF, MAT_HALF, 0.001), (*self.mat, TABLE_TOP + 0.001), COLOURS["gray"]
-        )
+        self.stage.patch((MAT_HALF, MAT_HALF), self.mat, COLOURS["gray"])
         colours = [colour] * count + [other] * DISTRACTORS
         bodies = [
             self.stage.box(

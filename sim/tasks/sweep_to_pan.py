@@ -96,5 +96,5 @@ class SweepToPan(Task):
         ]
         mouth = self.middle + [0.0, side * ENTRANCE]
         self.stage.joined_boxes(walls, (*mouth, TABLE_TOP), COLOURS["teal"], mass=0)
-        floor = (mouth[0], mouth[1] + side * DEPTH / 2, TABLE_TOP + 0.0005)
-        self.stage.mark((half, DEPTH / 2, 0.0005), floor, COLOURS["azure"])
+        floor = mouth + [0.0, side * DEPTH / 2]
+        self.stage.patch((half, DEPTH / 2), floor, COLOURS["azure"])
