@@ -6,35 +6,16 @@ or on the episodes before it.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
 from functools import lru_cache
-
-import numpy as np
 
 from equigrasp.policy.episodes import LAYOUTS, write_episode
 from sim.keyframes.demonstrate import DemonstrationError, demonstrate
 from sim.keyframes.environment import TaskEnvironment
-from sim.keyframes.task import find_task, task_classes
+from sim.keyframes.seeds import DEMONSTRATION, scene_seed
+from sim.keyframes.task import find_task
 
 ATTEMPTS = 5
 """Scenes tried for an episode whose script fails."""
-
-
-def count_variations(tasks: Sequence[str]) -> dict[str, int]:
-    """Number of variations by name of task; "all" stands for every task.
-
-    Raises:
-        ValueError: there is no task of that name.
-    """
-    names = list(task_classes()) if list(tasks) == ["all"] else tasks
-    return {name: find_task(name).variations for name in names}
-
-
-def scene_seed(seed: int, task: str, index: int, attempt: int = 0) -> int:
-    """Seed of an episode's scene, for `numpy.random.RandomState`."""
-    words = [seed, zlib.crc32(task.encode()), index, attempt]
-    return int(np.random.SeedSequence(words).generate_state(1)[0])
 
 
 def make_episode(
@@ -50,7 +31,7 @@ def make_episode(
     """
     number, variation = divmod(index, find_task(task).variations)
     for attempt in range(ATTEMPTS):
-        chosen = scene_seed(seed, task, index, attempt)
+        chosen = scene_seed(DEMONSTRATION, seed, task, index, attempt)
         try:
             shown = demonstrate(_environment(image_size), task, variation, chosen)
         except DemonstrationError:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from equigrasp.data.files import write_atomically
 from equigrasp.policy.episodes import LAYOUTS, LOW_DIM
+from sim.policy_eval import known_tasks
 from sim.workers import Failed, Ok, Task, WorkerError, run_tasks
 
 MANIFEST = "manifest.json"
@@ -98,26 +99,6 @@ def episode_folder(out: Path, task: str, variations: int, index: int, layout: st
     if layout == LAYOUTS[1]:
         return out / task / layout / "episodes" / f"episode{index}"
     return out / task / f"variation{variation}" / "episodes" / f"episode{number}"
-
-
-def known_tasks(wanted: Sequence[str]) -> dict[str, int]:
-    """Number of variations by name of task, asked of a worker: this process loads no simulator.
-
-    Raises:
-        ValueError: there is no task of that name.
-    """
-    found: list[Ok | Failed] = []
-    question = Task("tasks", {"tasks": list(wanted)})
-    run_tasks(
-        "data_gen.demonstrations:count_variations",
-        [question],
-        workers=1,
-        timeout_s=120.0,
-        on_result=found.append,
-    )
-    if isinstance(found[0], Failed):
-        raise ValueError(found[0].message)
-    return found[0].value
 
 
 def _agree(out: Path, settings: DemoSettings) -> None:

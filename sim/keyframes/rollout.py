@@ -1,0 +1,132 @@
+"""Play one episode with a policy; runs in simulator processes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Protocol
+
+from equigrasp.geometry.transforms import Matrix
+from equigrasp.policy.observation import Frame
+from sim.keyframes.environment import MAX_KEYFRAMES, TaskEnvironment
+from sim.keyframes.seeds import EVALUATION, scene_seed
+from sim.keyframes.task import Task, find_task, task_classes
+
+FAILURES = ("unreachable", "blocked", "too_long", "gave_up")
+"""Why an episode failed: a pose the arm cannot reach; something in its way; no success within
+`MAX_KEYFRAMES`; the policy ended before the goal was reached."""
+
+
+class Policy(Protocol):
+    """What acts: told the task once, then asked for a keyframe after every observation.
+
+    Attributes:
+        cameras: whose images it needs.
+        image_size: pixels per side.
+    """
+
+    cameras: tuple[str, ...]
+    image_size: int
+
+    def begin(self, sentence: str, task: Task, seed: int) -> None:
+        """A new episode. The task is there for scripts; a learned policy must not look at it."""
+
+    def act(self, frame: Frame) -> tuple[Matrix, bool] | None:
+        """Pose of the tip and state of the gripper; None gives up."""
+
+
+class Oracle:
+    """The task's own script, which knows the true state."""
+
+    cameras: tuple[str, ...] = ()
+    image_size = 8
+
+    def begin(self, sentence: str, task: Task, seed: int) -> None:
+        """See `Policy`."""
+        self._waypoints: Iterator = task.waypoints()
+
+    def act(self, frame: Frame) -> tuple[Matrix, bool] | None:
+        """The next waypoint."""
+        waypoint = next(self._waypoints, None)
+        return None if waypoint is None else (waypoint.pose, waypoint.open)
+
+
+def describe_tasks(tasks: list[str]) -> dict[str, int]:
+    """Number of variations by name; ["all"] stands for every task.
+
+    Raises:
+        ValueError: there is no task of that name.
+    """
+    names = list(task_classes()) if tasks == ["all"] else tasks
+    return {name: find_task(name).variations for name in names}
+
+
+def play_episode(
+    policy: str, task: str, seed: int, index: int, film: str | None = None
+) -> dict[str, Any]:
+    """One episode of an evaluation.
+
+    Args:
+        policy: see `load_policy`.
+        task: name.
+        seed, index: of the evaluation and of the episode, whose variation follows from it.
+        film: camera whose keyframes are returned as images.
+
+    Returns:
+        success, failure (None or one of `FAILURES`), keyframes, variation, sentence, and `film`: a
+        list of (H, W, 3) images.
+    """
+    actor = load_policy(policy)
+    cameras = tuple(dict.fromkeys([*actor.cameras, *([film] if film else [])]))
+    environment = _environment(cameras, actor.image_size if actor.cameras else 128)
+    kind = find_task(task)
+    variation = index % kind.variations
+    scene = scene_seed(EVALUATION, seed, task, index)
+    frame = environment.reset(task, variation, scene)
+    sentence = kind.sentences(variation)[0]
+    actor.begin(sentence, environment.task, scene)
+    images = [frame.images[film].rgb] if film else []
+    success, failure, count = False, "too_long", 0
+    for _ in range(MAX_KEYFRAMES):
+        action = actor.act(frame)
+        if action is None:
+            failure = "gave_up"
+            break
+        count += 1
+        frame, success, stopped = environment.act(*action)
+        images += [frame.images[film].rgb] if film else []
+        if success or stopped:
+            failure = stopped
+            break
+    return {
+        "task": task,
+        "seed": seed,
+        "index": index,
+        "variation": variation,
+        "sentence": sentence,
+        "success": success,
+        "failure": None if success else failure,
+        "keyframes": count,
+        "film": images,
+    }
+
+
+@lru_cache(maxsize=1)
+def load_policy(name: str) -> Policy:
+    """A policy by name: "oracle", or "module:Class" for a user's own, made without arguments.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if name == "oracle":
+        return Oracle()
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        raise ValueError(f"policy is '{name}'; give oracle, or MODULE:CLASS of your own")
+    return getattr(importlib.import_module(module), attribute)()
+
+
+@lru_cache(maxsize=2)
+def _environment(cameras: tuple[str, ...], size: int) -> TaskEnvironment:
+    return TaskEnvironment(cameras, size)

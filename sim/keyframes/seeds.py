@@ -1,0 +1,16 @@
+"""Seeds of scenes: a scene depends on what it is for, its task and its number, on nothing else."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+DEMONSTRATION, EVALUATION = 0, 1
+"""What a scene is for; scenes of different purposes are never the same."""
+
+
+def scene_seed(purpose: int, seed: int, task: str, index: int, attempt: int = 0) -> int:
+    """Seed for `numpy.random.RandomState`."""
+    words = [purpose, seed, zlib.crc32(task.encode()), index, attempt]
+    return int(np.random.SeedSequence(words).generate_state(1)[0])

@@ -1,0 +1,240 @@
+"""Play the task suite with a policy and report success.
+
+    python sim/policy_eval.py --policy oracle --tasks all --episodes 25 --seeds 3
+    python sim/policy_eval.py --policy my.module:MyPolicy --tasks stack_blocks --film front
+
+Episodes are drawn from (seed, task, number); none of them is a demonstration's. Results are kept in
+--out as they come: interrupted at any moment, the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from equigrasp.data.files import write_atomically
+from sim.workers import Failed, Ok, Task, WorkerError, run_tasks
+
+KEY = ("task", "seed", "index")
+"""What names an episode."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    options = parser().parse_args(arguments)
+    out = options.out or Path("outputs/policy") / options.policy.replace(":", "_")
+    try:
+        rows = evaluate(options, out)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except (ValueError, WorkerError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    summary = summarise(rows)
+    write_atomically(out / "summary.json", json.dumps(summary, indent=1).encode())
+    text = table(summary)
+    write_atomically(out / "table.md", (text + "\n").encode())
+    print(text)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Command-line options."""
+    found = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = found.add_argument
+    add("--policy", default="oracle", help="oracle, or MODULE:CLASS of your own")
+    add("--tasks", nargs="+", default=["all"], help="names, or all")
+    add("--episodes", type=int, default=25, help="of every task and seed")
+    add("--seeds", type=int, default=3, help="0 to N - 1")
+    add("--film", metavar="CAMERA", help="write a GIF of every episode as this camera saw it")
+    add("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    add("--timeout", type=float, default=300.0, help="longest time for an episode, s")
+    add("--out", type=Path, help="default: outputs/policy/POLICY")
+    return found
+
+
+def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
+    """Results of all episodes, the missing ones played.
+
+    Raises:
+        ValueError: no such task, a number below 1, or results of another policy in the folder.
+        WorkerError: the simulator cannot be started.
+    """
+    for name in ("episodes", "seeds"):
+        if getattr(options, name) < 1:
+            raise ValueError(f"--{name} is {getattr(options, name)}; give at least 1")
+    tasks = known_tasks(options.tasks)
+    out.mkdir(parents=True, exist_ok=True)
+    log = out / "episodes.jsonl"
+    known = read_log(log, options.policy)
+    todo = [
+        (task, seed, index)
+        for index in range(options.episodes)
+        for seed in range(options.seeds)
+        for task in tasks
+    ]
+    film = {"film": options.film} if options.film else {}
+    calls = [
+        Task(
+            key, {"policy": options.policy, "task": key[0], "seed": key[1], "index": key[2], **film}
+        )
+        for key in todo
+        if key not in known
+    ]
+
+    def keep(result: Ok | Failed) -> None:
+        row = outcome(result)
+        images = row.pop("film")
+        if images:
+            write_film(out / "films" / _film_name(row), images)
+        known[result.key] = row
+        with log.open("a") as file:  # a line torn by a kill is passed over when read
+            file.write(json.dumps({"policy": options.policy, **row}) + "\n")
+
+    run_tasks(
+        "sim.keyframes.rollout:play_episode",
+        calls,
+        workers=options.workers,
+        timeout_s=options.timeout,
+        on_result=keep,
+    )
+    return [known[key] for key in todo]
+
+
+def known_tasks(wanted: Sequence[str]) -> dict[str, int]:
+    """Number of variations by name of task, asked of a worker: this process loads no simulator.
+
+    Raises:
+        ValueError: there is no task of that name.
+    """
+    found: list[Ok | Failed] = []
+    run_tasks(
+        "sim.keyframes.rollout:describe_tasks",
+        [Task("tasks", {"tasks": list(wanted)})],
+        workers=1,
+        timeout_s=120.0,
+        on_result=found.append,
+    )
+    if isinstance(found[0], Failed):
+        raise ValueError(found[0].message)
+    return found[0].value
+
+
+def outcome(result: Ok | Failed) -> dict[str, Any]:
+    """Row of an episode; one that broke off counts as failed, for the reason it broke off."""
+    if isinstance(result, Ok):
+        return dict(result.value)
+    task, seed, index = result.key
+    if "ValueError" in result.kinds or "ModuleNotFoundError" in result.kinds:
+        raise ValueError(result.message)
+    return {
+        "task": task,
+        "seed": seed,
+        "index": index,
+        "variation": None,
+        "sentence": None,
+        "success": False,
+        "failure": result.reason,
+        "keyframes": 0,
+        "film": [],
+    }
+
+
+def read_log(path: Path, policy: str) -> dict[tuple, dict[str, Any]]:
+    """Rows by (task, seed, index).
+
+    Raises:
+        ValueError: they are another policy's.
+    """
+    rows: dict[tuple, dict[str, Any]] = {}
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if row.pop("policy") != policy:
+            raise ValueError(f"{path} holds results of another policy; give another --out")
+        rows[tuple(row[name] for name in KEY)] = row
+    return rows
+
+
+def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Success rates per task and of all, in percent, with 95 % intervals, and failures by type."""
+    tasks = {}
+    for task in dict.fromkeys(row["task"] for row in rows):
+        own = [row for row in rows if row["task"] == task]
+        wins = sum(row["success"] for row in own)
+        tasks[task] = {
+            "episodes": len(own),
+            "success": 100 * wins / len(own),
+            "interval": interval(wins, len(own)),
+            "keyframes": sum(row["keyframes"] for row in own) / len(own),
+            "failures": dict(Counter(row["failure"] for row in own if not row["success"])),
+        }
+    wins = sum(row["success"] for row in rows)
+    return {
+        "tasks": tasks,
+        "mean_success": sum(found["success"] for found in tasks.values()) / len(tasks),
+        "interval": interval(wins, len(rows)),
+        "episodes": len(rows),
+    }
+
+
+def interval(wins: int, count: int) -> list[float]:
+    """95 % interval of a share in percent (Wilson's, sound near 0 and 100 too)."""
+    from scipy.stats import binomtest
+
+    found = binomtest(wins, count).proportion_ci(method="wilson")
+    return [100 * float(found.low), 100 * float(found.high)]
+
+
+def table(summary: Mapping[str, Any]) -> str:
+    """Markdown."""
+    lines = [
+        "| task | success % (95 %) | episodes | keyframes | failures |",
+        "|---|---|---|---|---|",
+    ]
+    for task, found in summary["tasks"].items():
+        low, high = found["interval"]
+        why = ", ".join(f"{name} {count}" for name, count in found["failures"].items()) or "-"
+        lines.append(
+            f"| {task} | {found['success']:.1f} ({low:.1f} to {high:.1f}) | {found['episodes']} "
+            f"| {found['keyframes']:.1f} | {why} |"
+        )
+    low, high = summary["interval"]
+    lines.append(
+        f"| mean | {summary['mean_success']:.1f} ({low:.1f} to {high:.1f}) "
+        f"| {summary['episodes']} | | |"
+    )
+    return "\n".join(lines)
+
+
+def write_film(path: Path, images: Sequence[Any]) -> None:
+    """Images (H, W, 3) as a GIF, two a second."""
+    import io
+
+    from PIL import Image
+
+    frames = [Image.fromarray(image) for image in images]
+    target = io.BytesIO()
+    frames[0].save(target, "GIF", save_all=True, append_images=frames[1:], duration=500, loop=0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, target.getvalue())
+
+
+def _film_name(row: Mapping[str, Any]) -> str:
+    end = "success" if row["success"] else row["failure"]
+    return f"{row['task']}_{row['seed']}_{row['index']}_{end}.gif"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Evaluating policies on the task suite: results, resuming, and what goes wrong."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from sim.policy_eval import interval, main, summarise
+
+SMALL = ["--tasks", "open_drawer", "turn_lever", "--episodes", "2", "--seeds", "1"]
+SMALL += ["--workers", "1"]
+
+
+def lines(out):
+    return (out / "episodes.jsonl").read_text().splitlines()
+
+
+def test_the_script_succeeds_is_filmed_and_is_not_played_twice(tmp_path, capsys):
+    arguments = [*SMALL, "--film", "front", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["mean_success"] == 100
+    assert summary["episodes"] == 4
+    assert "| open_drawer | 100.0 (34.2 to 100.0) | 2 | 3.0 | - |" in capsys.readouterr().out
+    with Image.open(tmp_path / "films" / "open_drawer_0_1_success.gif") as film:
+        assert film.n_frames == 4
+    before = lines(tmp_path)
+    torn = tmp_path / "episodes.jsonl"
+    torn.write_text("\n".join(before[:-1]) + "\n" + before[-1][:30] + "\n")
+    assert main(arguments) == 0
+    assert sorted(lines(tmp_path)[-1:]) == sorted(before[-1:])
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+
+
+def test_a_users_policy_is_played_and_its_failures_told_apart(tmp_path, capsys, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        """
+import numpy as np
+from sim.keyframes.task import down
+
+class Stray:
+    cameras, image_size = ("front",), 16
+
+    def begin(self, sentence, task, seed):
+        assert sentence.startswith(("open", "turn"))
+        self.where = {"open_drawer": down(3, 0, 0.1), "turn_lever": None}[task.name]
+
+    def act(self, frame):
+        assert frame.images["front"].rgb.shape == (16, 16, 3)
+        return None if self.where is None else (self.where, True)
+
+class Idler(Stray):
+    def act(self, frame):
+        return frame.state.gripper_matrix, True
+"""
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name, why in (("Stray", ["unreachable", "gave_up"]), ("Idler", ["too_long"] * 2)):
+        out = tmp_path / name
+        assert main([*SMALL, "--policy", f"mine:{name}", "--out", str(out)]) == 0
+        tasks = json.loads((out / "summary.json").read_text())["tasks"]
+        assert [found["failures"] for found in tasks.values()] == [{w: 2} for w in why]
+    assert main([*SMALL, "--out", str(tmp_path / "Idler")]) == 1
+    assert "another policy" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--tasks", "dance"], "no task 'dance'"),
+        (["--policy", "clever"], "MODULE:CLASS"),
+        (["--policy", "nowhere:Policy"], "nowhere"),
+        (["--episodes", "0"], "at least 1"),
+    ],
+)
+def test_impossible_requests_are_named(tmp_path, change, message, capsys):
+    assert main([*SMALL, "--out", str(tmp_path), *change]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_rates_and_intervals():
+    rows = [
+        {"task": t, "success": s, "failure": None if s else "blocked", "keyframes": 4}
+        for t, s in (("a", True), ("a", True), ("b", True), ("b", False))
+    ]
+    summary = summarise(rows)
+    assert summary["mean_success"] == 75
+    assert summary["tasks"]["b"]["failures"] == {"blocked": 1}
+    low, high = interval(99, 100)
+    assert (round(low, 1), round(high, 1)) == (94.6, 99.8)
