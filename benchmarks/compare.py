@@ -1,7 +1,7 @@
 """One command, one table: train what is missing, clear the same clutter with every planner.
 
     python benchmarks/compare.py --packed data/packed --pile data/pile     # everything
-    python benchmarks/compare.py --packed data/packed --models giga equigiga --epochs 6
+    python benchmarks/compare.py --packed data/packed --models giga giga_c4 equigiga_hr60 --epochs 6
     python benchmarks/compare.py --table-only --record                     # of what is there
     python benchmarks/compare.py --quick                                   # shipped weights only
 
@@ -16,6 +16,7 @@ for a probability.
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,8 @@ RATES = {"vgn": 1e-3, "giga": 1e-3, "igd": 1e-3, "equigiga": 2e-3, "equiigd": 2e
 """Peak learning rates: normalised encoders take twice that of the others."""
 C4 = "_c4"
 """Ending of a model's name that stands for training it with quarter-turn augmentation."""
+HR = re.compile(r"_hr(\d+)$")
+"""Ending that stands for looking for grasps on a lattice of so many points a side ("HR")."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,20 @@ class Entry:
     model: str
 
     @property
+    def trained(self) -> str:
+        """Name under which the model is trained: the lattice is none of its business."""
+        return HR.sub("", self.model)
+
+    @property
     def architecture(self) -> str:
         """Name of the model without the augmentation."""
-        return self.model.removesuffix(C4)
+        return self.trained.removesuffix(C4)
+
+    @property
+    def lattice(self) -> int | None:
+        """Query points a side; None for the model's own."""
+        found = HR.search(self.model)
+        return int(found.group(1)) if found else None
 
 
 def main() -> None:
@@ -100,7 +114,12 @@ def parser() -> argparse.ArgumentParser:
     add("--packed", nargs="+", type=Path, help="folders of packed scenes to train on")
     add("--pile", nargs="+", type=Path, help="folders of pile scenes to train on")
     add("--table-only", action="store_true", help="tabulate the evaluations below --out")
-    add("--models", nargs="+", default=list(MODELS), help=f"names, with {C4} for C4 augmentation")
+    add(
+        "--models",
+        nargs="+",
+        default=list(MODELS),
+        help=f"names, with {C4} for C4 augmentation and then _hr60 for a lattice of 60",
+    )
     add("--epochs", type=int, default=6)
     add("--objects", default="default", help="object sets and folders of the evaluation")
     add("--views", nargs="+", choices=("fixed", "random"), default=["fixed", "random"])
@@ -116,9 +135,9 @@ def parser() -> argparse.ArgumentParser:
 def weights_of(entry: Entry, arguments: argparse.Namespace) -> Path | None:
     """Weights of an entry, trained if missing; in the quick run, shipped ones or none."""
     if arguments.quick:
-        name = f"{entry.model}_{entry.scene}"
+        name = f"{entry.trained}_{entry.scene}"
         return Path(name) if name in shipped_names() else None
-    run = arguments.runs / f"{entry.scene}_{entry.model}"
+    run = arguments.runs / f"{entry.scene}_{entry.trained}"
     if not (run / "model.safetensors").exists():
         folders = ",".join(str(path) for path in getattr(arguments, entry.scene))
         command = [
@@ -127,13 +146,13 @@ def weights_of(entry: Entry, arguments: argparse.Namespace) -> Path | None:
             f"model={entry.architecture}",
             f"data={entry.scene}",
             f"data.dirs=[{folders}]",
-            f"name={entry.scene}_{entry.model}",
+            f"name={run.name}",
             f"run_dir={run}",
             f"trainer.epochs={arguments.epochs}",
             f"trainer.learning_rate={RATES[entry.architecture]}",
             f"trainer.threads={arguments.threads}",
             "trainer.precision=bf16-mixed",
-            f"data.sample.quarter_turns={str(entry.model.endswith(C4)).lower()}",
+            f"data.sample.quarter_turns={str(entry.trained.endswith(C4)).lower()}",
         ]
         call(command)
     return run
@@ -146,6 +165,8 @@ def evaluate(entry: Entry, weights: Path, view: str, arguments: argparse.Namespa
     command += ["--model", str(weights), "--objects", arguments.objects, "--table-rectify", "on"]
     command += ["--rounds", str(arguments.rounds), "--seeds", str(arguments.seeds)]
     command += ["--workers", str(arguments.workers), "--out", str(out)]
+    if entry.lattice:
+        command += ["--set", f"lattice={entry.lattice}"]
     scenes = arguments.out / f"{entry.scene}_{arguments.seeds}x{arguments.rounds}.json"
     if scenes.exists():
         command += ["--scene-list", str(scenes)]
