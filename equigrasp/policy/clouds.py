@@ -99,13 +99,19 @@ def make_cloud(
     inside = ((xyz > settings.low) & (xyz < settings.high)).all(1)
     inside &= xyz[:, 2] > settings.table_top
     xyz, rgb = average_in_voxels(xyz[inside], rgb[inside] / 127.5 - 1, settings.voxel)
-    if len(xyz) > settings.points:
-        if random is None:
-            kept = np.linspace(0, len(xyz) - 1, settings.points).round().astype(int)
-        else:
-            kept = np.sort(random.choice(len(xyz), settings.points, replace=False))
-        xyz, rgb = xyz[kept], rgb[kept]
-    return Cloud(xyz.astype(np.float32), rgb.astype(np.float32))
+    return thinned(Cloud(xyz.astype(np.float32), rgb.astype(np.float32)), settings.points, random)
+
+
+def thinned(cloud: Cloud, points: int, random: np.random.Generator | None = None) -> Cloud:
+    """At most so many points, evenly spaced in their order or drawn at random."""
+    count = len(cloud.xyz)
+    if count <= points:
+        return cloud
+    if random is None:
+        kept = np.linspace(0, count - 1, points).round().astype(int)
+    else:
+        kept = np.sort(random.choice(count, points, replace=False))
+    return Cloud(cloud.xyz[kept], cloud.rgb[kept])
 
 
 def average_in_voxels(

@@ -1,0 +1,124 @@
+"""What runs for every sample: noised positions look at the encoded observation.
+
+A sample is one token. At every scale it looks at the points and at itself under one softmax
+(`equigrasp.diffusion.attention`), modulated by its time and by the words; at the finest scale it
+also asks the cells around its position. Keys and values are computed once per observation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from equigrasp.diffusion.attention import sample_attention
+from equigrasp.diffusion.modulation import AdaptiveLayerNorm
+from equigrasp.policy.local_query import LocalQuery
+from equigrasp.policy.point_encoder import Points
+from equigrasp.policy.rotary import rotate_by_position
+
+
+class Memory(NamedTuple):
+    """An observation as samples see it.
+
+    Attributes:
+        keys, values: (B, H, N, d) at every scale, coarse to fine; keys are turned by position.
+        masks: (B, N) bool at every scale.
+        finest: the points of the finest scale.
+        words: (B, C) summary of the sentence and the state.
+    """
+
+    keys: list[Tensor]
+    values: list[Tensor]
+    masks: list[Tensor]
+    finest: Points
+    words: Tensor
+
+
+class PositionReader(nn.Module):
+    """Features of positions in an observation.
+
+    Args:
+        widths: channels of the points at every scale, coarse to fine.
+        words: channels of the summary of the sentence.
+        channels: width of the samples' tokens.
+        head_channels: of each attention head.
+        cell: side (m) of the cells of the local query.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        words: int,
+        *,
+        channels: int = 96,
+        head_channels: int = 24,
+        cell: float = 0.02,
+    ) -> None:
+        super().__init__()
+        if channels % head_channels:
+            raise ValueError(
+                f"{channels} channels are no multiple of head_channels={head_channels}"
+            )
+        self.heads = channels // head_channels
+        self.memory = nn.ModuleList(nn.Linear(width, 2 * channels) for width in widths)
+        self.own = nn.ModuleList(nn.Linear(channels, 3 * channels) for _ in widths)
+        self.leave = nn.ModuleList(nn.Linear(channels, channels) for _ in widths)
+        self.norm = nn.ModuleList(AdaptiveLayerNorm(words, channels) for _ in widths)
+        self.norm_out = nn.ModuleList(AdaptiveLayerNorm(words, channels) for _ in widths)
+        self.mlp = nn.ModuleList(
+            nn.Sequential(
+                nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels)
+            )
+            for _ in widths
+        )
+        self.local = LocalQuery(widths[-1], channels, cell)
+
+    def remember(self, scales: Sequence[Points], words: Tensor) -> Memory:
+        """Keys and values of an observation; runs once per condition."""
+        keys, values = [], []
+        for linear, points in zip(self.memory, scales, strict=True):
+            parts = linear(points.features).unflatten(-1, (2, self.heads, -1))
+            key, value = parts.permute(2, 0, 3, 1, 4)
+            keys.append(rotate_by_position(key, points.xyz.unsqueeze(1)))
+            values.append(value)
+        return Memory(keys, values, [points.mask for points in scales], scales[-1], words)
+
+    def forward(self, memory: Memory, tokens: Tensor, positions: Tensor, context: Tensor) -> Tensor:
+        """Tokens (B, M, channels) of samples at positions (B, M, 3), context (B, M, words)."""
+        x = tokens.unsqueeze(2)
+        places = positions[:, None, :, None]
+        last = len(self.memory) - 1
+        for level, key in enumerate(memory.keys):
+            parts = self.own[level](self.norm[level](x, context))
+            parts = parts.unflatten(-1, (3, self.heads, -1))
+            query, own_key, own_value = parts.permute(3, 0, 4, 1, 2, 5)
+            seen = sample_attention(
+                rotate_by_position(query, places),
+                rotate_by_position(own_key, places),
+                own_value,
+                key,
+                memory.values[level],
+                memory.masks[level],
+            )
+            x = x + self.leave[level](seen.movedim(1, 3).flatten(3))
+            if level == last:
+                x = x + self.local(memory.finest, positions).unsqueeze(2)
+            x = x + self.mlp[level](self.norm_out[level](x, context))
+        return x.squeeze(2)
+
+
+def head(channels: int, out: int) -> nn.Sequential:
+    """A small MLP whose answers start near zero."""
+    last = nn.Linear(channels, out)
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, channels), nn.GELU(), last)
+
+
+def summarise(tokens: Tensor, mask: Tensor, weigh: nn.Module) -> Tensor:
+    """Weighted mean (B, C) of tokens (B, T, C); `weigh` gives a logit for each."""
+    logits = weigh(tokens).squeeze(-1).masked_fill(~mask, -torch.inf)
+    return (logits.softmax(1).unsqueeze(-1) * tokens).sum(1)

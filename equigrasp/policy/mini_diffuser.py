@@ -1,0 +1,223 @@
+"""Mini-Diffuser: the next keyframe from a cloud and a sentence, with a two-level training batch.
+
+After "Mini Diffuser" (arXiv 2505.09430): the observation is encoded once, M noised positions per
+observation are denoised beside each other, and rotation and gripper are read at the position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from equigrasp.diffusion.losses import two_level_loss
+from equigrasp.diffusion.modulation import sinusoidal_embedding
+from equigrasp.diffusion.schedules import Diffusion
+from equigrasp.diffusion.times import sample_noise, sample_steps
+from equigrasp.policy.denoiser import Memory, PositionReader, head, summarise
+from equigrasp.policy.point_encoder import Context, PointEncoder
+from equigrasp.policy.rotation_bins import BINS
+from equigrasp.policy.text import TextEncoder, Vocabulary
+
+CENTRE, SCALE = (0.2, 0.0, 0.95), 0.25
+"""Positions are whitened by these (m): about the middle of the keyframes, and their spread."""
+POSITION_NOISE = 0.01
+"""Standard deviation (m) of the true position at which rotation and gripper are learned."""
+BANDWIDTH = 0.03
+"""Candidates closer than about this (m) speak for each other."""
+
+
+class Observations(NamedTuple):
+    """A batch of what is seen and asked for.
+
+    Attributes:
+        xyz: (B, N, 3) metres in the world. rgb: (B, N, 3) in [-1, 1]. mask: (B, N) bool.
+        state: (B, 8) pose of the tip (xyz, quaternion xyzw) and whether the gripper is open.
+        sentences: B of them.
+    """
+
+    xyz: Tensor
+    rgb: Tensor
+    mask: Tensor
+    state: Tensor
+    sentences: Sequence[str]
+
+
+class Actions(NamedTuple):
+    """The next keyframes of a batch.
+
+    Attributes:
+        position: (B, 3) metres.
+        bins: (B, 3) of the rotation, see `rotation_bins`.
+        open: (B,) 1 or 0.
+    """
+
+    position: Tensor
+    bins: Tensor
+    open: Tensor
+
+
+class Encoded(NamedTuple):
+    """A batch of observations, encoded once for every use."""
+
+    denoising: Memory
+    acting: Memory
+
+
+class MiniDiffuser(nn.Module):
+    """The policy.
+
+    Args:
+        vocabulary: words of the sentences.
+        widths: channels of the points at every scale, fine to coarse.
+        channels: width of samples' and words' tokens.
+        head_channels: of each attention head, everywhere.
+        patch: points that attend to each other.
+        diffusion: schedule of the positions; by default cosine with velocities as targets: where
+            the schedule ends at no signal, noise as target says nothing about the sample.
+        table_top: height of the table, m.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        widths: tuple[int, ...] = (72, 144, 192),
+        channels: int = 96,
+        head_channels: int = 24,
+        patch: int = 128,
+        diffusion: Diffusion | None = None,
+        table_top: float = 0.75,
+    ) -> None:
+        super().__init__()
+        self.diffusion = Diffusion(prediction="v_prediction") if diffusion is None else diffusion
+        self.channels = channels
+        heads = channels // head_channels
+        self.text = TextEncoder(vocabulary, channels, heads=heads)
+        self.state = nn.Sequential(nn.Linear(8, channels), nn.GELU(), nn.Linear(channels, channels))
+        self.points = PointEncoder(
+            channels, widths=widths, head_channels=head_channels, patch=patch, table_top=table_top
+        )
+        self.weigh = nn.Linear(channels, 1)
+        coarse_to_fine = tuple(reversed(widths))
+        shape = {"channels": channels, "head_channels": head_channels}
+        self.denoiser = PositionReader(coarse_to_fine, channels, **shape)
+        self.actor = PositionReader(coarse_to_fine, channels, **shape)
+        self.enter = nn.Linear(3, channels)
+        self.time = nn.Sequential(
+            nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, channels)
+        )
+        self.start = nn.Parameter(torch.zeros(channels))
+        self.noise_head = head(channels, 3)
+        self.action_head = head(channels, 3 * BINS + 1)
+
+    def encode(self, seen: Observations) -> Encoded:
+        """Everything that is computed once per observation."""
+        words, mask = self.text(seen.sentences)
+        state = seen.state.clone()
+        state[:, :3] = whiten(state[:, :3])
+        tokens = torch.cat([words, self.state(state).unsqueeze(1)], 1)
+        mask = F.pad(mask, (0, 1), value=True)
+        scales = self.points(seen.xyz, seen.rgb, seen.mask, Context(tokens, mask))
+        summary = summarise(tokens, mask, self.weigh)
+        return Encoded(
+            self.denoiser.remember(scales, summary), self.actor.remember(scales, summary)
+        )
+
+    def predict(self, memory: Memory, noised: Tensor, step: Tensor) -> Tensor:
+        """Target (B, M, 3) of the diffusion at whitened positions (B, M, 3) and steps (B, M)."""
+        time = step.to(noised.dtype) / self.diffusion.steps
+        moment = self.time(sinusoidal_embedding(time, self.channels))
+        context = moment + memory.words.unsqueeze(1)
+        tokens = self.enter(noised) + moment
+        return self.noise_head(self.denoiser(memory, tokens, unwhiten(noised), context))
+
+    def read_action(self, memory: Memory, position: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the rotation's bins (B, 3, 72) and of an open gripper (B,) at (B, 3) metres."""
+        tokens = (self.start + self.enter(whiten(position))).unsqueeze(1)
+        context = memory.words.unsqueeze(1)
+        out = self.action_head(self.actor(memory, tokens, position.unsqueeze(1), context))
+        return out[:, 0, :-1].unflatten(-1, (3, BINS)), out[:, 0, -1]
+
+    def losses(
+        self,
+        seen: Observations,
+        wanted: Actions,
+        samples: int = 64,
+        generator: Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses of a step: `position` (mean absolute error), `rotation`, `gripper`.
+
+        Args:
+            seen, wanted: B observations and their next keyframes.
+            samples: M, noised positions per observation.
+            generator: source of times and noise; None takes torch's own.
+        """
+        encoded = self.encode(seen)
+        count = len(wanted.position)
+        where = wanted.position.device
+        step = sample_steps((count, samples), self.diffusion.steps, "stratified", generator, where)
+        like = {"dtype": wanted.position.dtype, "device": where}
+        noise = sample_noise((count, samples, 3), "gaussian", generator, **like)
+        clean = whiten(wanted.position).unsqueeze(1).expand_as(noise)
+        noised = self.diffusion.add_noise(clean, noise, step)
+        target = self.diffusion.target(clean, noise, step)
+        predicted = self.predict(encoded.denoising, noised, step)
+        shaken = wanted.position + POSITION_NOISE * sample_noise(
+            (count, 3), "gaussian", generator, **like
+        )
+        bins, opened = self.read_action(encoded.acting, shaken)
+        return {
+            "position": two_level_loss(predicted, target, norm="l1"),
+            "rotation": F.cross_entropy(bins.flatten(0, 1), wanted.bins.flatten()),
+            "gripper": F.binary_cross_entropy_with_logits(opened, wanted.open.to(opened)),
+        }
+
+    @torch.no_grad()
+    def act(
+        self,
+        seen: Observations,
+        *,
+        candidates: int = 16,
+        steps: int = 10,
+        generator: Generator | None = None,
+    ) -> Actions:
+        """The keyframe that most of several denoised positions agree on.
+
+        Args:
+            seen: B observations.
+            candidates: positions drawn for each.
+            steps: evaluations of the denoiser (DDIM).
+            generator: source of the noise; the same state gives the same answer.
+        """
+        encoded = self.encode(seen)
+        start = torch.randn(len(seen.xyz), candidates, 3, generator=generator, dtype=seen.xyz.dtype)
+        drawn = self.diffusion.sample(
+            lambda x, k: self.predict(encoded.denoising, x, k),
+            start.to(seen.xyz.device),
+            steps,
+        )
+        position = most_supported(unwhiten(drawn))
+        bins, opened = self.read_action(encoded.acting, position)
+        return Actions(position, bins.argmax(-1), (opened > 0).to(opened))
+
+
+def whiten(position: Tensor) -> Tensor:
+    """Metres (..., 3) to numbers of about unit size."""
+    return (position - position.new_tensor(CENTRE)) / SCALE
+
+
+def unwhiten(position: Tensor) -> Tensor:
+    """Inverse of `whiten`."""
+    return position * SCALE + position.new_tensor(CENTRE)
+
+
+def most_supported(candidates: Tensor) -> Tensor:
+    """Of candidates (B, S, 3) in metres, the one with the most others near it: (B, 3)."""
+    gaps = torch.cdist(candidates, candidates)
+    support = torch.exp(-0.5 * (gaps / BANDWIDTH) ** 2).sum(-1)
+    best = support.argmax(-1)
+    return candidates[torch.arange(len(candidates), device=candidates.device), best]
