@@ -27,16 +27,18 @@ class RunRecords:
             hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()[:16]
             for folder in data
         ]
-        self._known: dict[str, Record] = json.loads(path.read_text()) if path.exists() else {}
 
     def get(self, name: str) -> Record | None:
         """Result of a run on these data, if there is one."""
-        record = self._known.get(name)
+        record = self._read().get(name)
         return record if record is not None and record["data"] == self.data else None
 
     def put(self, name: str, **facts: Any) -> Record:
         """Add facts to a run's record and write the file."""
-        record = self.get(name) or {"data": self.data}
-        self._known[name] = {**record, **facts}
-        write_json(self.path, dict(sorted(self._known.items())))
-        return self._known[name]
+        record = {**(self.get(name) or {"data": self.data}), **facts}
+        write_json(self.path, dict(sorted({**self._read(), name: record}.items())))
+        return record
+
+    def _read(self) -> dict[str, Record]:
+        """What is in the file now: studies of other arms may run beside this one."""
+        return json.loads(self.path.read_text()) if self.path.exists() else {}
