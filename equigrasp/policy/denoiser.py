@@ -1,8 +1,9 @@
 """What runs for every sample: noised positions look at the encoded observation.
 
-A sample is one token. At every scale it looks at the points and at itself under one softmax
-(`equigrasp.diffusion.attention`), modulated by its time and by the words; at the finest scale it
-also asks the cells around its position. Keys and values are computed once per observation.
+A sample is one token. At every scale but the finest it looks at the points and at itself under one
+softmax (`equigrasp.diffusion.attention`), modulated by its time and by the words; at the finest it
+asks the cells around its position, which costs a sample less than looking at a thousand points.
+Keys and values are computed once per observation.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ class Memory(NamedTuple):
     """An observation as samples see it.
 
     Attributes:
-        keys, values: (B, H, N, d) at every scale, coarse to fine; keys are turned by position.
-        masks: (B, N) bool at every scale.
+        keys, values: (B, H, N, d) at every scale but the finest, coarse to fine; keys are turned by
+            position.
+        masks: (B, N) bool at these scales.
         finest: the points of the finest scale.
         words: (B, C) summary of the sentence and the state.
     """
@@ -63,14 +65,17 @@ class PositionReader(nn.Module):
                 f"{channels} channels are no multiple of head_channels={head_channels}"
             )
         self.heads = channels // head_channels
-        self.memory = nn.ModuleList(nn.Linear(width, 2 * channels) for width in widths)
-        self.own = nn.ModuleList(nn.Linear(channels, 3 * channels) for _ in widths)
-        self.leave = nn.ModuleList(nn.Linear(channels, channels) for _ in widths)
-        self.norm = nn.ModuleList(AdaptiveLayerNorm(words, channels) for _ in widths)
+        if len(widths) < 2:
+            raise ValueError(f"widths are {tuple(widths)}; a coarse and a fine scale are needed")
+        attended = widths[:-1]
+        self.memory = nn.ModuleList(nn.Linear(width, 2 * channels) for width in attended)
+        self.own = nn.ModuleList(nn.Linear(channels, 3 * channels) for _ in attended)
+        self.leave = nn.ModuleList(nn.Linear(channels, channels) for _ in attended)
+        self.norm = nn.ModuleList(AdaptiveLayerNorm(words, channels) for _ in attended)
         self.norm_out = nn.ModuleList(AdaptiveLayerNorm(words, channels) for _ in widths)
         self.mlp = nn.ModuleList(
             nn.Sequential(
-                nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels)
+                nn.Linear(channels, 2 * channels), nn.GELU(), nn.Linear(2 * channels, channels)
             )
             for _ in widths
         )
@@ -79,18 +84,17 @@ class PositionReader(nn.Module):
     def remember(self, scales: Sequence[Points], words: Tensor) -> Memory:
         """Keys and values of an observation; runs once per condition."""
         keys, values = [], []
-        for linear, points in zip(self.memory, scales, strict=True):
+        for linear, points in zip(self.memory, scales[:-1], strict=True):
             parts = linear(points.features).unflatten(-1, (2, self.heads, -1))
             key, value = parts.permute(2, 0, 3, 1, 4)
             keys.append(rotate_by_position(key, points.xyz.unsqueeze(1)))
             values.append(value)
-        return Memory(keys, values, [points.mask for points in scales], scales[-1], words)
+        return Memory(keys, values, [p.mask for p in scales[:-1]], scales[-1], words)
 
     def forward(self, memory: Memory, tokens: Tensor, positions: Tensor, context: Tensor) -> Tensor:
         """Tokens (B, M, channels) of samples at positions (B, M, 3), context (B, M, words)."""
         x = tokens.unsqueeze(2)
         places = positions[:, None, :, None]
-        last = len(self.memory) - 1
         for level, key in enumerate(memory.keys):
             parts = self.own[level](self.norm[level](x, context))
             parts = parts.unflatten(-1, (3, self.heads, -1))
@@ -104,10 +108,9 @@ class PositionReader(nn.Module):
                 memory.masks[level],
             )
             x = x + self.leave[level](seen.movedim(1, 3).flatten(3))
-            if level == last:
-                x = x + self.local(memory.finest, positions).unsqueeze(2)
             x = x + self.mlp[level](self.norm_out[level](x, context))
-        return x.squeeze(2)
+        x = x + self.local(memory.finest, positions).unsqueeze(2)
+        return (x + self.mlp[-1](self.norm_out[-1](x, context))).squeeze(2)
 
 
 def head(channels: int, out: int) -> nn.Sequential:
