@@ -2,7 +2,8 @@
 
     python benchmarks/two_level.py [--quick] [--json results.json] [--record]
 
-A condition is encoded once and serves M samples. Every row is a whole step (forward, backward,
+A condition is encoded once and serves M samples: a scene of EquiIGD, an observation of the
+manipulation policy (names with "policy_"). Every row is a whole step (forward, backward,
 optimiser) of the same model on the same conditions with another M; rounds of all M take turns, and
 medians are compared with M = 1. "naive" is what a trainer without the second level does: the
 condition is encoded again for every sample. Its cost is measured for a small M, and its ratio is to
@@ -20,18 +21,22 @@ from typing import Any
 
 import torch
 from shared.report import finish, options
-from shared.steps import measure, step_function, synthetic_batch
+from shared.steps import measure, optimiser_step, policy_batch, step_function, synthetic_batch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 import equigrasp
 from equigrasp.diffusion.suggest_m import suggest_m
 from equigrasp.models.losses import GraspLoss
+from equigrasp.policy.mini_diffuser import Actions, MiniDiffuser, Observations
+from equigrasp.policy.text import Vocabulary
 from equigrasp.training.loop import TrainingStep
 from equigrasp.training.memory import keep_freed_memory
 
 SAMPLES = (1, 4, 16, 64, 128)
 NAIVE = 4
+POINTS, SENTENCE = 1024, "stack two red blocks"
+"""Of an observation of the policy."""
 ANCHOR = {"time": 1.063, "memory": 1.022}
 """M = 64 against M = 1 as published for Mini-Diffuser (arXiv 2505.09430)."""
 
@@ -42,6 +47,7 @@ def main() -> None:
     parser.add_argument("--model", help="saved EquiIGD; gradients of trained weights tell more")
     parser.add_argument("--scenes", type=int, default=4, help="scene encodings per step")
     parser.add_argument("--queries", type=int, default=64, help="grasp points per scene")
+    parser.add_argument("--observations", type=int, default=4, help="of the policy per step")
     parser.add_argument("--threads", type=int, help="torch threads (default: as torch chooses)")
     parser.add_argument("--seconds", type=float, help="time to measure (default 240, quick 20)")
     arguments = parser.parse_args()
@@ -50,9 +56,10 @@ def main() -> None:
     keep_freed_memory()
     seconds = arguments.seconds or (20.0 if arguments.quick else 240.0)
     counts = (1, 64) if arguments.quick else SAMPLES
-    numbers = measure_equiigd(arguments, counts, seconds)
+    numbers = measure_equiigd(arguments, counts, seconds / 2)
+    numbers |= measure_policy(arguments, counts, seconds / 2)
     numbers |= {f"published_{name}_ratio_m64": value for name, value in ANCHOR.items()}
-    finish(arguments, numbers, {"model": "equiigd"})
+    finish(arguments, numbers)
 
 
 def measure_equiigd(
@@ -74,6 +81,51 @@ def measure_equiigd(
     steps["naive"] = step_function(one, replicated)
     if f"m{NAIVE}" not in steps:
         steps[f"m{NAIVE}"] = step_function(TrainingStep(model, GraspLoss(num_samples=NAIVE)), batch)
+    numbers, median = compared(model, steps, counts, seconds)
+    suggestion = suggest_m(
+        lambda m: median[f"m{m}"],
+        last_layer_gradients(model, batch),
+        conditions=arguments.scenes * GraspLoss().points_per_scene,
+        counts=counts,
+    )
+    print(suggestion.explain())
+    numbers |= {"suggested_m": suggestion.m, "gradient_rho": suggestion.rho}
+    conditions = int((batch["yaw_success"].any(-1)).sum())
+    return numbers | {"scenes": arguments.scenes, "conditions": conditions}
+
+
+def measure_policy(
+    arguments: argparse.Namespace, counts: tuple[int, ...], seconds: float
+) -> dict[str, float]:
+    """The same of the manipulation policy's training step."""
+    torch.manual_seed(0)
+    model = MiniDiffuser(Vocabulary.of([SENTENCE]))
+    seen, wanted = policy_batch(arguments.observations, POINTS, SENTENCE)
+
+    def step(samples: int, seen: Observations, wanted: Actions) -> Callable[[], None]:
+        return optimiser_step(
+            model, lambda: torch.stack(list(model.losses(seen, wanted, samples).values())).sum()
+        )
+
+    steps = {f"m{m}": step(m, seen, wanted) for m in {*counts, NAIVE}}
+    replicated = Observations(
+        *(t.repeat_interleave(NAIVE, 0) for t in seen[:4]),
+        [sentence for sentence in seen.sentences for _ in range(NAIVE)],
+    )
+    steps["naive"] = step(1, replicated, Actions(*(t.repeat_interleave(NAIVE, 0) for t in wanted)))
+    numbers, _ = compared(model, steps, counts, seconds)
+    numbers |= {"observations": arguments.observations, "points": POINTS}
+    return {f"policy_{name}": value for name, value in numbers.items()}
+
+
+def compared(
+    model: torch.nn.Module,
+    steps: dict[str, Callable[[], None]],
+    counts: tuple[int, ...],
+    seconds: float,
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Ratios of time and peak memory to M = 1 and of naive replication to M = `NAIVE`, with the
+    figures they come from; and the median seconds by name of step."""
     held = sum(4 * p.numel() * p.element_size() for p in model.parameters())  # + gradients, Adam
     peak = {name: held + peak_bytes(run) for name, run in steps.items()}
     median = {name: wall for name, (wall, _) in measure(steps, seconds).items()}
@@ -83,18 +135,9 @@ def measure_equiigd(
         numbers[f"memory_ratio_m{m}"] = peak[f"m{m}"] / peak["m1"]
     numbers[f"naive_time_ratio_m{NAIVE}"] = median["naive"] / median[f"m{NAIVE}"]
     numbers[f"naive_memory_ratio_m{NAIVE}"] = peak["naive"] / peak[f"m{NAIVE}"]
-    suggestion = suggest_m(
-        lambda m: median[f"m{m}"],
-        last_layer_gradients(model, batch),
-        conditions=arguments.scenes * GraspLoss().points_per_scene,
-        counts=counts,
-    )
-    print(suggestion.explain())
-    numbers |= {"suggested_m": suggestion.m, "gradient_rho": suggestion.rho}
     numbers |= {f"step_seconds_{name}": value for name, value in median.items()}
     numbers |= {f"peak_mib_{name}": value / 2**20 for name, value in peak.items()}
-    conditions = int((batch["yaw_success"].any(-1)).sum())
-    return numbers | {"scenes": arguments.scenes, "conditions": conditions}
+    return numbers, median
 
 
 def last_layer_gradients(model: Any, batch: dict[str, Tensor]) -> Tensor:

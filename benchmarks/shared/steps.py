@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from equigrasp.geometry.rotations import random_rotations
+from equigrasp.policy.mini_diffuser import Actions, Observations
+from equigrasp.policy.rotation_bins import BINS
 from equigrasp.testing import synthetic_tsdf
 from equigrasp.training.loop import TrainingStep
 
@@ -40,12 +42,37 @@ def synthetic_batch(
 
 
 def step_function(step: TrainingStep, batch: dict[str, Tensor]) -> Callable[[], None]:
-    """One optimiser step on a fixed batch."""
-    optimizer = torch.optim.AdamW(step.parameters(), lr=1e-4)
+    """One optimiser step of a grasp model on a fixed batch."""
+    return optimiser_step(step, lambda: step(batch)["loss"])
+
+
+def policy_batch(observations: int, points: int, sentence: str) -> tuple[Observations, Actions]:
+    """Made-up observations of a policy, and the keyframes that follow."""
+    generator = torch.Generator().manual_seed(0)
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator)
+
+    corner = torch.tensor([0.0, -0.2, 0.76])
+    seen = Observations(
+        uniform(observations, points, 3) * 0.4 + corner,
+        2 * uniform(observations, points, 3) - 1,
+        torch.ones(observations, points, dtype=torch.bool),
+        uniform(observations, 8),
+        [sentence] * observations,
+    )
+    bins = torch.randint(0, BINS, (observations, 3), generator=generator)
+    position = uniform(observations, 3) * 0.4 + corner
+    return seen, Actions(position, bins, uniform(observations).round())
+
+
+def optimiser_step(module: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
+    """One step of AdamW on a loss of the module's parameters."""
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4)
 
     def run() -> None:
-        step(batch)["loss"].backward()
-        torch.nn.utils.clip_grad_norm_(step.parameters(), 1.0)
+        loss().backward()
+        torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
 

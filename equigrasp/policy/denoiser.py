@@ -28,7 +28,7 @@ class Memory(NamedTuple):
         keys, values: (B, H, N, d) at every scale but the finest, coarse to fine; keys are turned by
             position.
         masks: (B, N) bool at these scales.
-        finest: the points of the finest scale.
+        finest: the points of the finest scale, with few channels.
         words: (B, C) summary of the sentence and the state.
     """
 
@@ -79,7 +79,8 @@ class PositionReader(nn.Module):
             )
             for _ in widths
         )
-        self.local = LocalQuery(widths[-1], channels, cell)
+        self.narrow = nn.Linear(widths[-1], channels // 4)  # once per observation, not per sample
+        self.local = LocalQuery(channels // 4, channels, cell)
 
     def remember(self, scales: Sequence[Points], words: Tensor) -> Memory:
         """Keys and values of an observation; runs once per condition."""
@@ -89,7 +90,10 @@ class PositionReader(nn.Module):
             key, value = parts.permute(2, 0, 3, 1, 4)
             keys.append(rotate_by_position(key, points.xyz.unsqueeze(1)))
             values.append(value)
-        return Memory(keys, values, [p.mask for p in scales[:-1]], scales[-1], words)
+        finest = scales[-1]
+        seen = self.narrow(finest.features).masked_fill(~finest.mask.unsqueeze(-1), 0.0)
+        masks = [points.mask for points in scales[:-1]]
+        return Memory(keys, values, masks, finest._replace(features=seen), words)
 
     def forward(self, memory: Memory, tokens: Tensor, positions: Tensor, context: Tensor) -> Tensor:
         """Tokens (B, M, channels) of samples at positions (B, M, 3), context (B, M, words)."""
