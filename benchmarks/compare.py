@@ -69,6 +69,8 @@ def main() -> None:
         compare(arguments)
         return
     arguments.rounds, arguments.seeds, arguments.views = 1, 1, ["fixed"]
+    if arguments.models == list(MODELS):
+        arguments.models = ["giga", "equigiga"]
     with tempfile.TemporaryDirectory() as folder:  # nothing of an earlier look is resumed
         arguments.out = Path(folder)
         compare(arguments)

@@ -23,10 +23,7 @@ class RunRecords:
 
     def __init__(self, path: Path, data: Sequence[Path]) -> None:
         self.path = path
-        self.data = [
-            hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()[:16]
-            for folder in data
-        ]
+        self.data = [digest(folder) for folder in data]
 
     def get(self, name: str) -> Record | None:
         """Result of a run on these data, if there is one."""
@@ -42,3 +39,11 @@ class RunRecords:
     def _read(self) -> dict[str, Record]:
         """What is in the file now: studies of other arms may run beside this one."""
         return json.loads(self.path.read_text()) if self.path.exists() else {}
+
+
+def digest(folder: Path) -> str:
+    """What tells a data set from others: its manifest, or without one the names of its files."""
+    manifest = folder / "manifest.json"
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.npz"))
+    content = manifest.read_bytes() if manifest.exists() else "\n".join(names).encode()
+    return hashlib.sha256(content).hexdigest()[:16]
