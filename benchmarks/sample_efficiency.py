@@ -39,6 +39,8 @@ ARMS: dict[str, list[str]] = {
     "plain": ["model=equigiga", "model.side_features=plain"],
     "induced": ["model=equigiga"],
     "equiigd": ["model=equiigd"],
+    "vgn": ["model=vgn", "trainer.learning_rate=1e-3"],
+    "igd": ["model=igd", "trainer.learning_rate=1e-3"],
     "sum": ["model=equigiga", "model.side_features=sum"],
     "orbit": ["model=equigiga", "model.deform=orbit"],
     "full": ["model=equigiga", "model.deform=full"],
@@ -158,14 +160,16 @@ class Run(NamedTuple):
 def trained(run: Run, arguments: argparse.Namespace, records: RunRecords) -> Record | None:
     """Best validation of a run, which is made unless it is known; None if none may be made."""
     name = run.name(arguments.steps)
-    known = records.get(name)
+    folder = arguments.out / name
+    options = training_options(run, folder, arguments)
+    known = records.get(name, options)
     if known is not None or arguments.table_only:
         return known
-    folder = arguments.out / name
     if not (folder / "model.json").exists():
-        call(["-m", "equigrasp.train", *training_options(run, folder, arguments)])
+        call(["-m", "equigrasp.train", *options])
     card = json.loads((folder / "model.json").read_text())
-    return records.put(name, validation=card["validation"], minutes=card.get("training_minutes"))
+    minutes = card.get("training_minutes")
+    return records.put(name, options, validation=card["validation"], minutes=minutes)
 
 
 def training_options(run: Run, folder: Path, arguments: argparse.Namespace) -> list[str]:
@@ -183,20 +187,26 @@ def training_options(run: Run, folder: Path, arguments: argparse.Namespace) -> l
 
 
 def cleared(run: Run, arguments: argparse.Namespace, records: RunRecords) -> Record | None:
-    """Record of a run with the rates of clearing clutter, played unless known."""
+    """Record of a run with the rates of clearing clutter, played unless known.
+
+    A run that is known by its record alone is trained again for its weights.
+    """
     name = run.name(arguments.steps)
-    known = records.get(name)
-    played = known is not None and known.get("rounds") == arguments.closed_loop
-    if played or arguments.table_only or not (arguments.out / name / "model.json").exists():
+    folder = arguments.out / name
+    options = training_options(run, folder, arguments)
+    known = records.get(name, options)
+    if arguments.table_only or (known and known.get("rounds") == arguments.closed_loop):
         return known
+    if not (folder / "model.json").exists():
+        call(["-m", "equigrasp.train", *options])
     out = arguments.out / "cleared" / name
-    command = ["sim/clutter_eval.py", "--scene", run.scene, "--model", str(arguments.out / name)]
+    command = ["sim/clutter_eval.py", "--scene", run.scene, "--model", str(folder)]
     command += ["--objects", arguments.objects, "--table-rectify", "on", "--seeds", "1"]
     command += ["--rounds", str(arguments.closed_loop), "--workers", "1", "--out", str(out)]
     call(command)
     summary = json.loads((out / "rectified" / "summary.json").read_text())
     rates = {rate: summary[rate]["pooled"] for rate in ("gsr", "dr")}
-    return records.put(name, rounds=arguments.closed_loop, **rates)
+    return records.put(name, options, rounds=arguments.closed_loop, **rates)
 
 
 def call(command: list[str]) -> None:

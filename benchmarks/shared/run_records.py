@@ -12,9 +12,14 @@ from shared.report import write_json
 
 Record = dict[str, Any]
 
+CONFIGS = Path(__file__).parents[2] / "configs"
+
 
 class RunRecords:
-    """A JSON file of results by name of run; those made from other data are passed over.
+    """A JSON file of results by name of run.
+
+    A record is passed over if its run was made from other data, or if the same command line now
+    means another model, loss, data option or schedule.
 
     Args:
         path: the file; made by the first `put`.
@@ -25,20 +30,38 @@ class RunRecords:
         self.path = path
         self.data = [digest(folder) for folder in data]
 
-    def get(self, name: str) -> Record | None:
-        """Result of a run on these data, if there is one."""
+    def get(self, name: str, options: Sequence[str]) -> Record | None:
+        """Result of a run with these training options on these data, if there is one."""
         record = self._read().get(name)
-        return record if record is not None and record["data"] == self.data else None
+        if record is None or record["data"] != self.data:
+            return None
+        return record if record["configuration"] == configuration(options) else None
 
-    def put(self, name: str, **facts: Any) -> Record:
+    def put(self, name: str, options: Sequence[str], **facts: Any) -> Record:
         """Add facts to a run's record and write the file."""
-        record = {**(self.get(name) or {"data": self.data}), **facts}
+        made_of = {"data": self.data, "configuration": configuration(options)}
+        record = {**(self.get(name, options) or made_of), **facts}
         write_json(self.path, dict(sorted({**self._read(), name: record}.items())))
         return record
 
     def _read(self) -> dict[str, Record]:
         """What is in the file now: studies of other arms may run beside this one."""
         return json.loads(self.path.read_text()) if self.path.exists() else {}
+
+
+def configuration(options: Sequence[str]) -> str:
+    """Digest of what training options mean: all but names, places, and what may change halfway."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    from equigrasp.training.settings import TrainSettings
+
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        found = OmegaConf.to_container(compose("train", overrides=list(options)))
+    kept = {name: found[name] for name in ("model", "loss", "init", "seed")}
+    kept["data"] = {k: v for k, v in found["data"].items() if k not in ("dirs", "cache_gb")}
+    kept["trainer"] = TrainSettings(**found["trainer"]).identity()
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def digest(folder: Path) -> str:
