@@ -98,6 +98,11 @@ class TwoLevelAttention(nn.Module):
             out = out.masked_fill(~mask.unsqueeze(-1), 0.0)
         return out, (key, value)
 
+    def remember(self, tokens: Tensor, rotate: Rotate | None = None) -> tuple[Tensor, Tensor]:
+        """What `samples` need of conditions that are not wanted anew: see `condition`."""
+        _, key, value = self._heads(tokens)
+        return (key if rotate is None else rotate(key)), value
+
     def samples(
         self,
         tokens: Tensor,

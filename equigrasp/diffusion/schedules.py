@@ -5,7 +5,7 @@ Shapes are two-level: samples (B, M, ...), steps k (B, M). `diffusers` is import
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,8 @@ SAMPLERS = ("ddim", "ddpm")
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 """What is predicted at samples (B, M, ...) and steps k (B, M)."""
+JointDenoiser = Callable[[list[Tensor], Tensor], Sequence[Tensor]]
+"""The same of several variables at once, in their order."""
 
 
 @dataclass(frozen=True)
@@ -106,20 +108,14 @@ class Diffusion:
         Raises:
             ValueError: unknown sampler, or more steps than the schedule has.
         """
-        if sampler not in SAMPLERS:
-            raise ValueError(f"sampler is {sampler!r}; choose one of {', '.join(SAMPLERS)}")
-        if not 1 <= steps <= self.steps:
-            raise ValueError(f"steps is {steps}; the schedule has 1 to {self.steps}")
-        scheduler = self._scheduler(sampler)
-        scheduler.set_timesteps(steps, device=start.device)
-        x, conditions = start, start.shape[0]
-        for k in scheduler.timesteps:
-            step = torch.full(start.shape[:2], int(k), device=start.device)
-            moved = scheduler.step(
-                flatten_samples(denoiser(x, step)), k, flatten_samples(x), generator=generator
-            )
-            x = unflatten_samples(moved.prev_sample, conditions)
-        return x
+        return sample_together(
+            [self],
+            lambda states, step: [denoiser(states[0], step)],
+            [start],
+            steps,
+            sampler=sampler,
+            generator=generator,
+        )[0]
 
     def _at(self, step: Tensor, like: Tensor) -> Tensor:
         alpha = self.alphas().to(like)[step.to(like.device)]
@@ -138,3 +134,55 @@ class Diffusion:
             timestep_spacing="trailing",
             **BETAS[self.schedule],
         )
+
+
+def sample_together(
+    diffusions: Sequence[Diffusion],
+    denoiser: JointDenoiser,
+    starts: Sequence[Tensor],
+    steps: int = 10,
+    *,
+    sampler: str = "ddim",
+    generator: Generator | None = None,
+) -> list[Tensor]:
+    """Denoise several variables at common steps, each by a schedule of its own.
+
+    Args:
+        diffusions: one for each variable, with the same number of training steps.
+        denoiser: the network, which sees all variables.
+        starts: standard normal noise (B, M, ...) of each variable.
+        steps, sampler, generator: as for `Diffusion.sample`.
+
+    Raises:
+        ValueError: unknown sampler, more steps than the schedules have, or schedules of different
+            lengths.
+    """
+    lengths = sorted({diffusion.steps for diffusion in diffusions})
+    if len(lengths) != 1:
+        raise ValueError(f"the schedules have {lengths} steps; give all the same number")
+    if sampler not in SAMPLERS:
+        raise ValueError(f"sampler is {sampler!r}; choose one of {', '.join(SAMPLERS)}")
+    if not 1 <= steps <= lengths[0]:
+        raise ValueError(f"steps is {steps}; the schedule has 1 to {lengths[0]}")
+    states = list(starts)
+    schedulers = [diffusion._scheduler(sampler) for diffusion in diffusions]
+    for scheduler in schedulers:
+        scheduler.set_timesteps(steps, device=states[0].device)
+    for k in schedulers[0].timesteps:
+        step = torch.full(states[0].shape[:2], int(k), device=states[0].device)
+        predicted = denoiser(states, step)
+        states = [
+            _moved(*parts, k, generator)
+            for parts in zip(schedulers, predicted, states, strict=True)
+        ]
+    return states
+
+
+def _moved(
+    scheduler: Any, predicted: Tensor, state: Tensor, k: Tensor, generator: Generator | None
+) -> Tensor:
+    """A state (B, M, ...) one step further."""
+    moved = scheduler.step(
+        flatten_samples(predicted), k, flatten_samples(state), generator=generator
+    )
+    return unflatten_samples(moved.prev_sample, state.shape[0])

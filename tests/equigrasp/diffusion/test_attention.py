@@ -59,6 +59,14 @@ def test_equals_the_dense_masked_attention_of_the_paper(length):
     )
 
 
+def test_keys_and_values_are_those_of_the_self_attention():
+    attention, conditions = layer(), seeded(B, N, C, seed=1)
+    for rotate in (None, lambda x: x.flip(-1)):
+        _, both = attention.condition(conditions, None, rotate)
+        for first, second in zip(attention.remember(conditions, rotate), both, strict=True):
+            assert torch.equal(first, second)
+
+
 def test_without_the_own_block_a_sample_sees_the_condition_alone():
     attention = layer(own_block=False)
     samples, conditions = seeded(B, M, 2, C), seeded(B, N, C, seed=1)

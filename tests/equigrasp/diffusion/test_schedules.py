@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from equigrasp.diffusion.schedules import BETAS, PREDICTIONS, Diffusion
+from equigrasp.diffusion.schedules import BETAS, PREDICTIONS, Diffusion, sample_together
 
 
 def all_valid():
@@ -86,7 +86,25 @@ def test_samples_do_not_mix():
     assert moved.tolist() == [[False] * 3, [False, False, True]]
 
 
+def test_variables_that_do_not_meet_are_sampled_as_if_alone():
+    kinds = [Diffusion("scaled_linear", 50), Diffusion("cosine", 50, "v_prediction")]
+    starts = data()
+    together = sample_together(kinds, lambda x, k: [0.3 * x[0], 0.2 * x[1]], starts, 7)
+    alone = [
+        kind.sample(lambda x, k, share=share: share * x, start, 7)
+        for kind, share, start in zip(kinds, (0.3, 0.2), starts, strict=True)
+    ]
+    for first, second in zip(together, alone, strict=True):
+        torch.testing.assert_close(first, second)
+    mixed = sample_together(kinds, lambda x, k: [0.3 * x[1], 0.2 * x[1]], starts, 7)
+    assert not torch.allclose(mixed[0], alone[0])
+    torch.testing.assert_close(mixed[1], alone[1])
+
+
 def test_options_are_checked():
+    kinds = [Diffusion(steps=100), Diffusion(steps=50)]
+    with pytest.raises(ValueError, match=r"\[50, 100\] steps"):
+        sample_together(kinds, lambda x, k: x, [torch.zeros(1, 1, 1)] * 2)
     with pytest.raises(ValueError, match="schedule='steep'"):
         Diffusion("steep")
     with pytest.raises(ValueError, match="v_prediction"):
