@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from equigrasp.policy.denoiser import Memory
 from equigrasp.policy.local_query import LocalQuery
 from equigrasp.policy.mini_diffuser import (
     Actions,
@@ -19,9 +18,8 @@ from equigrasp.policy.mini_diffuser import (
 )
 from equigrasp.policy.point_encoder import Points
 from equigrasp.policy.rotation_bins import BINS, bins_to_rotation, rotation_to_bins
+from equigrasp.policy.synthetic_batch import SENTENCES, random_observations, replicated, stirred
 from equigrasp.policy.text import Vocabulary
-
-SENTENCES = ["stack two red blocks", "open the top drawer", "press the blue button"]
 
 
 def policy(seed=0):
@@ -31,39 +29,8 @@ def policy(seed=0):
     ).double()
 
 
-def observations(batch=3, count=40, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-
-    def draw(*shape):
-        return torch.rand(shape, generator=generator, dtype=torch.float64)
-
-    xyz = draw(batch, count, 3) * 0.4 + torch.tensor([0.0, -0.2, 0.75])
-    mask = torch.ones(batch, count, dtype=torch.bool)
-    mask[-1, 30:] = False
-    state = torch.cat([xyz[:, 0], draw(batch, 4), draw(batch, 1).round()], 1)
-    return Observations(xyz, 2 * draw(batch, count, 3) - 1, mask, state, SENTENCES[:batch])
-
-
-def stir(model):
-    """Heads that start near zero would hide a leak."""
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return model
-
-
-def row(memory, index):
-    """Memory of one condition."""
-    return Memory(
-        [k[index : index + 1] for k in memory.keys],
-        [v[index : index + 1] for v in memory.values],
-        [m[index : index + 1] for m in memory.masks],
-        Points(*(t[index : index + 1] for t in memory.finest)),
-        memory.words[index : index + 1],
-    )
-
-
 def test_samples_and_conditions_are_isolated():
-    model, seen = stir(policy()), observations()
+    model, seen = stirred(policy()), random_observations()
     memory = model.encode(seen).denoising
     noised = torch.randn(3, 4, 3, dtype=torch.float64)
     step = torch.randint(0, 100, (3, 4))
@@ -80,16 +47,12 @@ def test_samples_and_conditions_are_isolated():
 
 
 def test_two_levels_equal_naive_replication():
-    model, seen = stir(policy()), observations()
+    model, seen = stirred(policy()), random_observations()
     memory = model.encode(seen).denoising
     noised = torch.randn(3, 5, 3, dtype=torch.float64)
     step = torch.randint(0, 100, (3, 5))
     base = model.predict(memory, noised, step)
-    repeated = Observations(
-        *(t.repeat_interleave(5, 0) for t in seen[:4]),
-        [s for s in seen.sentences for _ in range(5)],
-    )
-    flat = model.encode(repeated).denoising
+    flat = model.encode(replicated(seen, 5)).denoising
     naive = model.predict(flat, noised.flatten(0, 1)[:, None], step.flatten()[:, None])
     torch.testing.assert_close(base.flatten(0, 1), naive[:, 0])
 
@@ -97,14 +60,11 @@ def test_two_levels_equal_naive_replication():
 def test_gradients_of_the_encoder_equal_naive_replication():
     grads = []
     for replicate in (1, 4):
-        model, seen = stir(policy()), observations()
+        model, seen = stirred(policy()), random_observations()
         noised = torch.randn(3, 4, 3, generator=torch.Generator().manual_seed(1)).double()
         step = torch.arange(12).view(3, 4) * 8
         if replicate > 1:
-            seen = Observations(
-                *(t.repeat_interleave(4, 0) for t in seen[:4]),
-                [s for s in seen.sentences for _ in range(4)],
-            )
+            seen = replicated(seen, 4)
             noised, step = noised.flatten(0, 1)[:, None], step.flatten()[:, None]
         memory = model.encode(seen).denoising
         model.predict(memory, noised, step).square().mean().backward()
@@ -114,7 +74,7 @@ def test_gradients_of_the_encoder_equal_naive_replication():
 
 
 def test_the_same_generator_gives_the_same_action():
-    model, seen = policy(), observations()
+    model, seen = policy(), random_observations()
     first, second, other = (
         model.act(seen, candidates=4, steps=3, generator=torch.Generator().manual_seed(s))
         for s in (0, 0, 1)
@@ -130,7 +90,7 @@ def test_it_learns_what_the_sentence_asks_for():
     model = MiniDiffuser(
         Vocabulary.of(SENTENCES), widths=(24, 48), channels=48, head_channels=24, patch=32
     )
-    one = observations(1, 32)
+    one = random_observations(1, 32)
     alike = [t.expand(3, *t.shape[1:]) for t in one[:4]]
     seen = Observations(*(t if t.dtype == torch.bool else t.float() for t in alike), SENTENCES)
     wanted = Actions(

@@ -1,0 +1,45 @@
+"""Made-up observations for tests of policies, and the replication that they are compared with."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from equigrasp.policy.mini_diffuser import Observations
+
+SENTENCES = ("stack two red blocks", "open the top drawer", "press the blue button")
+
+
+def random_observations(
+    batch: int = 3, count: int = 40, seed: int = 0, dtype: torch.dtype = torch.float64
+) -> Observations:
+    """Uniform clouds above a table of 0.75 m, at most three of them; the last lacks 10 points.
+
+    Args:
+        batch: B. count: N, more than 10. seed: of all draws. dtype: of all but the mask.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, dtype=dtype)
+
+    xyz = draw(batch, count, 3) * 0.4 + torch.tensor([0.0, -0.2, 0.75], dtype=dtype)
+    mask = torch.ones(batch, count, dtype=torch.bool)
+    mask[-1, count - 10 :] = False
+    state = torch.cat([xyz[:, 0], draw(batch, 4), draw(batch, 1).round()], 1)
+    return Observations(xyz, 2 * draw(batch, count, 3) - 1, mask, state, SENTENCES[:batch])
+
+
+def replicated(seen: Observations, samples: int) -> Observations:
+    """Every observation M times in a row, as without the second level: the naive way."""
+    return Observations(
+        *(tensor.repeat_interleave(samples, 0) for tensor in seen[:4]),
+        [sentence for sentence in seen.sentences for _ in range(samples)],
+    )
+
+
+def stirred(model: nn.Module) -> nn.Module:
+    """A model with all parameters drawn anew, for layers that start at zero would hide a leak."""
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    return model

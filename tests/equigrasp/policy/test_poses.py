@@ -1,0 +1,46 @@
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from equigrasp.geometry.rotations import geodesic_distance, random_rotations, rotation_about_z
+from equigrasp.policy.poses import (
+    bins_to_six,
+    matrix_to_six,
+    most_supported_pose,
+    six_to_bins,
+    six_to_matrix,
+)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_six_numbers_are_a_rotation(seed):
+    generator = torch.Generator().manual_seed(seed)
+    rotation = random_rotations((3, 4), generator, torch.float64)
+    six = matrix_to_six(rotation)
+    assert six.shape == (3, 4, 6)
+    torch.testing.assert_close(six_to_matrix(six), rotation)
+    torch.testing.assert_close(six_to_matrix(1.7 * six), rotation)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_bins_come_back_but_for_their_width(seed):
+    generator = torch.Generator().manual_seed(seed)
+    rotation = random_rotations((20,), generator, torch.float64)
+    bins = six_to_bins(matrix_to_six(rotation))
+    like = torch.zeros(1)
+    middle = bins_to_six(bins, like)
+    assert middle.dtype == like.dtype
+    assert geodesic_distance(six_to_matrix(middle.double()), rotation).rad2deg().max() < 8
+    again = bins_to_six(six_to_bins(middle), like)
+    # the bins of a rotation at the pole have other names, but it is the same rotation
+    torch.testing.assert_close(again, middle, rtol=0, atol=1e-5)
+
+
+def test_support_counts_position_and_rotation():
+    position = torch.tensor([0.1, 0.2, 0.9]) + 0.003 * torch.randn(1, 7, 3)
+    rotation = torch.eye(3).repeat(1, 7, 1, 1)
+    rotation[0, :3] = rotation_about_z(torch.tensor([2.0, 2.05, 1.0]))
+    assert most_supported_pose(position, rotation).item() >= 3  # the same place, turned otherwise
+    position[0, 3:] = torch.rand(4, 3)
+    position[0, 2] += 0.5
+    assert most_supported_pose(position, rotation).item() in (0, 1)
