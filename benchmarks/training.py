@@ -17,7 +17,7 @@ from shared.steps import measure, step_function, synthetic_batch
 
 import equigrasp
 from equigrasp.models.losses import GraspLoss
-from equigrasp.training.loop import TrainingStep
+from equigrasp.training.grasp_recipe import TrainingStep
 from equigrasp.training.memory import keep_freed_memory
 
 

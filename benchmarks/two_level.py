@@ -30,7 +30,7 @@ from equigrasp.diffusion.suggest_m import suggest_m
 from equigrasp.models.losses import GraspLoss
 from equigrasp.policy.mini_diffuser import Actions, MiniDiffuser, Observations
 from equigrasp.policy.text import Vocabulary
-from equigrasp.training.loop import TrainingStep
+from equigrasp.training.grasp_recipe import TrainingStep
 from equigrasp.training.memory import keep_freed_memory
 
 SAMPLES = (1, 4, 16, 64, 128)

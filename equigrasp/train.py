@@ -1,13 +1,15 @@
-"""Train a grasp model: `python -m equigrasp.train model=equigiga data=pile`.
+"""Train a model: `python -m equigrasp.train model=equigiga data=pile`.
 
-Hydra composes `configs/train.yaml` (annotated: every option is explained there) and stops here;
-everything below takes plain arguments. Run the same command again to go on after an interruption.
+Hydra composes `configs/train.yaml` for grasp models, `configs/train_policy.yaml` for policies
+(`model=mini_diffuser data=demos`); every option is explained there. Hydra stops here: everything
+below takes plain arguments. Run the same command again to go on after an interruption.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -22,11 +24,15 @@ from equigrasp.data.dataset import GraspSceneDataset, SampleSettings
 from equigrasp.data.split import DataSetError
 from equigrasp.testing import equivariance_error
 from equigrasp.training.checkpoint import CheckpointError, load_checkpoint
+from equigrasp.training.grasp_recipe import GraspRecipe
+from equigrasp.training.instantiate import instantiate
 from equigrasp.training.loop import TrainResult, train
 from equigrasp.training.run_log import training_minutes
 from equigrasp.training.settings import TrainSettings
 
 log = logging.getLogger(__name__)
+
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 def train_from_config(config: dict[str, Any]) -> TrainResult:
@@ -49,7 +55,7 @@ def train_from_config(config: dict[str, Any]) -> TrainResult:
     log.info("training on %d scenes, validating on %d", len(train_data), len(val_data))
     result = train(
         build,
-        _instantiate(config["loss"]),
+        GraspRecipe(instantiate(config["loss"])),
         train_data,
         val_data,
         settings,
@@ -82,7 +88,7 @@ def build_model(block: dict[str, Any], init: str | None = None) -> nn.Module:
     Raises:
         ValueError: if the saved model is of another build.
     """
-    model = _instantiate(block)
+    model = instantiate(block)
     if init is None:
         return model
     saved = equigrasp.load_model(init, frozen=False)
@@ -167,26 +173,35 @@ def _equivariance(model: nn.Module, tsdf: Tensor) -> dict[str, float]:
     return {f"equivariance_{name}": max(by_turn.values()) for name, by_turn in errors.items()}
 
 
-def _instantiate(block: dict[str, Any]) -> Any:
-    """Call the `_target_` of a configuration block; only this package's targets are allowed.
+def main() -> None:
+    """Command line: finds out what kind of model is meant and lets Hydra compose its options."""
+    hydra.main(version_base="1.3", config_path="../configs", config_name=main_config(sys.argv[1:]))(
+        _run
+    )()
 
-    Raises:
-        ValueError: for any other target, since a configuration could otherwise run any code.
+
+def main_config(arguments: Sequence[str]) -> str:
+    """Name of the configuration file that a command line is about.
+
+    Args:
+        arguments: overrides, for instance `["model=mini_diffuser", "data=demos"]`.
     """
-    target = block.get("_target_", "")
-    if not target.startswith("equigrasp."):
-        raise ValueError(
-            f"_target_ is {target!r}; only names below `equigrasp.` may be instantiated"
-        )
-    return hydra.utils.instantiate(block)
+    chosen = [text.split("=", 1)[1] for text in arguments if text.startswith("model=")]
+    path = CONFIGS / "model" / f"{chosen[-1].split(',')[0]}.yaml" if chosen else None
+    if path is None or not path.exists():  # Hydra names the choices
+        return "train"
+    target = OmegaConf.load(path)["_target_"]
+    return "train_policy" if target.startswith("equigrasp.policy.") else "train"
 
 
-@hydra.main(version_base="1.3", config_path="../configs", config_name="train")
-def main(config: DictConfig) -> None:
-    """Command line: composes the configuration, trains, turns known errors into one message."""
+def _run(config: DictConfig) -> None:
+    """Train; known errors become one message."""
+    from equigrasp.policy.training import train_policy
+
     plain = OmegaConf.to_container(config, resolve=True)
+    kind = train_policy if plain["model"]["_target_"].startswith("equigrasp.policy.") else None
     try:
-        train_from_config(plain)
+        (kind or train_from_config)(plain)
     except (DataSetError, CheckpointError, ValueError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

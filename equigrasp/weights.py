@@ -100,7 +100,7 @@ def load_model(
         published.card = {"config": published.config, "source": Path(name_or_path).name}
         return (freeze(published) if frozen else published).to(torch.device(device))
     target, note = find_weights(name_or_path)
-    card = _read_card(note)
+    card = read_card(note)
     try:
         tensors = load_file(target)
     except SafetensorError as error:
@@ -142,7 +142,12 @@ def find_weights(name_or_path: str | os.PathLike) -> tuple[Path, Path]:
     )
 
 
-def _read_card(note: Path) -> dict[str, Any]:
+def read_card(note: Path) -> dict[str, Any]:
+    """The JSON card of a saved model.
+
+    Raises:
+        ValueError: it is no card, or of another format.
+    """
     try:
         card = json.loads(note.read_text())
     except json.JSONDecodeError as error:

@@ -1,5 +1,6 @@
 """Play the task suite with a policy and report success.
 
+    python sim/policy_eval.py --policy runs/mini_diffuser_demos_seed0 --tasks all --episodes 25
     python sim/policy_eval.py --policy oracle --tasks all --episodes 25 --seeds 3
     python sim/policy_eval.py --policy my.module:MyPolicy --tasks stack_blocks --film front
 
@@ -10,6 +11,7 @@ Episodes are drawn from (seed, task, number); none of them is a demonstration's.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -28,7 +30,8 @@ KEY = ("task", "seed", "index")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = parser().parse_args(arguments)
-    out = options.out or Path("outputs/policy") / options.policy.replace(":", "_")
+    name = options.policy.removesuffix("/").replace(":", "_").replace("/", "_")
+    out = options.out or Path("outputs/policy") / name
     try:
         rows = evaluate(options, out)
     except KeyboardInterrupt:
@@ -51,7 +54,14 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = found.add_argument
-    add("--policy", default="oracle", help="oracle, or MODULE:CLASS of your own")
+    add(
+        "--policy",
+        default="oracle",
+        help="a run's folder, a .safetensors file, a shipped name, oracle, or MODULE:CLASS",
+    )
+    add("--candidates", type=int, default=16, help="positions that a trained policy chooses from")
+    add("--steps", type=int, default=10, help="denoising steps of a trained policy")
+    add("--clip", metavar="DIR", help="CLIP's text weights, for a policy trained with them")
     add("--tasks", nargs="+", default=["all"], help="names, or all")
     add("--episodes", type=int, default=25, help="of every task and seed")
     add("--seeds", type=int, default=3, help="0 to N - 1")
@@ -69,24 +79,25 @@ def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
         ValueError: no such task, a number below 1, or results of another policy in the folder.
         WorkerError: the simulator cannot be started.
     """
-    for name in ("episodes", "seeds"):
+    for name in ("episodes", "seeds", "candidates", "steps"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} is {getattr(options, name)}; give at least 1")
     tasks = known_tasks(options.tasks)
     out.mkdir(parents=True, exist_ok=True)
     log = out / "episodes.jsonl"
-    known = read_log(log, options.policy)
+    who = identity(options)
+    known = read_log(log, who)
     todo = [
         (task, seed, index)
         for index in range(options.episodes)
         for seed in range(options.seeds)
         for task in tasks
     ]
-    film = {"film": options.film} if options.film else {}
+    common = {"policy": options.policy, "options": policy_options(options)}
+    if options.film:
+        common["film"] = options.film
     calls = [
-        Task(
-            key, {"policy": options.policy, "task": key[0], "seed": key[1], "index": key[2], **film}
-        )
+        Task(key, {**common, **dict(zip(KEY, key, strict=True))})
         for key in todo
         if key not in known
     ]
@@ -98,7 +109,7 @@ def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
             write_film(out / "films" / _film_name(row), images)
         known[result.key] = row
         with log.open("a") as file:  # a line torn by a kill is passed over when read
-            file.write(json.dumps({"policy": options.policy, **row}) + "\n")
+            file.write(json.dumps({"policy": who, **row}) + "\n")
 
     run_tasks(
         "sim.keyframes.rollout:play_episode",
@@ -108,6 +119,33 @@ def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
         on_result=keep,
     )
     return [known[key] for key in todo]
+
+
+def policy_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Options of a trained policy; others have none."""
+    if options.policy == "oracle" or ":" in options.policy:
+        return {}
+    chosen = {"candidates": options.candidates, "steps": options.steps}
+    return {**chosen, "clip": options.clip} if options.clip else chosen
+
+
+def identity(options: argparse.Namespace) -> str:
+    """What tells this policy from others in a log: for a trained one, its weights too.
+
+    Raises:
+        ValueError: there is no such policy.
+    """
+    chosen = policy_options(options)
+    if not chosen:
+        return options.policy
+    from equigrasp.weights import find_weights
+
+    try:
+        weights, _ = find_weights(options.policy)
+    except FileNotFoundError as error:
+        raise ValueError(f"{error}; or oracle, or MODULE:CLASS of your own") from error
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+    return " ".join([options.policy, digest, *(f"{k}={v}" for k, v in chosen.items())])
 
 
 def known_tasks(wanted: Sequence[str]) -> dict[str, int]:
@@ -134,7 +172,7 @@ def outcome(result: Ok | Failed) -> dict[str, Any]:
     if isinstance(result, Ok):
         return dict(result.value)
     task, seed, index = result.key
-    if "ValueError" in result.kinds or "ModuleNotFoundError" in result.kinds:
+    if {"ValueError", "FileNotFoundError", "ModuleNotFoundError"} & set(result.kinds):
         raise ValueError(result.message)
     return {
         "task": task,

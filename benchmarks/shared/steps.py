@@ -13,7 +13,7 @@ from equigrasp.geometry.rotations import random_rotations
 from equigrasp.policy.mini_diffuser import Actions, Observations
 from equigrasp.policy.rotation_bins import BINS
 from equigrasp.testing import synthetic_tsdf
-from equigrasp.training.loop import TrainingStep
+from equigrasp.training.grasp_recipe import TrainingStep
 
 
 def synthetic_batch(

@@ -35,9 +35,6 @@ def list_scenes(directory: str | Path) -> list[Path]:
 def split_scenes(paths: Sequence[Path], split: str, val_fraction: float = 0.1) -> list[Path]:
     """Scenes of one side of the split; a scene's side depends on its file name alone.
 
-    Adding scenes never moves one from one side to the other. Only where a small set would have no
-    validation scene at all, the one with the smallest hash is taken.
-
     Args:
         paths: scene files of one data set.
         split: "train", "val" or "all".
@@ -46,13 +43,31 @@ def split_scenes(paths: Sequence[Path], split: str, val_fraction: float = 0.1) -
     Raises:
         ValueError: if the split is unknown.
     """
+    chosen = on_side([path.name for path in paths], split, val_fraction)
+    return [path for path, kept in zip(paths, chosen, strict=True) if kept]
+
+
+def on_side(names: Sequence[str], split: str, val_fraction: float = 0.1) -> list[bool]:
+    """Whether each of some names belongs to one side of the split; a name alone decides.
+
+    Adding names never moves one from one side to the other. Only where a small set would have
+    nothing to validate with, the name with the smallest hash is taken.
+
+    Args:
+        names: different ones.
+        split: "train", "val" or "all".
+        val_fraction: expected share of validation.
+
+    Raises:
+        ValueError: if the split is unknown.
+    """
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}; choose one of {', '.join(SPLITS)}")
     if split == "all":
-        return list(paths)
-    hashes = {path: _unit_hash(path.name) for path in paths}
-    limit = max(val_fraction, min(hashes.values()) * (1 + 1e-12)) if val_fraction > 0 else 0.0
-    return [path for path in paths if (hashes[path] < limit) == (split == "val")]
+        return [True] * len(names)
+    hashes = [_unit_hash(name) for name in names]
+    limit = max(val_fraction, min(hashes, default=0) * (1 + 1e-12)) if val_fraction > 0 else 0.0
+    return [(value < limit) == (split == "val") for value in hashes]
 
 
 def _unit_hash(text: str) -> float:

@@ -1,1 +1,1 @@
-"""Keyframe manipulation policies: RLBench episodes, Mini-Diffuser, its training and its use."""
+"""Keyframe manipulation policies: RLBench episodes, the networks, their training and their use."""

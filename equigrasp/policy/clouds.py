@@ -129,12 +129,21 @@ def average_in_voxels(
     return means[:, :3], means[:, 3:]
 
 
-def pad_clouds(clouds: Sequence[Cloud]) -> tuple[NDArray, NDArray, NDArray]:
+def pad_clouds(
+    clouds: Sequence[Cloud], size: int | None = None
+) -> tuple[NDArray, NDArray, NDArray]:
     """Clouds of different sizes as xyz (B, N, 3), rgb (B, N, 3) and mask (B, N), True for points.
 
-    An empty cloud keeps one point at the origin that the mask does not count.
+    N is `size`, by default that of the largest cloud. An empty cloud keeps one point at the origin
+    that the mask does not count.
+
+    Raises:
+        ValueError: a cloud has more points than `size`.
     """
-    size = max(1, *(len(cloud.xyz) for cloud in clouds))
+    largest = max(1, *(len(cloud.xyz) for cloud in clouds))
+    size = largest if size is None else size
+    if largest > size:
+        raise ValueError(f"a cloud has {largest} points, more than {size}; thin it first")
     xyz, rgb = (np.zeros((len(clouds), size, 3), np.float32) for _ in range(2))
     mask = np.zeros((len(clouds), size), bool)
     for row, cloud in enumerate(clouds):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from equigrasp.data.files import ArrayFileError, pack_arrays, read_arrays, write_atomically
+from equigrasp.data.split import on_side
 from equigrasp.policy.clouds import Cloud, CloudSettings, cloud_of_episode, thinned
 from equigrasp.policy.episodes import LOW_DIM, Episode, find_episodes
 from equigrasp.policy.keypoints import keyframe_actions
@@ -55,7 +56,9 @@ class KeyframeItem(NamedTuple):
         cloud: what the cameras saw.
         state: (8,) pose of the tip and gripper, float32.
         sentence: what was asked.
-        position: (3,) metres, of the next keyframe. bins: (3,) of its rotation. open: 0.0 or 1.0.
+        position: (3,) metres, of the next keyframe.
+        rotation: (3, 3) of the next keyframe. bins: (3,) of it, see `rotation_bins`.
+        open: 0.0 or 1.0.
         task: name.
     """
 
@@ -63,6 +66,7 @@ class KeyframeItem(NamedTuple):
     state: NDArray[np.float32]
     sentence: str
     position: NDArray[np.float32]
+    rotation: NDArray[np.float32]
     bins: NDArray[np.int64]
     open: float
     task: str
@@ -76,12 +80,16 @@ class KeyframeDataset:
         tasks: names; None takes all.
         cloud: how clouds are made.
         cameras: that are used.
-        numbers: episode numbers that are used, for holding others out; None takes all.
+        split: "train", "val" or "all"; an episode's side depends on its task, folder and number
+            alone, and every task has one to validate with.
+        val_fraction: expected share of episodes held out.
+        episodes: at most so many of every task on this side; None takes all.
         cache: folder for stored clouds; None makes them again on every reading.
+        memory: clouds are kept in memory up to so many bytes.
         augmentation: None leaves items as they are, and takes the first sentence.
 
     Raises:
-        FileNotFoundError: there is no such folder, no such task, or no episode.
+        FileNotFoundError: there is no such folder, no such task, or no episode on that side.
         EpisodeError: an episode is torn.
     """
 
@@ -92,20 +100,21 @@ class KeyframeDataset:
         *,
         cloud: CloudSettings | None = None,
         cameras: Sequence[str] = CAMERAS,
-        numbers: range | None = None,
+        split: str = "all",
+        val_fraction: float = 0.1,
+        episodes: int | None = None,
         cache: str | Path | None = None,
+        memory: int = 0,
         augmentation: Augmentation | None = None,
     ) -> None:
         self.cloud = CloudSettings() if cloud is None else cloud
         self.cameras, self.augmentation = tuple(cameras), augmentation
         self.cache = None if cache is None else Path(cache)
-        self.episodes = [
-            episode
-            for episode in find_episodes(root, tasks)
-            if numbers is None or episode.number in numbers
-        ]
+        self._kept: dict[int, list[Cloud]] = {}
+        self._room = memory
+        self.episodes = _chosen(find_episodes(root, tasks), split, val_fraction, episodes)
         if not self.episodes:
-            raise FileNotFoundError(f"{root} holds no episodes of what was asked for")
+            raise FileNotFoundError(f"{root} holds no episodes on the side '{split}' of the split")
         self._items = [
             (row, step)
             for row, episode in enumerate(self.episodes)
@@ -131,19 +140,21 @@ class KeyframeDataset:
         episode = self.episodes[row]
         frames = [0, *episode.keypoints]
         here, there = keyframe_actions(episode.demo, frames[step : step + 2])
-        cloud = self._clouds(episode)[step]
+        cloud = self._clouds(row)[step]
         sentence = episode.descriptions[0]
         if self.augmentation is not None:
             sentence = episode.descriptions[random.integers(len(episode.descriptions))]
             turn = random.uniform(-self.augmentation.yaw, self.augmentation.yaw)
             cloud = self._shaken(turned_cloud(cloud, turn), random)
             here, there = turned_action(here, turn), turned_action(there, turn)
+        rotation = Rotation.from_quat(there[3:7]).as_matrix()
         return KeyframeItem(
             thinned(cloud, self.cloud.points, random),
             here.astype(np.float32),
             sentence,
             there[:3].astype(np.float32),
-            rotation_to_bins(Rotation.from_quat(there[3:7]).as_matrix()),
+            rotation.astype(np.float32),
+            rotation_to_bins(rotation),
             float(there[7]),
             episode.task,
         )
@@ -154,7 +165,18 @@ class KeyframeDataset:
         shift = random.uniform(-jitter, jitter, (int(kept.sum()), 3)).astype(np.float32)
         return Cloud(cloud.xyz[kept] + shift, cloud.rgb[kept])
 
-    def _clouds(self, episode: Episode) -> list[Cloud]:
+    def _clouds(self, row: int) -> list[Cloud]:
+        """Clouds of an episode, kept in memory if there is room."""
+        found = self._kept.get(row)
+        if found is None:
+            found = self._read_clouds(self.episodes[row])
+            size = sum(cloud.xyz.nbytes + cloud.rgb.nbytes for cloud in found)
+            if size <= self._room:
+                self._kept[row] = found
+                self._room -= size
+        return found
+
+    def _read_clouds(self, episode: Episode) -> list[Cloud]:
         """Clouds of frame 0 and of all keyframes but the last, stored if there is a cache."""
         path = None if self.cache is None else self.cache / f"{self._digest(episode)}.npz"
         if path is not None and path.exists():
@@ -177,6 +199,19 @@ class KeyframeDataset:
         made_of = {**asdict(self.cloud), "points": KEPT_POINTS, "cameras": self.cameras}
         name = json.dumps(made_of, sort_keys=True).encode()
         return hashlib.sha256(name + (episode.path / LOW_DIM).read_bytes()).hexdigest()[:24]
+
+
+def _chosen(
+    found: Sequence[Episode], split: str, val_fraction: float, most: int | None
+) -> list[Episode]:
+    """Episodes on one side of the split, every task split by itself."""
+    chosen = []
+    for task in sorted({episode.task for episode in found}):
+        own = [episode for episode in found if episode.task == task]
+        names = [f"{task}/{e.path.parents[1].name}/{e.number}" for e in own]
+        sides = on_side(names, split, val_fraction)
+        chosen += [episode for episode, kept in zip(own, sides, strict=True) if kept][:most]
+    return chosen
 
 
 def turned_cloud(cloud: Cloud, angle: float) -> Cloud:

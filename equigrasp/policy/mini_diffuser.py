@@ -7,6 +7,7 @@ observation are denoised beside each other, and rotation and gripper are read at
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -20,7 +21,7 @@ from equigrasp.diffusion.times import sample_noise, sample_steps
 from equigrasp.policy.denoiser import Memory, PositionReader, head, summarise
 from equigrasp.policy.point_encoder import Context, PointEncoder
 from equigrasp.policy.rotation_bins import BINS
-from equigrasp.policy.text import TextEncoder, Vocabulary
+from equigrasp.policy.text import Vocabulary, text_encoder
 
 CENTRE, SCALE = (0.2, 0.0, 0.95), 0.25
 """Positions are whitened by these (m): about the middle of the keyframes, and their spread."""
@@ -71,38 +72,55 @@ class MiniDiffuser(nn.Module):
     """The policy.
 
     Args:
-        vocabulary: words of the sentences.
+        words: what sentences are understood with, see `text_encoder`.
         widths: channels of the points at every scale, fine to coarse.
         channels: width of samples' and words' tokens.
         head_channels: of each attention head, everywhere.
         patch: points that attend to each other.
-        diffusion: schedule of the positions; by default cosine with velocities as targets: where
-            the schedule ends at no signal, noise as target says nothing about the sample.
+        schedule, noise_steps, prediction: of the positions' diffusion, see `Diffusion`. By default
+            velocities are predicted: where a schedule ends at no signal, noise as target says
+            nothing about the sample.
         table_top: height of the table, m.
     """
 
+    name = "mini_diffuser"
+
     def __init__(
         self,
-        vocabulary: Vocabulary,
+        words: Vocabulary | str | Path,
         *,
-        widths: tuple[int, ...] = (72, 144, 192),
+        widths: Sequence[int] = (72, 144, 192),
         channels: int = 96,
         head_channels: int = 24,
         patch: int = 128,
-        diffusion: Diffusion | None = None,
+        schedule: str = "cosine",
+        noise_steps: int = 100,
+        prediction: str = "v_prediction",
         table_top: float = 0.75,
     ) -> None:
         super().__init__()
-        self.diffusion = Diffusion(prediction="v_prediction") if diffusion is None else diffusion
+        self.config = {
+            "name": self.name,
+            "widths": list(widths),
+            "channels": channels,
+            "head_channels": head_channels,
+            "patch": patch,
+            "schedule": schedule,
+            "noise_steps": noise_steps,
+            "prediction": prediction,
+            "table_top": table_top,
+        }
+        self.diffusion = Diffusion(schedule, noise_steps, prediction)
         self.channels = channels
         heads = channels // head_channels
-        self.text = TextEncoder(vocabulary, channels, heads=heads)
+        self.text = text_encoder(words, channels, heads)
+        self.config["text"] = self.text.description
         self.state = nn.Sequential(nn.Linear(8, channels), nn.GELU(), nn.Linear(channels, channels))
         self.points = PointEncoder(
             channels, widths=widths, head_channels=head_channels, patch=patch, table_top=table_top
         )
         self.weigh = nn.Linear(channels, 1)
-        coarse_to_fine = tuple(reversed(widths))
+        coarse_to_fine = tuple(reversed(list(widths)))
         shape = {"channels": channels, "head_channels": head_channels}
         self.denoiser = PositionReader(coarse_to_fine, channels, **shape)
         self.actor = PositionReader(coarse_to_fine, channels, **shape)

@@ -1,9 +1,11 @@
-"""Sentences as tokens: a closed vocabulary, trained with the policy; nothing is downloaded."""
+"""Sentences as tokens: a closed vocabulary, trained with the policy, or CLIP from local files."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +65,21 @@ class Vocabulary:
         return [word for word in split_words(sentence) if word not in self._numbers]
 
 
+def text_encoder(words: Vocabulary | str | Path, channels: int, heads: int) -> nn.Module:
+    """A module of sentences that returns tokens (B, T, C) and their mask (B, T).
+
+    Args:
+        words: a vocabulary that is trained with the policy, or a folder with CLIP's text weights.
+        channels: C.
+        heads: of a trained encoder's attention.
+    """
+    if isinstance(words, Vocabulary):
+        return TextEncoder(words, channels, heads=heads)
+    from equigrasp.policy.clip_text import ClipTextEncoder  # an extra
+
+    return ClipTextEncoder(words, channels)
+
+
 class TextEncoder(nn.Module):
     """A small transformer over the words of a sentence.
 
@@ -91,6 +108,11 @@ class TextEncoder(nn.Module):
         )
         self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(channels)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What a saved policy needs to make this encoder again."""
+        return {"vocabulary": self.vocabulary.words}
 
     def forward(self, sentences: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Tokens (B, T, C) of sentences, and their mask (B, T), True for words."""

@@ -1,8 +1,8 @@
 """The training loop: explicit, resumable, on one device or many (Lightning Fabric).
 
-One step encodes B scenes once each and queries Q grasp points and P occupancy points in each.
-Everything random is a function of the seed and the step, so a run that is killed and started
-again continues from its last checkpoint with the very numbers it would have had.
+What a step and a validation are is told by a recipe (`equigrasp.training.recipe`). Everything
+random is a function of the seed and the step, so a run that is killed and started again continues
+from its last checkpoint with the very numbers it would have had.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from equigrasp.training.evaluate import evaluate
 from equigrasp.training.loader import KeyedDataset, load_batches
 from equigrasp.training.memory import keep_freed_memory
+from equigrasp.training.recipe import Recipe
 from equigrasp.training.run_log import RunLog
 from equigrasp.training.run_state import RunState, save_run, start_run
 from equigrasp.training.sampler import SceneSampler
@@ -48,40 +48,9 @@ class TrainResult:
     first_process: bool = True
 
 
-class TrainingStep(nn.Module):
-    """Model and loss as one module, so that Fabric sees a single forward pass per step.
-
-    Args:
-        model: a grasp model.
-        loss: see `GraspLoss`.
-        precision: "32-true", or "bf16-mixed" to encode scenes in bfloat16. The encoder is nearly
-            all of the arithmetic; heads, loss and query points stay in full precision, for rounding
-            there costs accuracy and hardly saves time (which is why Fabric's own mixed precision,
-            which rounds every input, is not used).
-    """
-
-    def __init__(self, model: nn.Module, loss: nn.Module, precision: str = "32-true") -> None:
-        super().__init__()
-        self.model = model
-        self.loss = loss
-        self.mixed = precision == "bf16-mixed"
-
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Losses of a batch (keys of `data/dataset.py`, stacked); "loss" is their weighted sum."""
-        tsdf = batch["tsdf"]
-        with torch.autocast(tsdf.device.type, torch.bfloat16, enabled=self.mixed):
-            features = self.model.encode(tsdf)
-        if self.mixed:
-            features = type(features)(*(tensor.float() for tensor in features))
-        raw = self.model.training_field(
-            features, batch, self.loss.num_samples, self.loss.points_per_scene
-        )
-        return self.loss(raw, batch)
-
-
 def train(
     build_model: Callable[[], nn.Module],
-    loss: nn.Module,
+    recipe: Recipe,
     train_data: KeyedDataset,
     val_data: KeyedDataset,
     settings: TrainSettings,
@@ -94,8 +63,8 @@ def train(
 
     Args:
         build_model: makes a freshly initialised model; called twice (weights, moving average).
-        loss: `(raw field, batch) -> {"loss": ..., parts}`.
-        train_data, val_data: items as `data/dataset.py` describes them.
+        recipe: losses of a batch, metrics of a validation, and which of them is the score.
+        train_data, val_data: items as the recipe expects them.
         settings: optimisation, cadence, hardware.
         run_dir: gets `checkpoints/`, `metrics.jsonl`, `tensorboard/`.
         identity: JSON-able facts that must be equal on resumption (model, data, draws).
@@ -113,10 +82,8 @@ def train(
     sampler = SceneSampler(
         len(train_data), settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size
     )
-    run = start_run(build_model, settings, sampler, identity or {}, run_dir, fabric)
-    module, optimizer = fabric.setup(
-        TrainingStep(run.model, loss, settings.precision), run.optimizer
-    )
+    run = start_run(build_model, recipe.score, settings, sampler, identity or {}, run_dir, fabric)
+    module, optimizer = fabric.setup(recipe.step(run.model, settings.precision), run.optimizer)
     validate_every = settings.validate_every or sampler.steps_per_epoch
     clock = _Clock(run.step, settings.max_minutes, fabric)
     batches = load_batches(train_data, sampler.from_step(run.step), workers=settings.workers)
@@ -146,10 +113,11 @@ def train(
                 log.write(run.step, "train", values)
             best = False
             if done or run.step % validate_every == 0:
-                metrics = _validated(run, val_data, settings, extra_metrics, fabric)
+                metrics = _validated(run, recipe, val_data, settings, extra_metrics, fabric)
                 best = run.keep_if_best(metrics)
                 log.write(run.step, "validation", metrics)
-                log.say(_summary(run, metrics, clock.minutes()))
+                reached = f"step {run.step}/{run.total} {clock.minutes():.1f} min"
+                log.say(f"{reached}  {recipe.summary(metrics)}")
             if done or best or run.step % settings.checkpoint_every == 0:
                 save_run(run, run_dir, ("last", "best") if best else ("last",), fabric)
             if late:
@@ -203,6 +171,7 @@ def _launched(settings: TrainSettings) -> Fabric:
 
 def _validated(
     run: RunState,
+    recipe: Recipe,
     val_data: KeyedDataset,
     settings: TrainSettings,
     extra_metrics: ExtraMetrics | None,
@@ -211,7 +180,9 @@ def _validated(
     """Metrics of the averaged weights, computed by the first process, known to all."""
     metrics: dict[str, float] = {}
     if fabric.is_global_zero:
-        metrics = evaluate(run.average, val_data, workers=settings.workers, device=fabric.device)
+        metrics = recipe.evaluate(
+            run.average, val_data, workers=settings.workers, device=fabric.device
+        )
         metrics |= extra_metrics(run.average) if extra_metrics else {}
         # Back to training mode, whose parameters and buffers are those of a checkpoint.
         run.average.train()
@@ -243,12 +214,3 @@ def _clipped(
             f"the gradient of step {step} is not finite ({error}); lower trainer.learning_rate, "
             "or check the data set with `python -m equigrasp.data.verify`"
         ) from error
-
-
-def _summary(run: RunState, metrics: dict[str, float], minutes: float) -> str:
-    return (
-        f"step {run.step}/{run.total} {minutes:.1f} min  "
-        f"AP {metrics['average_precision']:.3f}  AUROC {metrics['auroc']:.3f}  "
-        f"rotation {metrics['rotation_error_deg']:.1f} deg  "
-        f"width {metrics['width_error_mm']:.1f} mm  IoU {metrics['occupancy_iou']:.3f}"
-    )

@@ -35,6 +35,7 @@ class RunState:
     Attributes:
         model, average: weights being trained and their moving average.
         optimizer: AdamW over the model.
+        score: name of the metric that decides which weights are best; larger is better.
         identity: JSON-able facts that a resumed run must share.
         step: optimiser steps done.
         total: steps planned; None until a schedule fitted to a time limit is laid out.
@@ -44,6 +45,7 @@ class RunState:
     model: nn.Module
     average: nn.Module
     optimizer: torch.optim.Optimizer
+    score: str
     identity: dict[str, Any]
     total: int | None
     step: int = 0
@@ -51,11 +53,11 @@ class RunState:
     best_metrics: dict[str, float] | None = None
 
     def keep_if_best(self, metrics: dict[str, float]) -> bool:
-        """Take metrics as the best so far if their average precision is (NaN never beats)."""
-        score = metrics["average_precision"]
+        """Take metrics as the best so far if no earlier score is larger (NaN never beats)."""
+        score = metrics[self.score]
         if self.best_metrics is not None:
-            best = self.best_metrics["average_precision"]
-            if not (score > best or (math.isnan(best) and not math.isnan(score))):
+            best = self.best_metrics[self.score]
+            if not (score >= best or (math.isnan(best) and not math.isnan(score))):
                 return False
         self.best_step, self.best_metrics = self.step, metrics
         return True
@@ -63,6 +65,7 @@ class RunState:
 
 def start_run(
     build_model: Callable[[], nn.Module],
+    score: str,
     settings: TrainSettings,
     sampler: SceneSampler,
     identity: dict[str, Any],
@@ -73,6 +76,7 @@ def start_run(
 
     Args:
         build_model: makes a freshly initialised model; called for the weights and their average.
+        score: name of the metric that decides which weights are best.
         settings, sampler: define the run together with `identity`.
         identity: further JSON-able facts that a resumed run must share.
         run_dir: folder of the run.
@@ -100,7 +104,7 @@ def start_run(
     # Through JSON, so that a fresh identity compares equal to a stored one.
     identity = json.loads(json.dumps(identity))
     total = settings.planned_steps(sampler.steps_per_epoch)
-    run = RunState(model, average, optimizer, identity, total)
+    run = RunState(model, average, optimizer, score, identity, total)
     last = run_dir / "checkpoints" / "last"
     if last.is_symlink():
         _restore(run, last, fabric)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -63,12 +63,17 @@ def describe_tasks(tasks: list[str]) -> dict[str, int]:
 
 
 def play_episode(
-    policy: str, task: str, seed: int, index: int, film: str | None = None
+    policy: str,
+    task: str,
+    seed: int,
+    index: int,
+    film: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """One episode of an evaluation.
 
     Args:
-        policy: see `load_policy`.
+        policy, options: see `load_policy`.
         task: name.
         seed, index: of the evaluation and of the episode, whose variation follows from it.
         film: camera whose keyframes are returned as images.
@@ -77,7 +82,7 @@ def play_episode(
         success, failure (None or one of `FAILURES`), keyframes, variation, sentence, and `film`: a
         list of (H, W, 3) images.
     """
-    actor = load_policy(policy)
+    actor = load_policy(policy, **(options or {}))
     cameras = tuple(dict.fromkeys([*actor.cameras, *([film] if film else [])]))
     environment = _environment(cameras, actor.image_size if actor.cameras else 128)
     kind = find_task(task)
@@ -113,18 +118,25 @@ def play_episode(
 
 
 @lru_cache(maxsize=1)
-def load_policy(name: str) -> Policy:
-    """A policy by name: "oracle", or "module:Class" for a user's own, made without arguments.
+def load_policy(name: str, **options: Any) -> Policy:
+    """A policy by name.
+
+    Args:
+        name: "oracle"; "module:Class" for a user's own, made without arguments; or a trained
+            policy: a run's folder, a .safetensors file, or a shipped name.
+        options: of a trained policy, see `KeyframeAgent.load`.
 
     Raises:
-        ValueError: it is neither.
+        ValueError, FileNotFoundError: it is none of these.
     """
     if name == "oracle":
         return Oracle()
     module, _, attribute = name.partition(":")
-    if not attribute:
-        raise ValueError(f"policy is '{name}'; give oracle, or MODULE:CLASS of your own")
-    return getattr(importlib.import_module(module), attribute)()
+    if attribute:
+        return getattr(importlib.import_module(module), attribute)()
+    from sim.keyframes.learned import LearnedPolicy
+
+    return LearnedPolicy(name, **options)
 
 
 @lru_cache(maxsize=2)

@@ -1,10 +1,16 @@
 """Evaluating policies on the task suite: results, resuming, and what goes wrong."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 from PIL import Image
 
+import equigrasp
+from equigrasp.policy.clouds import CloudSettings
+from equigrasp.policy.mini_diffuser import MiniDiffuser
+from equigrasp.policy.text import Vocabulary
+from sim.keyframes.rollout import FAILURES
 from sim.policy_eval import interval, main, summarise
 
 SMALL = ["--tasks", "open_drawer", "turn_lever", "--episodes", "2", "--seeds", "1"]
@@ -88,3 +94,22 @@ def test_rates_and_intervals():
     assert summary["tasks"]["b"]["failures"] == {"blocked": 1}
     low, high = interval(99, 100)
     assert (round(low, 1), round(high, 1)) == (94.6, 99.8)
+
+
+def test_a_trained_policy_is_played_and_known_by_its_weights(tmp_path, capsys):
+    for name in ("first", "second"):
+        policy = MiniDiffuser(
+            Vocabulary(["press"]), widths=(24, 48), channels=24, head_channels=12, patch=16
+        )
+        cloud = asdict(CloudSettings(points=64))
+        card = {"cameras": ["front"], "image_size": 16, "cloud": cloud}
+        equigrasp.save_model(policy, tmp_path / name / "model", card)
+    chosen = ["--policy", str(tmp_path / "first"), "--out", str(tmp_path / "out")]
+    assert main([*SMALL, *chosen, "--candidates", "2", "--steps", "2"]) == 0
+    rows = [json.loads(x) for x in (tmp_path / "out" / "episodes.jsonl").read_text().splitlines()]
+    assert all(row["failure"] in FAILURES for row in rows)
+    for suffix in ("json", "safetensors"):
+        other = (tmp_path / "second" / f"model.{suffix}").read_bytes()
+        (tmp_path / "first" / f"model.{suffix}").write_bytes(other)
+    assert main([*SMALL, *chosen, "--candidates", "2", "--steps", "2"]) == 1
+    assert "another policy" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from equigrasp.models.equiigd import STATES, EquiIGD
 from equigrasp.models.losses import GraspLoss
 from equigrasp.nn.freeze import freeze
 from equigrasp.testing import CONTRACT, equivariance_error, synthetic_tsdf
-from equigrasp.training.loop import TrainingStep
+from equigrasp.training.grasp_recipe import TrainingStep
 
 SMALL = {
     "resolution": 24,

@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from equigrasp.policy.clouds import CloudSettings, cloud_of_episode
-from equigrasp.policy.episodes import write_episode
+from equigrasp.policy.episodes import EpisodeError, write_episode
 from equigrasp.policy.keyframe_data import (
     Augmentation,
     KeyframeDataset,
@@ -96,12 +96,33 @@ def test_a_turned_scene_keeps_its_shape(root, angle):
     assert moved[7] == 1.0
 
 
-def test_episodes_can_be_held_out(root):
-    kept = KeyframeDataset(root / "demos", cloud=WIDE, numbers=range(2))
-    assert [e.number for e in kept.episodes] == [0, 1]
-    assert kept.sentences() == ["first", "second"]
-    with pytest.raises(FileNotFoundError, match="no episodes"):
-        KeyframeDataset(root / "demos", numbers=range(50, 60))
+def test_an_episode_is_on_one_side_of_the_split(root):
+    def sides(**options):
+        return [
+            [
+                e.number
+                for e in KeyframeDataset(root / "demos", cloud=WIDE, split=s, **options).episodes
+            ]
+            for s in ("train", "val")
+        ]
+
+    train, held_out = sides(val_fraction=0.01)  # a small set has one all the same
+    assert sorted([*train, *held_out]) == [0, 1, 2]
+    assert len(held_out) == 1
+    assert sides(val_fraction=0.01, episodes=1) == [train[:1], held_out]
+    with pytest.raises(FileNotFoundError, match="no episodes on the side 'train'"):
+        KeyframeDataset(root / "demos", split="train", val_fraction=1.0)
+
+
+def test_clouds_are_kept_in_memory_while_there_is_room(root):
+    plenty = KeyframeDataset(root / "demos", cloud=WIDE, memory=2**30)
+    first = plenty.item(0).cloud
+    for path in plenty.episodes[0].path.glob("*_rgb/*"):
+        path.unlink()
+    np.testing.assert_array_equal(plenty.item(0).cloud.xyz, first.xyz)
+    none = KeyframeDataset(root / "demos", cloud=WIDE, memory=10)
+    with pytest.raises(EpisodeError):
+        none.item(0)
 
 
 @pytest.mark.parametrize("change", [{"yaw": -1}, {"jitter": -0.1}, {"drop": 1.0}])

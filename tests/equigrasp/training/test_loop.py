@@ -14,7 +14,8 @@ from equigrasp.models.losses import GraspLoss
 from equigrasp.models.registry import build_model
 from equigrasp.training.checkpoint import CheckpointError, load_checkpoint
 from equigrasp.training.evaluate import evaluate
-from equigrasp.training.loop import TrainingStep, train
+from equigrasp.training.grasp_recipe import GraspRecipe, TrainingStep
+from equigrasp.training.loop import train
 from equigrasp.training.run_log import read_records
 from equigrasp.training.settings import TrainSettings
 
@@ -72,7 +73,13 @@ def _losses(run_dir):
 
 def _run(run_dir, settings=_SETTINGS, scenes=5, fatal=None, **options):
     return train(
-        _BUILD, GraspLoss(), Scenes(scenes, fatal=fatal), Scenes(2), settings, run_dir, **options
+        _BUILD,
+        GraspRecipe(GraspLoss()),
+        Scenes(scenes, fatal=fatal),
+        Scenes(2),
+        settings,
+        run_dir,
+        **options,
     )
 
 
@@ -147,7 +154,7 @@ def test_a_gradient_that_is_not_finite_names_the_step(tmp_path):
             return {"loss": raw.quality.sum() * math.nan + raw.rotation.sum()}
 
     with pytest.raises(FloatingPointError, match="step 0.*learning_rate"):
-        train(_BUILD, Poisoned(), Scenes(4), Scenes(1), _SETTINGS, tmp_path)
+        train(_BUILD, GraspRecipe(Poisoned()), Scenes(4), Scenes(1), _SETTINGS, tmp_path)
 
 
 def test_every_trained_parameter_gets_a_gradient():
@@ -180,7 +187,7 @@ def test_mixed_precision_rounds_the_encoder_and_nothing_else(tmp_path):
         return model
 
     settings = replace(_SETTINGS, precision="bf16-mixed", max_steps=1)
-    train(build, GraspLoss(), Scenes(4), Scenes(1), settings, tmp_path)
+    train(build, GraspRecipe(GraspLoss()), Scenes(4), Scenes(1), settings, tmp_path)
     encoder, batch = seen[:2]
     assert encoder == torch.bfloat16
     assert batch == {torch.float32, torch.bool}
@@ -214,7 +221,7 @@ def test_a_handful_of_scenes_is_learned(tmp_path):
     build = partial(
         build_model, "equigiga", resolution=16, fields=4, depth=2, head_fields=8, head_blocks=2
     )
-    after = train(build, GraspLoss(), data, data, settings, tmp_path).best_metrics
+    after = train(build, GraspRecipe(GraspLoss()), data, data, settings, tmp_path).best_metrics
     assert after["average_precision"] > max(0.9, before["average_precision"])
     assert after["auroc"] > 0.95
     assert after["rotation_error_deg"] < 0.5 * before["rotation_error_deg"]

@@ -1,0 +1,84 @@
+"""A trained policy at work: images and a sentence go in, the next keyframe comes out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from equigrasp.geometry.transforms import Matrix, make_transform
+from equigrasp.policy.checkpoint import load_policy
+from equigrasp.policy.clouds import CloudSettings, cloud_of_frame, pad_clouds
+from equigrasp.policy.mini_diffuser import Observations
+from equigrasp.policy.observation import Frame
+from equigrasp.policy.rotation_bins import bins_to_rotation
+
+
+class KeyframeAgent:
+    """Chooses keyframes. The same seed, frames and sentence give the same keyframes.
+
+    Args:
+        policy: with a card that tells its cameras and how clouds are made.
+        candidates: positions drawn for every keyframe; the one that most others are near is taken.
+        steps: evaluations of the denoiser for each.
+
+    Attributes:
+        cameras: whose images are needed. image_size: pixels per side in training.
+    """
+
+    def __init__(self, policy: nn.Module, *, candidates: int = 16, steps: int = 10) -> None:
+        self.policy, self.candidates, self.steps = policy, candidates, steps
+        self.cameras = tuple(policy.card["cameras"])
+        self.image_size = int(policy.card["image_size"])
+        self.settings = CloudSettings(
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in policy.card["cloud"].items()}
+        )
+        self.begin(0)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike,
+        *,
+        clip: str | Path | None = None,
+        device: str = "cpu",
+        candidates: int = 16,
+        steps: int = 10,
+    ) -> KeyframeAgent:
+        """An agent from a saved policy, see `load_policy`."""
+        policy = load_policy(path, clip=clip, device=device)
+        return cls(policy, candidates=candidates, steps=steps)
+
+    def begin(self, seed: int) -> None:
+        """A new episode, whose draws follow from a seed."""
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def act(self, frame: Frame, sentence: str) -> tuple[Matrix, bool]:
+        """Pose (4, 4) of the tip in the world and whether the gripper shall be open.
+
+        Raises:
+            ValueError: the frame lacks a camera that the policy was trained with; the sentence
+                holds no word.
+        """
+        if missing := sorted(set(self.cameras) - set(frame.images)):
+            raise ValueError(
+                f"the frame has no image of camera '{missing[0]}', which the policy was trained "
+                f"with; it needs {', '.join(self.cameras)}"
+            )
+        seen = Frame(frame.state, {name: frame.images[name] for name in self.cameras})
+        xyz, rgb, mask = pad_clouds([cloud_of_frame(seen, self.settings)])
+        state = np.append(frame.state.gripper_pose, frame.state.gripper_open).astype(np.float32)
+        device = next(self.policy.parameters()).device
+        arrays = (torch.as_tensor(a).to(device) for a in (xyz, rgb, mask, state[None]))
+        found = self.policy.act(
+            Observations(*arrays, [sentence]),
+            candidates=self.candidates,
+            steps=self.steps,
+            generator=self._generator,
+        )
+        rotation = bins_to_rotation(found.bins[0].cpu().numpy())
+        position = found.position[0].cpu().numpy().astype(np.float64)
+        return make_transform(rotation, position), bool(found.open[0] > 0.5)

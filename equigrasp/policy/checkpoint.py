@@ -1,0 +1,82 @@
+"""Saved policies: safetensors with a JSON card, like grasp models."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from equigrasp.policy.text import Vocabulary
+from equigrasp.weights import find_weights, read_card
+
+POLICIES = ("mini_diffuser", "diffuser_actor")
+"""Names; `equigrasp/policy/<name>.py` holds a class with that `name`."""
+
+
+def policy_class(name: str) -> type[nn.Module]:
+    """A kind of policy by name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in POLICIES:
+        raise ValueError(f"no policy is called {name!r}; known policies: {', '.join(POLICIES)}")
+    module = importlib.import_module(f"equigrasp.policy.{name}")
+    classes = [found for _, found in inspect.getmembers(module, inspect.isclass)]
+    return next(found for found in classes if getattr(found, "name", None) == name)
+
+
+def load_policy(
+    path: str | os.PathLike, *, clip: str | Path | None = None, device: str = "cpu"
+) -> nn.Module:
+    """A saved policy, in evaluation mode; `policy.card` is its JSON card.
+
+    Args:
+        path: of the .safetensors file (extension optional), of a run's folder, or a shipped name.
+        clip: folder of CLIP's text weights, for a policy that was trained with them.
+        device: torch device.
+
+    Raises:
+        FileNotFoundError: nothing there.
+        ValueError: the card or the tensors do not describe a policy; the policy was trained with
+            other text weights than `clip` holds.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    target, note = find_weights(path)
+    card = read_card(note)
+    try:
+        tensors = load_file(target)
+    except SafetensorError as error:
+        raise ValueError(f"{target} is torn or no safetensors file: {error}") from error
+    options = dict(card["config"])
+    kind = policy_class(options.pop("name"))
+    policy = kind(_words(options.pop("text"), clip, target), **options)
+    if policy.config != card["config"]:
+        raise ValueError(
+            f"{target} was trained with text {card['config']['text']}, not "
+            f"{policy.config['text']}; give the same weights"
+        )
+    try:
+        policy.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"{target} does not fit the policy in its card: {error}") from error
+    policy.card = card
+    return policy.eval().to(device)
+
+
+def _words(text: dict[str, Any], clip: str | Path | None, target: Path) -> Vocabulary | str | Path:
+    """What the policy's constructor makes a text encoder of."""
+    if "vocabulary" in text:
+        return Vocabulary(text["vocabulary"])
+    if clip is None:
+        raise ValueError(
+            f"{target} was trained with CLIP's text weights ({text['clip']}), which do not travel "
+            "with it; give their folder as clip=DIR"
+        )
+    return clip

@@ -1,0 +1,157 @@
+"""Training of keyframe policies: B observations, M noised actions each; judged by the next pose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from equigrasp.geometry.rotations import geodesic_distance
+from equigrasp.policy.keyframe_batches import KeyframeBatches, actions, observations
+from equigrasp.policy.rotation_bins import bins_to_rotation
+from equigrasp.training.loader import load_batches
+
+NEAR, TURNED = 0.01, 5.0
+"""A predicted keyframe is right within 1 cm and 5 degrees, and with the right gripper state."""
+BATCH = 16
+"""Observations encoded at once for validation."""
+
+
+class KeyframeStep(nn.Module):
+    """Policy and weights of its losses as one module of a batch.
+
+    Args:
+        model: a policy with `losses`.
+        sentences: by number, see `KeyframeBatches`.
+        samples: M, noised actions per observation.
+        weights: of the policy's losses by name.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        sentences: Sequence[str],
+        samples: int,
+        weights: dict[str, float],
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.sentences, self.samples, self.weights = list(sentences), samples, dict(weights)
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Losses of a batch; "loss" is their weighted sum."""
+        found = self.model.losses(
+            observations(batch, self.sentences), actions(batch), samples=self.samples
+        )
+        if unweighted := sorted(set(found) ^ set(self.weights)):
+            raise ValueError(
+                f"loss weights are given for {sorted(self.weights)}, but the policy's losses are "
+                f"{sorted(found)}; mend {', '.join(unweighted)} in `weights`"
+            )
+        total = sum(weight * found[name] for name, weight in self.weights.items())
+        return {"loss": total, **found}
+
+
+class KeyframeRecipe:
+    """See `equigrasp.training.recipe.Recipe`.
+
+    Args:
+        sentences: by number, see `KeyframeBatches`.
+        samples: M, noised actions per observation.
+        weights: of the policy's losses by name.
+        steps, candidates: of the denoising at validation.
+    """
+
+    score = "correct"
+
+    def __init__(
+        self,
+        sentences: Sequence[str],
+        *,
+        samples: int,
+        weights: dict[str, float],
+        steps: int = 10,
+        candidates: int = 16,
+    ) -> None:
+        self.sentences, self.samples, self.weights = list(sentences), samples, dict(weights)
+        self.steps, self.candidates = steps, candidates
+
+    def step(self, model: nn.Module, precision: str) -> KeyframeStep:
+        """See `Recipe`.
+
+        Raises:
+            ValueError: another precision than "32-true".
+        """
+        if precision != "32-true":
+            raise ValueError(
+                f"trainer.precision is {precision}; policies are trained with 32-true alone"
+            )
+        return KeyframeStep(model, self.sentences, self.samples, self.weights)
+
+    @torch.no_grad()
+    def evaluate(
+        self, model: Any, dataset: KeyframeBatches, *, workers: int, device: torch.device | str
+    ) -> dict[str, float]:
+        """Errors of the keyframes that a policy chooses on held-out demonstrations.
+
+        Returns:
+            position_error_mm and rotation_error_deg (means), position_median_mm; shares `near`
+            (1 cm), `turned` (5 degrees), `gripper`, `correct` (all three), and `correct` by task.
+        """
+        model.eval()
+        generator = torch.Generator().manual_seed(0)
+        keys = [(0, index) for index in range(len(dataset))]
+        batches = [keys[i : i + BATCH] for i in range(0, len(keys), BATCH)]
+        rows: list[dict[str, Tensor]] = []
+        for batch in load_batches(dataset, batches, workers=workers):
+            batch = {name: tensor.to(device) for name, tensor in batch.items()}
+            chosen = model.act(
+                observations(batch, self.sentences),
+                candidates=self.candidates,
+                steps=self.steps,
+                generator=generator,
+            )
+            rotation = torch.as_tensor(bins_to_rotation(chosen.bins.cpu())).to(batch["rotation"])
+            rows.append(
+                {
+                    "position": (chosen.position - batch["position"]).norm(dim=-1).cpu(),
+                    "angle": geodesic_distance(rotation, batch["rotation"]).rad2deg().cpu(),
+                    "gripper": ((chosen.open > 0.5) == (batch["open"] > 0.5)).cpu(),
+                    "task": batch["task"].cpu(),
+                }
+            )
+        found = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+        return keyframe_metrics(found, dataset.tasks)
+
+    def summary(self, metrics: dict[str, float]) -> str:
+        """See `Recipe`."""
+        return (
+            f"correct {metrics['correct']:.3f}  position {metrics['position_median_mm']:.1f} mm "
+            f"({metrics['near']:.3f})  rotation {metrics['rotation_error_deg']:.1f} deg "
+            f"({metrics['turned']:.3f})  gripper {metrics['gripper']:.3f}"
+        )
+
+
+def keyframe_metrics(found: dict[str, Tensor], tasks: Sequence[str]) -> dict[str, float]:
+    """Means over items, see `KeyframeRecipe.evaluate`.
+
+    Args:
+        found: position (n,) metres, angle (n,) degrees, gripper (n,) bool, task (n,) numbers.
+        tasks: their names.
+    """
+    near, turned = found["position"] < NEAR, found["angle"] < TURNED
+    correct = (near & turned & found["gripper"]).float()
+    metrics = {
+        "correct": correct.mean(),
+        "near": near.float().mean(),
+        "turned": turned.float().mean(),
+        "gripper": found["gripper"].float().mean(),
+        "position_error_mm": 1000 * found["position"].mean(),
+        "position_median_mm": 1000 * found["position"].median(),
+        "rotation_error_deg": found["angle"].mean(),
+    }
+    for number in found["task"].unique().tolist():
+        metrics[f"correct/{tasks[number]}"] = correct[found["task"] == number].mean()
+    return {name: float(value) for name, value in metrics.items()}

@@ -1,0 +1,168 @@
+"""Train a keyframe policy on demonstrations: `python -m equigrasp.train model=mini_diffuser`."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import equigrasp
+from equigrasp.data.split import DataSetError
+from equigrasp.policy.clouds import CloudSettings
+from equigrasp.policy.episodes import EpisodeError
+from equigrasp.policy.keyframe_batches import KeyframeBatches
+from equigrasp.policy.keyframe_data import Augmentation, KeyframeDataset
+from equigrasp.policy.recipe import KeyframeRecipe
+from equigrasp.policy.text import Vocabulary
+from equigrasp.training.checkpoint import load_checkpoint
+from equigrasp.training.instantiate import instantiate
+from equigrasp.training.loop import TrainResult, train
+from equigrasp.training.run_log import training_minutes
+from equigrasp.training.settings import TrainSettings
+
+log = logging.getLogger(__name__)
+
+MISSING = "???"
+"""What is left of a value that no file and no command line gave."""
+
+
+def train_policy(config: dict[str, Any]) -> TrainResult:
+    """Build data and policy from a composed configuration, train, and export the best.
+
+    Args:
+        config: `configs/train_policy.yaml` with its groups, resolved to plain containers.
+
+    Returns:
+        The run's result; `<run_dir>/model.safetensors` and `model.json` hold the exported policy.
+
+    Raises:
+        DataSetError, CheckpointError, ValueError, FloatingPointError: with what to do about it.
+    """
+    run_dir = Path(config["run_dir"])
+    settings = TrainSettings(seed=config["seed"], **config["trainer"])
+    train_data, val_data = build_data(config["data"])
+    sentences = sorted({*train_data.sentences(), *val_data.sentences()})
+    words = build_words(config["text"], train_data)
+    build = partial(instantiate, config["model"], words)
+    model = build()
+    log.info("training on %d keyframes, validating on %d", len(train_data), len(val_data))
+    result = train(
+        build,
+        KeyframeRecipe(sentences, **config["policy"]),
+        KeyframeBatches(train_data, sentences, config["seed"]),
+        KeyframeBatches(val_data, sentences),
+        settings,
+        run_dir,
+        identity={
+            "model": model.config,
+            "policy": config["policy"],
+            "cloud": asdict(train_data.cloud),
+            "augmentation": asdict(train_data.augmentation),
+            "cameras": train_data.cameras,
+            "episodes": [fingerprint(train_data), fingerprint(val_data)],
+        },
+    )
+    if result.first_process:
+        model.load_state_dict(load_checkpoint(run_dir / "checkpoints" / "best").average)
+        card = policy_card(config, result, settings, train_data, val_data)
+        target = equigrasp.save_model(model, run_dir / "model", card)
+        log.info("exported step %d to %s", result.best_step, target)
+    return result
+
+
+def build_data(data: dict[str, Any]) -> tuple[KeyframeDataset, KeyframeDataset]:
+    """Training and validation keyframes.
+
+    Args:
+        data: the `data` block of the configuration.
+
+    Raises:
+        DataSetError: there are none, or one is torn.
+    """
+    if data["root"] == MISSING:
+        raise DataSetError(
+            f"data={data['name']} holds no demonstrations; use data=demos, or set data.root"
+        )
+    box = {k: tuple(v) if isinstance(v, list) else v for k, v in data["cloud"].items()}
+    make = partial(
+        KeyframeDataset,
+        data["root"],
+        data["tasks"],
+        cloud=CloudSettings(**box),
+        cameras=data["cameras"],
+        val_fraction=data["val_fraction"],
+        cache=data["cache"],
+    )
+    memory = int(data["cache_gb"] * 2**30)
+    augmentation = Augmentation(**data["augmentation"])
+    most = data["episodes"]
+    try:
+        return (
+            make(split="train", episodes=most, memory=memory, augmentation=augmentation),
+            make(split="val", episodes=data["validation_episodes"], memory=memory // 4),
+        )
+    except FileNotFoundError as error:
+        raise DataSetError(
+            f"{error}; `python data_gen/demos.py --tasks all --episodes 100 --out {data['root']}` "
+            "makes demonstrations"
+        ) from error
+    except EpisodeError as error:
+        raise DataSetError(str(error)) from error
+
+
+def build_words(text: dict[str, Any], data: KeyframeDataset) -> Vocabulary | str:
+    """What sentences are understood with.
+
+    Args:
+        text: the `text` block: `kind` "vocabulary", or "clip" with the `path` of a folder.
+        data: whose words are learned.
+
+    Raises:
+        ValueError: another kind.
+    """
+    if text["kind"] == "vocabulary":
+        return Vocabulary.of(data.sentences())
+    if text["kind"] == "clip":
+        return text["path"]
+    raise ValueError(f"text.kind is {text['kind']!r}; choose vocabulary or clip")
+
+
+def fingerprint(data: KeyframeDataset) -> str:
+    """Digest of the episodes of a side: which they are and how many keyframes they have."""
+    names = [f"{e.task}/{e.path.parents[1].name}/{e.number}" for e in data.episodes]
+    return hashlib.sha256("\n".join([*names, str(len(data))]).encode()).hexdigest()[:16]
+
+
+def policy_card(
+    config: dict[str, Any],
+    result: TrainResult,
+    settings: TrainSettings,
+    train_data: KeyframeDataset,
+    val_data: KeyframeDataset,
+) -> dict[str, Any]:
+    """JSON-able facts that travel with the weights: how to make clouds, data, steps, metrics."""
+    height, _, _ = train_data.episodes[0].rgb(train_data.cameras[0], 0).shape
+    return {
+        "equigrasp_version": equigrasp.__version__,
+        "cameras": list(train_data.cameras),
+        "image_size": height,
+        "cloud": asdict(train_data.cloud),
+        "seed": settings.seed,
+        "step": result.best_step,
+        "steps_planned": result.total,
+        "steps_done": result.step,
+        "training_minutes": training_minutes(result.run_dir / "metrics.jsonl"),
+        "validation": result.best_metrics,
+        "tasks": sorted({episode.task for episode in train_data.episodes}),
+        "train_episodes": len(train_data.episodes),
+        "train_keyframes": len(train_data),
+        "validation_episodes": len(val_data.episodes),
+        "split": "by episode: hash of task, folder and number",
+        "episodes_digest": fingerprint(train_data),
+        "augmentation": asdict(train_data.augmentation),
+        "policy": config["policy"],
+        "training": settings.identity(),
+    }

@@ -1,0 +1,177 @@
+"""Policies learn from episodes on disk, resume exactly, and act as they were saved."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from equigrasp.policy.agent import KeyframeAgent
+from equigrasp.policy.checkpoint import load_policy
+from equigrasp.policy.episodes import write_episode
+from equigrasp.policy.recipe import KeyframeRecipe, KeyframeStep, keyframe_metrics
+from equigrasp.policy.synthetic import random_frames
+from equigrasp.policy.training import train_policy
+from equigrasp.train import main_config
+from equigrasp.training.run_log import read_records
+
+CAMERAS = ["front", "wrist"]
+
+
+def demonstrations(root, tasks=("open", "close"), episodes=3):
+    """Episodes of two keyframes; one task ends with open fingers, the other with closed ones."""
+    for task in tasks:
+        for number in range(episodes):
+            frames = random_frames(10 * len(task) + number, 8, 8, CAMERAS)
+            for index, frame in enumerate(frames):
+                turn = Rotation.from_euler("xyz", [180, 0, 5 * index], degrees=True)
+                place = [0.1, 0.2 if task == "open" else -0.2, 0.9]
+                frame.state.gripper_pose = np.concatenate([place, turn.as_quat()])
+                frame.state.gripper_open = float((index < 5) == (task == "close"))
+            write_episode(root, task, number, frames, variation=0, descriptions=[f"{task} it"])
+    return root
+
+
+def configuration(root, run_dir, **trainer):
+    settings = {"max_steps": 6, "batch_size": 2, "warmup_steps": 2, "checkpoint_every": 3}
+    settings |= {"validate_every": 3, "log_every": 1, "accelerator": "cpu", "progress": False}
+    settings |= {"threads": 1, **trainer}
+    return {
+        "seed": 0,
+        "run_dir": str(run_dir),
+        "model": {
+            "_target_": "equigrasp.policy.mini_diffuser.MiniDiffuser",
+            "widths": [24, 48],
+            "channels": 24,
+            "head_channels": 12,
+            "patch": 16,
+        },
+        "text": {"kind": "vocabulary"},
+        "policy": {
+            "samples": 4,
+            "weights": {"position": 20.0, "rotation": 1.0, "gripper": 1.0},
+            "steps": 2,
+            "candidates": 2,
+        },
+        "data": {
+            "name": "demos",
+            "root": str(root),
+            "tasks": None,
+            "episodes": None,
+            "validation_episodes": 1,
+            "val_fraction": 0.1,
+            "cameras": CAMERAS,
+            "cache": None,
+            "cache_gb": 0.1,
+            "cloud": {"low": [-9, -9, -9], "high": [9, 9, 9], "table_top": -9, "points": 64},
+            "augmentation": {"yaw": 0.1, "jitter": 0.002, "drop": 0.1},
+        },
+        "trainer": settings,
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("policy")
+    root = demonstrations(folder / "demos")
+    result = train_policy(configuration(root, folder / "run"))
+    return root, folder / "run", result
+
+
+def losses(run_dir):
+    return [(r["step"], r["loss"]) for r in read_records(run_dir / "metrics.jsonl", "train")]
+
+
+def test_a_killed_run_ends_with_the_same_losses(trained, tmp_path):
+    root, whole, _ = trained
+    train_policy(configuration(root, tmp_path / "run", max_minutes=1e-9))  # ends after a step
+    assert len(losses(tmp_path / "run")) == 1
+    train_policy(configuration(root, tmp_path / "run"))
+    assert losses(tmp_path / "run") == losses(whole)
+
+
+def test_the_card_tells_what_a_robot_needs(trained):
+    _, run_dir, result = trained
+    card = json.loads((run_dir / "model.json").read_text())
+    assert card["cameras"] == CAMERAS
+    assert card["image_size"] == 8
+    assert card["config"]["text"] == {"vocabulary": ["close", "it", "open"]}
+    assert (card["train_episodes"], card["validation_episodes"]) == (4, 2)
+    assert card["train_keyframes"] == 8
+    assert set(card["validation"]) == set(result.best_metrics)
+    assert {"correct", "near", "turned", "gripper", "correct/open"} <= set(card["validation"])
+
+
+def test_a_saved_policy_acts_the_same_under_a_seed(trained):
+    _, run_dir, _ = trained
+    frame = random_frames(5, 1, 8, CAMERAS)[0]
+    poses = []
+    for seed in (0, 0, 1):
+        agent = KeyframeAgent.load(run_dir, candidates=4, steps=3)
+        agent.begin(seed)
+        poses.append(agent.act(frame, "open it")[0])
+    np.testing.assert_array_equal(poses[0], poses[1])
+    assert not np.array_equal(poses[0], poses[2])
+    np.testing.assert_allclose(poses[0][:3, :3] @ poses[0][:3, :3].T, np.eye(3), atol=1e-9)
+    del frame.images["wrist"]
+    with pytest.raises(ValueError, match="no image of camera 'wrist'"):
+        agent.act(frame, "open it")
+
+
+def test_foreign_weights_are_refused_by_name(trained, tmp_path):
+    _, run_dir, _ = trained
+    for suffix in ("safetensors", "json"):
+        (tmp_path / f"p.{suffix}").write_bytes((run_dir / f"model.{suffix}").read_bytes())
+    card = json.loads((tmp_path / "p.json").read_text())
+    for change, message in (
+        ({"name": "equigiga"}, "known policies"),
+        ({"channels": 36}, "does not fit"),
+        ({"text": {"clip": "ViT", "sha256": "0"}}, "clip=DIR"),
+    ):
+        altered = {**card, "config": {**card["config"], **change}}
+        (tmp_path / "p.json").write_text(json.dumps(altered))
+        with pytest.raises(ValueError, match=message):
+            load_policy(tmp_path / "p")
+
+
+def test_validation_counts_what_is_right():
+    found = {
+        "position": torch.tensor([0.005, 0.02, 0.001, 0.003]),
+        "angle": torch.tensor([1.0, 1.0, 8.0, 2.0]),
+        "gripper": torch.tensor([True, True, True, False]),
+        "task": torch.tensor([0, 0, 1, 1]),
+    }
+    metrics = keyframe_metrics(found, ["a", "b"])
+    assert metrics["correct"] == 0.25
+    assert (metrics["near"], metrics["turned"], metrics["gripper"]) == (0.75, 0.75, 0.75)
+    assert (metrics["correct/a"], metrics["correct/b"]) == (0.5, 0.0)
+    assert metrics["position_error_mm"] == pytest.approx(7.25)
+
+
+def test_weights_must_name_the_losses():
+    class One(torch.nn.Module):
+        def losses(self, *_, samples):
+            return {"position": torch.zeros(())}
+
+    step = KeyframeStep(One(), ["s"], 1, {"position": 1.0, "rotation": 1.0})
+    batch = {name: torch.zeros(1) for name in ("xyz", "rgb", "mask", "state", "position", "open")}
+    batch |= {"bins": torch.zeros(1, 3), "sentence": torch.zeros(1, dtype=torch.long)}
+    with pytest.raises(ValueError, match="mend rotation"):
+        step(batch)
+    with pytest.raises(ValueError, match="32-true alone"):
+        KeyframeRecipe(["s"], samples=1, weights={}).step(One(), "bf16-mixed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ([], "train"),
+        (["model=equiigd", "data=pile"], "train"),
+        (["data=demos", "model=mini_diffuser"], "train_policy"),
+        (["-m", "model=mini_diffuser,other"], "train_policy"),
+        (["model=unheard"], "train"),
+    ],
+)
+def test_the_model_decides_which_options_there_are(arguments, name):
+    assert main_config(arguments) == name
