@@ -1,0 +1,1 @@
+"""Double of PyRep: its exceptions alone."""

@@ -1,0 +1,9 @@
+"""Double of `pyrep.errors`."""
+
+
+class ConfigurationPathError(Exception):
+    pass
+
+
+class IKError(Exception):
+    pass

@@ -1,0 +1,9 @@
+"""Double of `rlbench.backend.exceptions`."""
+
+
+class InvalidActionError(Exception):
+    pass
+
+
+class TaskEnvironmentError(Exception):
+    pass

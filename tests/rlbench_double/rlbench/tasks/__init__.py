@@ -1,0 +1,1 @@
+"""Double of `rlbench.tasks`: two tasks."""
