@@ -55,7 +55,7 @@ class FieldGraph(nn.Module):
 def export_programs(
     model: GraspModel, outputs: tuple[str, ...] = FIELD_OUTPUTS
 ) -> tuple[ExportedProgram, ExportedProgram]:
-    """Encoder and field as torch.export programs.
+    """Encoder and field as torch.export programs, in the model's own precision.
 
     Args:
         model: trainable or frozen; a trainable one is frozen first.
@@ -69,8 +69,8 @@ def export_programs(
             steps is not part of a graph.
     """
     encoder, field, planes = _graphs(model, outputs)
-    n = model.resolution
-    scene, points = torch.zeros(1, n, n, n), torch.zeros(1, 16, 3)
+    scene = _empty_scene(encoder.model)
+    points = scene.new_zeros(1, 16, 3)
     free = {"tensors": (*[None] * len(planes), {1: Dim("points", min=2)})}
     with torch.no_grad():
         return (
@@ -82,7 +82,7 @@ def export_programs(
 def export_onnx(
     model: GraspModel, folder: str | os.PathLike, outputs: tuple[str, ...] = FIELD_OUTPUTS
 ) -> tuple[Path, Path]:
-    """Write `encoder.onnx` and `field.onnx` (opset 20) into `folder`.
+    """Write `encoder.onnx` and `field.onnx` (opset 20), in the model's precision, into `folder`.
 
     Args:
         model: trainable or frozen; a trainable one is frozen first.
@@ -128,9 +128,14 @@ def export_onnx(
 
 def feature_names(model: GraspModel) -> list[str]:
     """Names of the tensors that a model's `encode` returns."""
-    n = model.resolution
     with torch.no_grad():
-        return list(model.encode(torch.zeros(1, n, n, n))._fields)
+        return list(model.encode(_empty_scene(model))._fields)
+
+
+def _empty_scene(model: GraspModel) -> Tensor:
+    """Zeros (1, N, N, N) on the model's device in its precision."""
+    n = model.resolution
+    return next(model.parameters()).new_zeros(1, n, n, n)
 
 
 def _graphs(model: GraspModel, outputs: tuple[str, ...]) -> tuple[nn.Module, nn.Module, Any]:
@@ -138,9 +143,8 @@ def _graphs(model: GraspModel, outputs: tuple[str, ...]) -> tuple[nn.Module, nn.
         raise ValueError(
             f"{model.name} draws its rotations, which a graph cannot; export outputs=('quality',)"
         )
-    frozen = freeze(model).cpu().float()
-    n = model.resolution
+    frozen = freeze(model).cpu()
     with torch.no_grad():
-        planes = frozen.encode(torch.zeros(1, n, n, n))
+        planes = frozen.encode(_empty_scene(frozen))
     field = FieldGraph(frozen, outputs, type(planes))
     return EncoderGraph(frozen).eval(), field.eval(), planes
