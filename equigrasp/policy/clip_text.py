@@ -119,24 +119,26 @@ class ClipTextEncoder(nn.Module):
         tokens = self.project(pad_sequence(states, batch_first=True).to(self.project.weight))
         return tokens, mask.to(tokens.device)
 
-    def describe(self) -> dict[str, str]:
-        """For a checkpoint's card: `name` of CLIP's folder and `sha256` of its weights."""
-        return {"name": self.clip.name, "sha256": self.clip.sha256}
+    @property
+    def description(self) -> dict[str, str]:
+        """For a checkpoint's card: name of CLIP's folder and SHA-256 of its weights."""
+        return {"clip": self.clip.name, "sha256": self.clip.sha256}
 
-    def check(self, card: Mapping[str, str]) -> None:
+    def check(self, description: Mapping[str, str]) -> None:
         """Make sure that this is the CLIP that a policy was trained with.
 
         Args:
-            card: what `describe` returned then. Folders may have been renamed since.
+            description: what it was then. Folders may have been renamed since.
 
         Raises:
             ValueError: the weights are others.
         """
-        if card["sha256"] != self.clip.sha256:
+        if description["sha256"] != self.clip.sha256:
+            name, digest = description["clip"], description["sha256"]
             raise ValueError(
-                f"the policy was trained with the CLIP '{card['name']}', {WEIGHTS} of SHA-256 "
-                f"{card['sha256']}; {self.clip.folder} holds another one ({self.clip.sha256}): "
-                f"give the folder of '{card['name']}'"
+                f"the policy was trained with the CLIP '{name}', {WEIGHTS} of SHA-256 "
+                f"{digest}; {self.clip.folder} holds another one ({self.clip.sha256}): "
+                f"give the folder of '{name}'"
             )
 
 

@@ -139,8 +139,9 @@ def test_only_the_linear_layer_is_trained_saved_and_copied(folder):
 
 def test_another_clip_is_refused_by_name(folder, tmp_path):
     encoder = ClipTextEncoder(folder, 12)
-    card = json.loads(json.dumps(encoder.describe()))
-    assert card["name"] == "tiny-clip"
+    card = json.loads(json.dumps(encoder.description))
+    assert card["clip"] == "tiny-clip"
+    assert len(card["sha256"]) == 64
     folder.rename(tmp_path / "moved")
     ClipTextEncoder(tmp_path / "moved", 12).check(card)
     other = add_tokenizer(tmp_path / "moved")
