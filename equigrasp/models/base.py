@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -40,7 +41,7 @@ class GraspField(NamedTuple):
     flow: FlowTerms | None = None
 
 
-class GraspModel(nn.Module):
+class GraspModel(nn.Module, ABC):
     """Base of grasp models; subclasses provide `encode` and `query_raw`.
 
     Args:
@@ -75,15 +76,15 @@ class GraspModel(nn.Module):
         """Whether the model claims to commute with quarter turns."""
         return False
 
+    @abstractmethod
     def encode(self, tsdf: Tensor) -> NamedTuple:
         """Features of scenes given as TSDF (B, N, N, N); batch first in every tensor."""
-        raise NotImplementedError
 
+    @abstractmethod
     def query_raw(
         self, features: NamedTuple, points: Tensor, outputs: tuple[str, ...]
     ) -> GraspField:
         """Unbounded predictions for the losses at points (B, Q, 3), normalised to [-0.5, 0.5]."""
-        raise NotImplementedError
 
     def query(
         self,

@@ -7,6 +7,7 @@ gets several rotations. Subclasses say how a point is read, how noise becomes a 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
@@ -28,25 +29,25 @@ class DrawingModel(GraspModel):
     outputs: ClassVar[tuple[str, ...]] = (*OUTPUTS, "confidence")
     draws: ClassVar[bool] = True
 
+    @abstractmethod
     def reader(self, features: NamedTuple) -> Reader:
         """Features of scenes at points."""
-        raise NotImplementedError
 
+    @abstractmethod
     def attend(self, read: Reader, points: Tensor) -> Tensor:
         """What a point knows of its surroundings, (B, Q, C), from which all else is told."""
-        raise NotImplementedError
 
+    @abstractmethod
     def quality_at(self, points: Tensor, seen: Tensor) -> Tensor:
         """Logits (B, Q) from attended features."""
-        raise NotImplementedError
 
+    @abstractmethod
     def occupancy_at(self, points: Tensor, here: Tensor) -> Tensor:
         """Logits (B, Q) from features read at the points."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prior(self, shape: tuple[int, ...], generator: Generator | None = None) -> Tensor:
         """Noise (*shape, ...) to draw rotations from."""
-        raise NotImplementedError
 
     def turn_noise(self, noise: Tensor, turns: int) -> Tensor:
         """Noise that goes with a scene turned by `turns` quarter turns; states are rows of a
@@ -54,16 +55,17 @@ class DrawingModel(GraspModel):
         rows = noise.shape[-2]
         return turn_matrix(turns, noise.dtype).to(noise.device)[:rows, :rows] @ noise
 
+    @abstractmethod
     def draw(self, seen: Tensor, noise: Tensor) -> Tensor:
         """Rotations (B, Q, S, 3, 3) from noise (B, Q, S, ...)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judgement(
         self, read: Reader, seen: Tensor, points: Tensor, rotations: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Logit of success and width in metres, (B, Q, S) each, of rotations (B, Q, S, 3, 3)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def flow_terms(self, seen: Tensor, goal: Tensor) -> FlowTerms:
         """Predicted and true targets at noised rotations.
 
@@ -71,7 +73,6 @@ class DrawingModel(GraspModel):
             seen: (P, C) features of grasp points.
             goal: (P, M, 3, 3), a successful rotation for every sample.
         """
-        raise NotImplementedError
 
     def query_raw(
         self,

@@ -5,6 +5,8 @@ import yaml
 from hydra.utils import instantiate
 
 import equigrasp
+from equigrasp.models.base import GraspField, GraspModel
+from equigrasp.models.drawing import DrawingModel
 from equigrasp.models.registry import build_model, model_names
 
 
@@ -39,3 +41,29 @@ def test_unknown_names_and_options_are_named():
         build_model("equigiga", widths=3)
     with pytest.raises(ValueError, match="no model is called 'losses'"):
         build_model("losses")
+
+
+class Undecided(DrawingModel):
+    """Encodes, and says nothing of how it draws."""
+
+    def encode(self, tsdf):
+        return (tsdf,)
+
+
+class Mute(GraspModel):
+    def encode(self, tsdf):
+        return (tsdf,)
+
+
+class Complete(Mute):
+    def query_raw(self, features, points, outputs):
+        return GraspField()
+
+
+def test_incomplete_models_cannot_be_constructed():
+    settings = {"resolution": 8, "encoding": "full", "query_setback": 0.0, "config": {}}
+    with pytest.raises(TypeError, match="query_raw"):
+        Mute(**settings)
+    with pytest.raises(TypeError, match="attend, draw, flow_terms, judgement, occupancy_at, prior"):
+        Undecided(**settings)
+    assert Complete(**settings).resolution == 8
