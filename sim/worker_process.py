@@ -56,7 +56,10 @@ def resolve(name: str) -> Callable[..., Any]:
 
 
 def _die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies, even inside a C library."""
+    """Have the kernel kill this process when its parent dies, even inside a C library.
+
+    Only Linux can: elsewhere an orphan ends with its task, when it finds the connection closed.
+    """
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before the line above

@@ -269,7 +269,6 @@ def is_zombie(pid):
     return False
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs prctl and /proc")
 @pytest.mark.timeout(60)
 def test_workers_die_with_a_killed_parent(functions, tmp_path):
     driver, pids = start_driver(tmp_path)
@@ -278,7 +277,6 @@ def test_workers_die_with_a_killed_parent(functions, tmp_path):
     wait_until_gone(pids)  # or the test runs into its time limit
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 @pytest.mark.timeout(60)
 def test_ctrl_c_ends_a_run_and_its_workers(functions, tmp_path):
     driver, pids = start_driver(tmp_path)
