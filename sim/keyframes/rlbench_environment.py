@@ -27,7 +27,7 @@ from sim.keyframes.environment import (
     parse_action,
 )
 from sim.keyframes.rlbench_frames import frame_of
-from sim.keyframes.rlbench_parts import Parts, task_class
+from sim.keyframes.rlbench_parts import PERACT_18, Parts, task_class
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,12 +43,41 @@ class RLBenchTask:
     Attributes:
         name: of the task, as RLBench names its file.
         variation: its number.
-        sentences: that ask for it; the first is the one used in evaluations.
+        descriptions: what RLBench says of it.
     """
 
     name: str
     variation: int
-    sentences: tuple[str, ...]
+    descriptions: tuple[str, ...]
+
+    def sentences(self, variation: int) -> list[str]:
+        """Ways to ask for a variation; the first is the one used in evaluations.
+
+        Raises:
+            ValueError: another one is being played; RLBench tells when it is reset, not before.
+        """
+        if variation != self.variation:
+            raise ValueError(f"variation {self.variation} is being played, not {variation}")
+        return list(self.descriptions)
+
+
+def describe_tasks(tasks: Sequence[str]) -> dict[str, int]:
+    """Number of variations by name, asked of RLBench; "peract18" stands for `PERACT_18`.
+
+    Raises:
+        ValueError: there is no task of that name; "all" is not one.
+        ModuleNotFoundError: see `RLBenchEnvironment`.
+    """
+    if "all" in tasks:
+        raise ValueError(
+            "RLBench has more than a hundred tasks; name those that are meant, or give peract18 "
+            "for the 18 of the published comparison"
+        )
+    names = [name for task in tasks for name in (PERACT_18 if task == "peract18" else (task,))]
+    for name in names:
+        task_class(name)  # a wrong name is told before the simulator starts
+    with RLBenchEnvironment(cameras=()) as environment:
+        return {name: environment.variations(name) for name in names}
 
 
 class RLBenchEnvironment:
