@@ -19,14 +19,16 @@ class CloudSettings:
     """How a cloud is made of images.
 
     Attributes:
-        low, high: corners (m) of the box that is kept, in the world.
+        low, high: corners (m) of the box that is kept, in the world. By default that is where
+            objects are: most of the arm, whose pose is known anyway, stays outside, or it would
+            take half of the points.
         table_top: points up to this height (m) belong to the table and are dropped.
         voxel: side (m) of the cubes in which points are averaged.
         points: at most so many are kept, drawn at random.
     """
 
-    low: tuple[float, float, float] = (-0.3, -0.5, 0.6)
-    high: tuple[float, float, float] = (0.7, 0.5, 1.6)
+    low: tuple[float, float, float] = (-0.05, -0.5, 0.6)
+    high: tuple[float, float, float] = (0.7, 0.5, 1.05)
     table_top: float = 0.752
     voxel: float = 0.01
     points: int = 1024

@@ -1,12 +1,15 @@
-"""Made-up frames of a demonstration, for tests and for trying the file formats."""
+"""Made-up frames and demonstrations, for tests and for trying file formats and training."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from equigrasp.geometry.transforms import look_at
+from equigrasp.policy.episodes import write_episode
 from equigrasp.policy.observation import CAMERAS, CameraImages, Frame, FrameCamera, Observation
 from equigrasp.policy.rlbench_camera import intrinsics_of
 
@@ -36,3 +39,24 @@ def random_frames(
             )
         frames.append(Frame(state, images))
     return frames
+
+
+def write_synthetic_demonstrations(
+    root: str | Path, episodes: int, *, size: int = 8, cameras: Sequence[str] = CAMERAS
+) -> None:
+    """Two tasks, "open" and "close", each with its own place and its own turn of the fingers.
+
+    Args:
+        root: folder of tasks.
+        episodes: of each; every one has two keyframes. Its images are noise.
+        size: pixels a side.
+        cameras: whose images are written.
+    """
+    for task, side in (("open", 0.2), ("close", -0.2)):
+        for number in range(episodes):
+            frames = random_frames(10 * len(task) + number, 8, size, cameras)
+            for index, frame in enumerate(frames):
+                turn = Rotation.from_euler("xyz", [180, 0, 5 * index], degrees=True)
+                frame.state.gripper_pose = np.concatenate([[0.1, side, 0.9], turn.as_quat()])
+                frame.state.gripper_open = float((index < 5) == (task == "close"))
+            write_episode(root, task, number, frames, variation=0, descriptions=[f"{task} it"])

@@ -109,9 +109,15 @@ def _keep_records_until(path: Path, step: int) -> None:
 
 def training_minutes(path: Path) -> float:
     """Wall time of a run by its `metrics.jsonl`, over all the processes that took part in it."""
-    total = last = 0.0
+    return round(max(minutes_by_step(path).values(), default=0.0), 1)
+
+
+def minutes_by_step(path: Path) -> dict[int, float]:
+    """Wall time of a run at every logged step, over all the processes that took part in it."""
+    found, before, last = {}, 0.0, 0.0
     for record in read_records(path, "train"):
         if record["minutes"] < last:  # another process went on
-            total += last
+            before += last
         last = record["minutes"]
-    return round(total + last, 1)
+        found[record["step"]] = before + last
+    return found

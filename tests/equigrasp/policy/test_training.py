@@ -5,32 +5,16 @@ import json
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.transform import Rotation
 
 from equigrasp.policy.agent import KeyframeAgent
 from equigrasp.policy.checkpoint import load_policy
-from equigrasp.policy.episodes import write_episode
 from equigrasp.policy.recipe import KeyframeRecipe, KeyframeStep, keyframe_metrics
-from equigrasp.policy.synthetic import random_frames
+from equigrasp.policy.synthetic import random_frames, write_synthetic_demonstrations
 from equigrasp.policy.training import train_policy
 from equigrasp.train import main_config
 from equigrasp.training.run_log import read_records
 
 CAMERAS = ["front", "wrist"]
-
-
-def demonstrations(root, tasks=("open", "close"), episodes=3):
-    """Episodes of two keyframes; one task ends with open fingers, the other with closed ones."""
-    for task in tasks:
-        for number in range(episodes):
-            frames = random_frames(10 * len(task) + number, 8, 8, CAMERAS)
-            for index, frame in enumerate(frames):
-                turn = Rotation.from_euler("xyz", [180, 0, 5 * index], degrees=True)
-                place = [0.1, 0.2 if task == "open" else -0.2, 0.9]
-                frame.state.gripper_pose = np.concatenate([place, turn.as_quat()])
-                frame.state.gripper_open = float((index < 5) == (task == "close"))
-            write_episode(root, task, number, frames, variation=0, descriptions=[f"{task} it"])
-    return root
 
 
 def configuration(root, run_dir, **trainer):
@@ -74,7 +58,8 @@ def configuration(root, run_dir, **trainer):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("policy")
-    root = demonstrations(folder / "demos")
+    root = folder / "demos"
+    write_synthetic_demonstrations(root, 3, cameras=CAMERAS)
     result = train_policy(configuration(root, folder / "run"))
     return root, folder / "run", result
 
