@@ -3,6 +3,7 @@
     python sim/policy_eval.py --policy runs/mini_diffuser_demos_seed0 --tasks all --episodes 25
     python sim/policy_eval.py --policy oracle --tasks all --episodes 25 --seeds 3
     python sim/policy_eval.py --policy my.module:MyPolicy --tasks stack_blocks --film front
+    python sim/policy_eval.py --env rlbench --policy my.module:MyPolicy --tasks peract18
 
 Episodes are drawn from (seed, task, number); none of them is a demonstration's. Results are kept in
 --out as they come: interrupted at any moment, the same command goes on.
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = parser().parse_args(arguments)
     name = options.policy.removesuffix("/").replace(":", "_").replace("/", "_")
+    name = name if options.env == "pybullet" else f"{options.env}_{name}"
     out = options.out or Path("outputs/policy") / name
     try:
         rows = evaluate(options, out)
@@ -62,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
     add("--candidates", type=int, default=16, help="positions that a trained policy chooses from")
     add("--steps", type=int, default=10, help="denoising steps of a trained policy")
     add("--clip", metavar="DIR", help="CLIP's text weights, for a policy trained with them")
-    add("--tasks", nargs="+", default=["all"], help="names, or all")
+    add("--env", choices=("pybullet", "rlbench"), default="pybullet", help="whose tasks")
+    add("--tasks", nargs="+", default=["all"], help="names, all, or (of RLBench) peract18")
     add("--episodes", type=int, default=25, help="of every task and seed")
     add("--seeds", type=int, default=3, help="0 to N - 1")
     add("--film", metavar="CAMERA", help="write a GIF of every episode as this camera saw it")
@@ -82,10 +85,12 @@ def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
     for name in ("episodes", "seeds", "candidates", "steps"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} is {getattr(options, name)}; give at least 1")
-    tasks = known_tasks(options.tasks)
+    if options.env == "rlbench" and options.policy == "oracle":
+        raise ValueError("the oracle knows no task of RLBench; give another --policy")
+    tasks = known_tasks(options.tasks, options.env)
     out.mkdir(parents=True, exist_ok=True)
     log = out / "episodes.jsonl"
-    who = identity(options)
+    who = identity(options) if options.env == "pybullet" else f"rlbench: {identity(options)}"
     known = read_log(log, who)
     todo = [
         (task, seed, index)
@@ -93,7 +98,7 @@ def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
         for seed in range(options.seeds)
         for task in tasks
     ]
-    common = {"policy": options.policy, "options": policy_options(options)}
+    common = {"policy": options.policy, "options": policy_options(options), "env": options.env}
     if options.film:
         common["film"] = options.film
     calls = [
@@ -148,7 +153,7 @@ def identity(options: argparse.Namespace) -> str:
     return " ".join([options.policy, digest, *(f"{k}={v}" for k, v in chosen.items())])
 
 
-def known_tasks(wanted: Sequence[str]) -> dict[str, int]:
+def known_tasks(wanted: Sequence[str], env: str = "pybullet") -> dict[str, int]:
     """Number of variations by name of task, asked of a worker: this process loads no simulator.
 
     Raises:
@@ -157,7 +162,7 @@ def known_tasks(wanted: Sequence[str]) -> dict[str, int]:
     found: list[Ok | Failed] = []
     run_tasks(
         "sim.keyframes.rollout:describe_tasks",
-        [Task("tasks", {"tasks": list(wanted)})],
+        [Task("tasks", {"tasks": list(wanted), "env": env})],
         workers=1,
         timeout_s=120.0,
         on_result=found.append,

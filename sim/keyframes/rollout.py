@@ -9,13 +9,15 @@ from typing import Any, Protocol
 
 from equigrasp.geometry.transforms import Matrix
 from equigrasp.policy.observation import Frame
+from sim.keyframes import rlbench_environment
 from sim.keyframes.environment import MAX_KEYFRAMES, TaskEnvironment
+from sim.keyframes.rlbench_environment import RLBenchEnvironment
 from sim.keyframes.seeds import EVALUATION, scene_seed
 from sim.keyframes.task import Task, find_task, task_classes
 
-FAILURES = ("unreachable", "blocked", "too_long", "gave_up")
-"""Why an episode failed: a pose the arm cannot reach; something in its way; no success within
-`MAX_KEYFRAMES`; the policy ended before the goal was reached."""
+FAILURES = ("unreachable", "blocked", "terminated", "too_long", "gave_up")
+"""Why an episode failed: a pose the arm cannot reach; something in its way; RLBench ended it; no
+success within `MAX_KEYFRAMES`; the policy ended before the goal was reached."""
 
 
 class Policy(Protocol):
@@ -52,12 +54,18 @@ class Oracle:
         return None if waypoint is None else (waypoint.pose, waypoint.open)
 
 
-def describe_tasks(tasks: list[str]) -> dict[str, int]:
+def describe_tasks(tasks: list[str], env: str = "pybullet") -> dict[str, int]:
     """Number of variations by name; ["all"] stands for every task.
+
+    Args:
+        tasks: names.
+        env: "pybullet", or "rlbench" (see `rlbench_environment.describe_tasks`).
 
     Raises:
         ValueError: there is no task of that name.
     """
+    if env == "rlbench":
+        return rlbench_environment.describe_tasks(tasks)
     names = list(task_classes()) if tasks == ["all"] else tasks
     return {name: find_task(name).variations for name in names}
 
@@ -69,6 +77,7 @@ def play_episode(
     index: int,
     film: str | None = None,
     options: Mapping[str, Any] | None = None,
+    env: str = "pybullet",
 ) -> dict[str, Any]:
     """One episode of an evaluation.
 
@@ -77,6 +86,7 @@ def play_episode(
         task: name.
         seed, index: of the evaluation and of the episode, whose variation follows from it.
         film: camera whose keyframes are returned as images.
+        env: whose task it is: "pybullet", or "rlbench".
 
     Returns:
         success, failure (None or one of `FAILURES`), keyframes, variation, sentence, and `film`: a
@@ -84,12 +94,12 @@ def play_episode(
     """
     actor = load_policy(policy, **(options or {}))
     cameras = tuple(dict.fromkeys([*actor.cameras, *([film] if film else [])]))
-    environment = _environment(cameras, actor.image_size if actor.cameras else 128)
-    kind = find_task(task)
-    variation = index % kind.variations
+    environment = _environment(env, cameras, actor.image_size if actor.cameras else 128)
+    kinds = find_task(task).variations if env == "pybullet" else environment.variations(task)
+    variation = index % kinds
     scene = scene_seed(EVALUATION, seed, task, index)
     frame = environment.reset(task, variation, scene)
-    sentence = kind.sentences(variation)[0]
+    sentence = environment.task.sentences(variation)[0]
     actor.begin(sentence, environment.task, scene)
     images = [frame.images[film].rgb] if film else []
     success, failure, count = False, "too_long", 0
@@ -140,5 +150,9 @@ def load_policy(name: str, **options: Any) -> Policy:
 
 
 @lru_cache(maxsize=2)
-def _environment(cameras: tuple[str, ...], size: int) -> TaskEnvironment:
+def _environment(
+    env: str, cameras: tuple[str, ...], size: int
+) -> TaskEnvironment | RLBenchEnvironment:
+    if env == "rlbench":
+        return RLBenchEnvironment(cameras, size, masks=False)
     return TaskEnvironment(cameras, size)
