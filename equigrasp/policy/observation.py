@@ -59,6 +59,11 @@ class Demo:
         variation_number: of the task; None where the file does not tell.
     """
 
+    # Of the class, because unpickled demonstrations are never initialised, and stock RLBench's
+    # have no such attribute.
+    random_seed: tuple | None = None
+    variation_number: int | None = None
+
     def __init__(
         self,
         observations: list[Observation],

@@ -15,8 +15,11 @@ from transformers import (
 )
 from transformers.utils import logging
 
+import equigrasp
 from equigrasp.policy import clip_text
+from equigrasp.policy.checkpoint import load_policy
 from equigrasp.policy.clip_text import ClipTextEncoder, FrozenClip
+from equigrasp.policy.mini_diffuser import MiniDiffuser
 
 SENTENCES = ["Stack two red blocks.", "push the red button, then the blue one", "stack"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789,."
@@ -217,3 +220,17 @@ def test_a_sentence_without_words_is_refused(folder, sentences):
 def test_long_sentences_are_cut_and_still_end(folder):
     clip = FrozenClip(folder)
     assert len(clip.encode(["stack " * 50])[0]) == LONGEST
+
+
+def test_a_saved_policy_asks_for_the_same_clip_wherever_it_lies(folder, tmp_path):
+    policy = MiniDiffuser(folder, widths=(24, 48), channels=24, head_channels=12, patch=16)
+    equigrasp.save_model(policy, tmp_path / "policy", {})
+    moved = folder.rename(tmp_path / "elsewhere")
+    again = load_policy(tmp_path / "policy", clip=moved)
+    assert torch.equal(again.text(SENTENCES)[0], policy.eval().text(SENTENCES)[0])
+    with pytest.raises(ValueError, match="clip=DIR"):
+        load_policy(tmp_path / "policy")
+    other = tmp_path / "other"
+    save(CLIPTextModel(text_config()), other)
+    with pytest.raises(ValueError, match="holds another one"):
+        load_policy(tmp_path / "policy", clip=add_tokenizer(other))

@@ -129,3 +129,10 @@ def test_a_torn_pickle_says_so(tmp_path):
 def test_an_observation_knows_its_attributes():
     with pytest.raises(TypeError, match="joint_speed"):
         Observation(joint_speed=1)
+
+
+def test_a_demonstration_of_stock_rlbench_has_no_variation():
+    demo = Demo([observation(0)])
+    del demo.variation_number  # stock RLBench never sets it
+    again = loads(dumps(demo))
+    assert again.variation_number is None
