@@ -1,5 +1,3 @@
-import hashlib
-
 import pytest
 
 from data_gen.demos import main
@@ -8,15 +6,7 @@ from equigrasp.policy.episodes import episode_faults, find_episodes
 SMALL = ["--tasks", "open_drawer", "press_buttons", "--image-size", "16", "--workers", "1"]
 
 
-def digests(root):
-    return {
-        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest()
-        for p in sorted(root.rglob("*"))
-        if p.is_file()
-    }
-
-
-def test_an_interrupted_run_ends_with_the_same_files(tmp_path, capsys):
+def test_an_interrupted_run_ends_with_the_same_files(tmp_path, capsys, hashes):
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     assert main([*SMALL, "--episodes", "2", "--out", str(whole)]) == 0
     assert "2 tasks, 2 episodes each, 0 failed" in capsys.readouterr().out
@@ -25,7 +15,7 @@ def test_an_interrupted_run_ends_with_the_same_files(tmp_path, capsys):
     torn.mkdir()
     assert main([*SMALL, "--episodes", "2", "--out", str(halves)]) == 0
     torn.rmdir()
-    assert digests(whole) == digests(halves)
+    assert hashes(whole) == hashes(halves)
     episodes = find_episodes(whole)
     assert [(e.task, e.number, e.variation) for e in episodes] == [
         ("open_drawer", 0, 0),
@@ -38,15 +28,15 @@ def test_an_interrupted_run_ends_with_the_same_files(tmp_path, capsys):
         main(["--episodes", "1"])
 
 
-def test_episodes_count_within_their_variation_in_the_other_layout(tmp_path):
+def test_episodes_count_within_their_variation_in_the_other_layout(tmp_path, hashes):
     arguments = ["--tasks", "open_drawer", "--image-size", "16", "--workers", "1"]
     arguments += ["--layout", "variations", "--episodes", "4", "--out", str(tmp_path)]
     assert main(arguments) == 0
     found = [(e.variation, e.number) for e in find_episodes(tmp_path)]
     assert found == [(0, 0), (0, 1), (1, 0), (2, 0)]
-    before = digests(tmp_path)
+    before = hashes(tmp_path)
     assert main(arguments) == 0
-    assert digests(tmp_path) == before
+    assert hashes(tmp_path) == before
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""The command line: what it reports of a data set, of progress and of errors."""
+
+import subprocess
+import sys
+
+import numpy as np
+
+from data_gen.command import count_data_set, describe_progress, main, report
+from data_gen.data_set import Progress
+from equigrasp.data.scene_files import read_scene
+
+
+def test_the_report_counts_what_the_files_hold(tmp_path, make):
+    progress = make(tmp_path / "d")
+    totals = count_data_set(tmp_path / "d")
+    records = [read_scene(p) for p in sorted((tmp_path / "d/scenes").iterdir())]
+    success = np.concatenate([r.yaw_success for r in records])
+    assert (totals.scenes, totals.points, totals.yaws) == (4, 8, 40)
+    assert totals.positive_yaws == success.sum()
+    assert totals.positive_points == success.any(axis=1).sum()
+    text = report(tmp_path / "d", progress)
+    assert "4 scenes, 8 grasp points, 1 failed scenes" in text
+    assert "build 1.000, render 0.000, propose 0.000, label 1.600" in text
+
+
+def test_progress_shows_rate_and_time_left():
+    progress = Progress(total=100, done=25)
+    progress.failed["crash"] = 2
+    assert (
+        describe_progress(progress, 50.0) == "25/100 scenes, 2 failed, 30 scenes/min, 0:02:30 left"
+    )
+    assert describe_progress(Progress(total=100), 0.0) == "0/100 scenes"
+
+
+def test_the_command_line_reports_errors_in_one_line(tmp_path, capsys):
+    arguments = ["--scenes", "1", "--out", str(tmp_path), "--grasps-per-scene", "0"]
+    assert main("pile", "Make piles.", arguments) == 1
+    assert capsys.readouterr().err.strip() == (
+        "error: grasps_per_scene is 0; it must be at least 1"
+    )
+
+
+def test_the_parent_loads_no_simulator():
+    code = (
+        "import sys, data_gen.command\n"
+        "print(sorted({'pybullet', 'open3d', 'torch', 'trimesh'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout == "[]\n", result.stderr
