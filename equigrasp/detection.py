@@ -112,7 +112,7 @@ class DetectionConfig:
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}; it must be at least 1")
 
-    def steps(self, lattice: int) -> tuple[float, int]:
+    def windows(self, lattice: int) -> tuple[float, int]:
         """`smoothing` and `nms_window` in steps of a lattice with so many points per side."""
         scale = lattice / VOXELS
         return self.smoothing * scale, 1 + 2 * int((self.nms_window * scale - 1) / 2)

@@ -216,7 +216,7 @@ class GraspPlanner:
             ask, band, config, device=near.device, dtype=tsdf.dtype
         )
         clock.lap("query", self.device)
-        spread, window = config.steps(n)
+        spread, window = config.windows(n)
         quality = torch.where(fine, smooth(quality, band, spread), 0.0)
         lowest = config.quality_floor if config.force else config.quality_threshold
         peaks, scores = select_peaks(quality, lowest, window, config.max_peaks)

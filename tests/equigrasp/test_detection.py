@@ -83,10 +83,10 @@ def test_only_cells_that_can_hold_a_peak_are_refined():
 
 def test_windows_keep_their_size_on_finer_lattices():
     config = DetectionConfig()
-    assert config.steps(40) == (1.0, 5)
-    assert config.steps(60) == (1.5, 7)
-    assert config.steps(80) == (2.0, 9)
-    assert DetectionConfig(nms_window=1).steps(80)[1] == 1
+    assert config.windows(40) == (1.0, 5)
+    assert config.windows(60) == (1.5, 7)
+    assert config.windows(80) == (2.0, 9)
+    assert DetectionConfig(nms_window=1).windows(80)[1] == 1
 
 
 def test_the_best_place_is_refined_even_below_the_threshold():

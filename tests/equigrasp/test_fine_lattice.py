@@ -32,7 +32,7 @@ def find_peaks(tsdf, turns):
     quality, fine, _ = lattice_quality(
         lambda points: quality_at(turn_points(points, -turns)), band, config, dtype=torch.float64
     )
-    spread, window = config.steps(n)
+    spread, window = config.windows(n)
     shown = torch.where(fine, smooth(quality, band, spread), 0.0)
     found, scores = select_peaks(shown, config.quality_threshold, window)
     return query_lattice(n, dtype=torch.float64)[tuple(found.T)], scores
