@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from equigrasp.policy.point_encoder import Points
 
 REACH = 0.05
-"""Offsets within a patch are counted in this unit (m), about the size of a patch."""
+"""Points farther than this (m) from the centre of a patch are none of its own."""
 
 
 @torch.no_grad()
@@ -64,7 +64,7 @@ class PatchEncoder(nn.Module):
     Args:
         channels: of the tokens.
         tokens: patches of a scene at most.
-        neighbours: points of a patch, nearest to its centre; patches overlap.
+        neighbours: points of a patch at most, nearest to its centre; patches overlap.
         table_top: height (m) that counts as zero.
 
     Raises:
@@ -106,6 +106,5 @@ class PatchEncoder(nn.Module):
         """Indices (B, T, k) of the points nearest to centres (B, T, 3)."""
         gaps = torch.cdist(centres, xyz).masked_fill(~mask.unsqueeze(1), torch.inf)
         nearest = gaps.topk(min(self.neighbours, xyz.shape[1]), -1, largest=False)
-        # the nearest once more in place of what is missing changes no maximum
-        missing = nearest.values.isinf()
-        return torch.where(missing, nearest.indices[..., :1], nearest.indices)
+        # the nearest once more in place of what is too far changes no maximum
+        return torch.where(nearest.values > REACH, nearest.indices[..., :1], nearest.indices)

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from equigrasp.policy.patches import PatchEncoder, farthest_points, take
+from equigrasp.policy.patches import REACH, PatchEncoder, farthest_points, take
 
 
 def cloud(batch=2, count=50, seed=0):
     generator = torch.Generator().manual_seed(seed)
     xyz, rgb = torch.rand(2, batch, count, 3, generator=generator, dtype=torch.float64)
-    return 0.4 * xyz + torch.tensor([0.0, 0.0, 0.75]), rgb, torch.ones(batch, count).bool()
+    return 0.15 * xyz + torch.tensor([0.0, 0.0, 0.75]), rgb, torch.ones(batch, count).bool()
 
 
 @pytest.fixture
@@ -70,14 +70,15 @@ def test_the_order_of_points_and_padding_say_nothing(encoder):
 def test_points_beyond_a_patch_say_nothing_to_it(encoder):
     xyz, rgb, mask = cloud(1)
     centres = encoder(xyz, rgb, mask).xyz[0]
-    near = torch.cdist(centres, xyz[0]).topk(6, largest=False).indices
-    seen_by = (near == 17).any(1)
-    other = rgb.clone()
-    other[0, 17] += 0.5
-    changed = (encoder(xyz, other, mask).features - encoder(xyz, rgb, mask).features)[0].abs()
-    assert seen_by.any()
-    assert not seen_by.all()
-    assert torch.equal(changed.amax(1) > 1e-9, seen_by)
+    near = torch.cdist(centres, xyz[0]).topk(6, largest=False)
+    first = encoder(xyz, rgb, mask).features
+    for point in range(50):
+        seen_by = ((near.indices == point) & (near.values < REACH)).any(1)
+        other = rgb.clone()
+        other[0, point] += 9.0  # enough to be the largest of some channel
+        changed = (encoder(xyz, other, mask).features - first)[0].abs().amax(1) > 1e-9
+        assert torch.equal(changed, seen_by)
+    assert (near.values > REACH).any()
 
 
 def test_features_do_not_change_with_horizontal_shifts(encoder):

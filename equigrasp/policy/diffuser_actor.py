@@ -1,0 +1,221 @@
+"""3D Diffuser Actor with a two-level training batch: the drop-in variant of Mini-Diffuser.
+
+After "3D Diffuser Actor" (arXiv 2402.10885) and the ablation of "Mini Diffuser" (arXiv 2505.09430)
+that keeps this network and adds M samples per observation: position and rotation of the next
+keyframe are denoised together by a transformer, each on its own noise schedule. `DiffuserActor`
+tells what differs from the published code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from equigrasp.diffusion.batch import repeat_conditions
+from equigrasp.diffusion.losses import two_level_loss
+from equigrasp.diffusion.schedules import Diffusion, sample_together
+from equigrasp.diffusion.times import sample_noise, sample_steps
+from equigrasp.geometry.rotations import quaternion_to_matrix
+from equigrasp.policy.mini_diffuser import Actions, Observations, unwhiten, whiten
+from equigrasp.policy.patches import PatchEncoder
+from equigrasp.policy.point_encoder import Context, PointBlock, Points
+from equigrasp.policy.pose_denoiser import PoseAnswer, PoseDenoiser, Scene
+from equigrasp.policy.poses import (
+    bins_to_six,
+    matrix_to_six,
+    most_supported_pose,
+    six_to_bins,
+    six_to_matrix,
+)
+from equigrasp.policy.text import Vocabulary, text_encoder
+
+POSE = (3, 6)
+"""Numbers of a pose: whitened position, first two rows of the rotation."""
+
+
+class DiffuserActor(nn.Module):
+    """The policy.
+
+    Unlike the published network it learns its own scene tokens (`PatchEncoder`) and words, needs no
+    second thinning of them (there are 160, not 4096), sees the gripper's whole state instead of its
+    position, normalises before layers instead of after, and has no memory of earlier states.
+
+    Args:
+        words: what sentences are understood with, see `text_encoder`.
+        channels: width of all tokens.
+        head_channels: of each attention head.
+        tokens, neighbours: patches of a scene at most, and points of each.
+        scene_layers: of attention among patches, gripper and words before any pose comes in.
+        trunk_layers, branch_layers: of the denoiser, see `PoseDenoiser`.
+        position_schedule, position_prediction: of the diffusion of positions, see `Diffusion`; as
+            published.
+        rotation_schedule, rotation_prediction: of rotations. The schedule is the published one; it
+            ends at no signal, where noise as target says nothing, so that velocities are predicted.
+            (The published code predicts noise and clips what follows from it.)
+        noise_steps: K of both.
+        table_top: height of the table, m.
+
+    Raises:
+        ValueError: `channels` is no multiple of `head_channels`; or see `Diffusion`.
+    """
+
+    name = "diffuser_actor"
+
+    def __init__(
+        self,
+        words: Vocabulary | str | Path,
+        *,
+        channels: int = 144,
+        head_channels: int = 24,
+        tokens: int = 160,
+        neighbours: int = 16,
+        scene_layers: int = 2,
+        trunk_layers: int = 4,
+        branch_layers: int = 2,
+        position_schedule: str = "scaled_linear",
+        position_prediction: str = "epsilon",
+        rotation_schedule: str = "cosine",
+        rotation_prediction: str = "v_prediction",
+        noise_steps: int = 100,
+        table_top: float = 0.75,
+    ) -> None:
+        super().__init__()
+        self.config = {
+            "name": self.name,
+            "channels": channels,
+            "head_channels": head_channels,
+            "tokens": tokens,
+            "neighbours": neighbours,
+            "scene_layers": scene_layers,
+            "trunk_layers": trunk_layers,
+            "branch_layers": branch_layers,
+            "position_schedule": position_schedule,
+            "position_prediction": position_prediction,
+            "rotation_schedule": rotation_schedule,
+            "rotation_prediction": rotation_prediction,
+            "noise_steps": noise_steps,
+            "table_top": table_top,
+        }
+        if channels % head_channels:
+            raise ValueError(
+                f"{channels} channels are no multiple of head_channels={head_channels}"
+            )
+        heads = channels // head_channels
+        self.diffusions = (
+            Diffusion(position_schedule, noise_steps, position_prediction),
+            Diffusion(rotation_schedule, noise_steps, rotation_prediction),
+        )
+        self.noise_steps = noise_steps
+        self.text = text_encoder(words, channels, heads)
+        self.config["text"] = self.text.description
+        self.patches = PatchEncoder(
+            channels, tokens=tokens, neighbours=neighbours, table_top=table_top
+        )
+        self.state = nn.Sequential(
+            nn.Linear(10, channels), nn.GELU(), nn.Linear(channels, channels)
+        )
+        self.scene = nn.ModuleList(
+            PointBlock(channels, channels, heads, patch=tokens + 1) for _ in range(scene_layers)
+        )
+        self.gripper = nn.Sequential(
+            nn.LayerNorm(channels),
+            nn.Linear(channels, channels),
+            nn.GELU(),
+            nn.Linear(channels, channels),
+        )
+        self.denoiser = PoseDenoiser(
+            channels, heads, trunk_layers=trunk_layers, branch_layers=branch_layers
+        )
+
+    def encode(self, seen: Observations) -> Scene:
+        """Everything that is computed once per observation."""
+        words = Context(*self.text(seen.sentences))
+        points = self._with_gripper(self.patches(seen.xyz, seen.rgb, seen.mask), seen.state)
+        for block in self.scene:
+            points = block(points, words)
+        return self.denoiser.remember(points, self.gripper(points.features[:, -1]), words)
+
+    def predict(self, scene: Scene, noised: Tensor, step: Tensor) -> PoseAnswer:
+        """Targets at noised poses (B, M, 9), see `POSE`, and steps (B, M)."""
+        return self.denoiser(scene, noised, step.to(noised.dtype) / self.noise_steps)
+
+    def losses(
+        self,
+        seen: Observations,
+        wanted: Actions,
+        samples: int = 64,
+        generator: Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses of a step: `position` and `rotation` (mean absolute errors), `gripper`.
+
+        The published weights are 30, 10 and 1.
+
+        Args:
+            seen, wanted: B observations and their next keyframes.
+            samples: M, noised poses per observation.
+            generator: source of times and noise; None takes torch's own.
+        """
+        scene = self.encode(seen)
+        where, like = wanted.position.device, wanted.position
+        shape = (len(like), samples)
+        step = sample_steps(shape, self.noise_steps, "stratified", generator, where)
+        noise = sample_noise(
+            (*shape, sum(POSE)), "gaussian", generator, dtype=like.dtype, device=where
+        )
+        pose = torch.cat([whiten(wanted.position), bins_to_six(wanted.bins, like)], -1)
+        pose = repeat_conditions(pose, samples)
+        pairs = list(zip(self.diffusions, pose.split(POSE, -1), noise.split(POSE, -1), strict=True))
+        noised = torch.cat([d.add_noise(clean, added, step) for d, clean, added in pairs], -1)
+        position, rotation = (d.target(clean, added, step) for d, clean, added in pairs)
+        answer = self.predict(scene, noised, step)
+        opened = repeat_conditions(wanted.open.to(answer.open), samples)
+        return {
+            "position": two_level_loss(answer.position, position, norm="l1"),
+            "rotation": two_level_loss(answer.rotation, rotation, norm="l1"),
+            "gripper": F.binary_cross_entropy_with_logits(answer.open, opened),
+        }
+
+    @torch.no_grad()
+    def act(
+        self,
+        seen: Observations,
+        *,
+        candidates: int = 16,
+        steps: int = 10,
+        generator: Generator | None = None,
+    ) -> Actions:
+        """The keyframe that most of several denoised poses agree on.
+
+        Args:
+            seen: B observations.
+            candidates: poses drawn for each.
+            steps: evaluations of the denoiser (DDIM).
+            generator: source of the noise; the same state gives the same answer.
+        """
+        scene = self.encode(seen)
+        shape = (len(seen.xyz), candidates, sum(POSE))
+        start = torch.randn(shape, generator=generator, dtype=seen.xyz.dtype).to(seen.xyz.device)
+        position, rotation = sample_together(
+            self.diffusions,
+            lambda pose, step: self.predict(scene, torch.cat(pose, -1), step)[:2],
+            start.split(POSE, -1),
+            steps,
+        )
+        best = most_supported_pose(unwhiten(position), six_to_matrix(rotation))
+        rows = torch.arange(len(best), device=best.device)
+        position, rotation = position[rows, best], rotation[rows, best]
+        chosen = torch.cat([position, rotation], -1).unsqueeze(1)
+        opened = self.predict(scene, chosen, best.new_zeros(len(best), 1)).open[:, 0]
+        return Actions(unwhiten(position), six_to_bins(rotation), (opened > 0).to(opened))
+
+    def _with_gripper(self, points: Points, state: Tensor) -> Points:
+        """Tokens (B, N, channels) and the gripper as the last of them."""
+        turned = matrix_to_six(quaternion_to_matrix(state[:, 3:7]))
+        known = torch.cat([whiten(state[:, :3]), turned, state[:, 7:]], -1)
+        here = Points(
+            self.state(known).unsqueeze(1), state[:, None, :3], points.mask.new_ones(len(state), 1)
+        )
+        return Points(*(torch.cat(pair, 1) for pair in zip(points, here, strict=True)))
