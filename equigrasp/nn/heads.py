@@ -67,7 +67,8 @@ class PlainHead(nn.Module):
     """A frozen `Head`: the same sums with fewer passes over memory.
 
     Products are added to the hidden state in place, and the biases that it would have collected
-    are added where it is read: a third less time on a CPU core.
+    are added where it is read. With 64 channels on one thread of a CPU that takes 30 % less time at
+    8192 points, 7 % at 2048, 12 % at 256 and 22 % at 64, medians of alternating calls.
     """
 
     def __init__(self, head: Head) -> None:
