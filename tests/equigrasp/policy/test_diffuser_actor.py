@@ -143,6 +143,17 @@ def test_padding_says_nothing():
     torch.testing.assert_close(joined(model.predict(model.encode(longer), *noised(2))), base)
 
 
+def test_a_small_cloud_is_the_same_beside_a_large_one():
+    model, seen = stirred(policy()), random_observations()
+    seen.mask[2, 8:] = False  # fewer points than tokens
+    beside = joined(model.predict(model.encode(seen), *noised(2)))
+    alone = Observations(*(t[2:] for t in seen[:4]), seen.sentences[2:])
+    alone = alone._replace(**{name: getattr(alone, name)[:, :8] for name in ("xyz", "rgb", "mask")})
+    pose, step = noised(2)
+    answer = joined(model.predict(model.encode(alone), pose[2:], step[2:]))
+    torch.testing.assert_close(answer, beside[2:])
+
+
 def test_nothing_to_see_gives_finite_losses_and_gradients():
     model, seen = policy(), random_observations()
     seen.mask[1] = False
@@ -197,7 +208,10 @@ def test_a_perfect_denoiser_has_no_loss_and_finds_the_keyframe(monkeypatch, sche
     model, seen, wanted = policy(position_schedule=schedule), random_observations(), keyframes()
     pose = torch.cat([whiten(wanted.position), bins_to_six(wanted.bins, wanted.position)], -1)
 
+    asked = []
+
     def perfect(scene, noised, step):
+        asked.append((noised, step))
         parts = []
         for diffusion, x, clean in zip(
             model.diffusions, noised.split(POSE, -1), pose.unsqueeze(1).split(POSE, -1), strict=True
@@ -214,6 +228,9 @@ def test_a_perfect_denoiser_has_no_loss_and_finds_the_keyframe(monkeypatch, sche
     torch.testing.assert_close(found.position, wanted.position, rtol=0, atol=1e-2)
     assert found.bins.equal(wanted.bins)
     assert found.open.tolist() == wanted.open.tolist()
+    last, step = asked[-1]  # the gripper is read at the chosen pose, without noise
+    torch.testing.assert_close(last[:, 0, :3], whiten(found.position))
+    assert step.tolist() == [[0]] * 3
 
 
 def test_it_learns_four_keyframes():
