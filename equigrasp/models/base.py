@@ -185,6 +185,23 @@ def check_points(
         raise ValueError(f"unknown outputs {unknown}; choose from {known}")
 
 
+def published_field(raw: dict[str, Tensor], unit: float) -> GraspField:
+    """Raw predictions of GIGA's and VGN's networks: quaternions, and widths in their own unit.
+
+    Args:
+        raw: per output (B, Q, C); four channels of a quaternion (xyzw), one of anything else.
+        unit: metres of a width of 1.
+    """
+    from equigrasp.geometry.rotations import quaternion_to_matrix
+
+    field = {name: value.squeeze(-1) for name, value in raw.items()}
+    if "rotation" in field:
+        field["rotation"] = quaternion_to_matrix(field["rotation"])[..., :2, :]
+    if "width" in field:
+        field["width"] = unit * field["width"]
+    return GraspField(**field)
+
+
 def finish(raw: GraspField) -> GraspField:
     """Raw predictions to probabilities, rotations and admissible widths."""
     from equigrasp.geometry.rotations import polar_rows

@@ -11,8 +11,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from equigrasp.constants import FINGER_DEPTH, WORKSPACE_SIZE
-from equigrasp.geometry.rotations import quaternion_to_matrix
-from equigrasp.models.base import GraspField, GraspModel, check_points
+from equigrasp.models.base import GraspField, GraspModel, check_points, published_field
 from equigrasp.nn.plain import PlaneEncoder, Planes, PointDecoder, read_planes
 
 DECODERS = {
@@ -77,8 +76,4 @@ class GIGA(GraspModel):
         check_points(points, outputs, self.outputs)
         at = read_planes(features, points)
         raw = {name: self.get_submodule(DECODERS[name][0])(points, at) for name in outputs}
-        if "rotation" in raw:
-            raw["rotation"] = quaternion_to_matrix(raw["rotation"])[..., :2, :]
-        if "width" in raw:
-            raw["width"] = WORKSPACE_SIZE * raw["width"]
-        return GraspField(**{k: v if k == "rotation" else v.squeeze(-1) for k, v in raw.items()})
+        return published_field(raw, WORKSPACE_SIZE)

@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equigrasp.constants import FINGER_DEPTH, WORKSPACE_SIZE
-from equigrasp.geometry.rotations import quaternion_to_matrix
-from equigrasp.models.base import GraspField, GraspModel, check_points
+from equigrasp.models.base import GraspField, GraspModel, check_points, published_field
 from equigrasp.nn.volume import VolumeConv
 
 CHANNELS = {"quality": slice(0, 1), "rotation": slice(1, 5), "width": slice(5, 6)}
@@ -90,8 +89,4 @@ class VGN(GraspModel):
         values = F.grid_sample(features.grasps, grid, padding_mode="border", align_corners=False)
         at = values.flatten(2).transpose(1, 2)
         raw = {name: at[..., CHANNELS[name]] for name in outputs}
-        if "rotation" in raw:
-            raw["rotation"] = quaternion_to_matrix(raw["rotation"])[..., :2, :]
-        if "width" in raw:
-            raw["width"] = WORKSPACE_SIZE / self.resolution * raw["width"]
-        return GraspField(**{k: v if k == "rotation" else v.squeeze(-1) for k, v in raw.items()})
+        return published_field(raw, WORKSPACE_SIZE / self.resolution)
