@@ -16,11 +16,9 @@ from equigrasp.detection import (
     select_peaks,
     smooth,
 )
-from equigrasp.perception.camera import Intrinsics
 from equigrasp.perception.tsdf import voxel_centres
 from equigrasp.testing import turn_grid, turn_points
 
-CAMERA = Intrinsics(320, 240, 270.0, 270.0, 160.0, 120.0)
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.sampled_from([8, 12, 20])
 

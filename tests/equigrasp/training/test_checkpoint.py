@@ -66,33 +66,29 @@ def test_links_move_and_unlinked_directories_go(tmp_path):
     assert load_checkpoint(tmp_path / "last").model["w"][0] == 3.0
 
 
-def test_a_kill_before_the_rename_leaves_the_old_checkpoint(tmp_path, monkeypatch):
-    save_checkpoint(tmp_path, _checkpoint(1, 1.0), tags=("last",))
+def save_killed_at(call, directory, monkeypatch):
+    """A second save dies when it calls that function of `os`; the first one is still there."""
 
     def killed(source, target):
         raise KeyboardInterrupt
 
+    save_checkpoint(directory, _checkpoint(1, 1.0), tags=("last",))
     with monkeypatch.context() as patch:
-        patch.setattr(module.os, "rename", killed)
+        patch.setattr(module.os, call, killed)
         with pytest.raises(KeyboardInterrupt):
-            save_checkpoint(tmp_path, _checkpoint(2, 2.0), tags=("last",))
-    assert load_checkpoint(tmp_path / "last").state == {"step": 1}
+            save_checkpoint(directory, _checkpoint(2, 2.0), tags=("last",))
+    assert load_checkpoint(directory / "last").state == {"step": 1}
+
+
+def test_a_kill_before_the_rename_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    save_killed_at("rename", tmp_path, monkeypatch)
     save_checkpoint(tmp_path, _checkpoint(2, 5.0), tags=("last",))
     assert load_checkpoint(tmp_path / "last").model["w"][0] == 5.0
     assert not list(tmp_path.glob("*.tmp"))
 
 
 def test_a_kill_between_rename_and_link_is_mended_on_the_next_save(tmp_path, monkeypatch):
-    save_checkpoint(tmp_path, _checkpoint(1, 1.0), tags=("last",))
-
-    def killed(source, target):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module.os, "replace", killed)
-        with pytest.raises(KeyboardInterrupt):
-            save_checkpoint(tmp_path, _checkpoint(2, 2.0), tags=("last",))
-    assert load_checkpoint(tmp_path / "last").state == {"step": 1}
+    save_killed_at("replace", tmp_path, monkeypatch)
     save_checkpoint(tmp_path, _checkpoint(2, 7.0), tags=("last",))
     assert load_checkpoint(tmp_path / "last").model["w"][0] == 7.0
 
