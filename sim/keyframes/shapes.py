@@ -1,15 +1,42 @@
-"""Shapes that tasks are made of: moving parts of furniture, and prisms over an outline."""
+"""Shapes that tasks are made of: solids for `Stage.add`, and moving parts of furniture."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pybullet
 
 Box = tuple[Sequence[float], Sequence[float]]
 """Half sizes and offset of a box, m."""
+
+
+class Solid(NamedTuple):
+    """Arguments of PyBullet's visual and collision shape of one solid."""
+
+    seen: dict[str, Any]
+    touched: dict[str, Any]
+
+
+def box(half: Sequence[float]) -> Solid:
+    """A box of half sizes `half`, m."""
+    shape = {"shapeType": pybullet.GEOM_BOX, "halfExtents": list(half)}
+    return Solid(shape, shape)
+
+
+def cylinder(radius: float, height: float) -> Solid:
+    """An upright cylinder, m."""
+    shape = {"shapeType": pybullet.GEOM_CYLINDER, "radius": radius}
+    return Solid({**shape, "length": height}, {**shape, "height": height})
+
+
+def prism(outline: np.ndarray, height: float) -> Solid:
+    """An upright prism over an anticlockwise convex outline (n, 2), m."""
+    vertices, faces = prism_mesh(outline, height)
+    mesh = {"shapeType": pybullet.GEOM_MESH, "vertices": vertices.tolist()}
+    return Solid({**mesh, "indices": faces.ravel().tolist()}, mesh)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pybullet_utils import bullet_client
 from scipy.spatial.transform import Rotation
 
 from equigrasp.geometry.transforms import Matrix, quaternion_to_transform
-from sim.keyframes.shapes import Box, Part, link_arguments, prism_mesh
+from sim.keyframes.shapes import Box, Part, Solid, box, link_arguments, prism
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -65,7 +65,7 @@ class Stage:
         )
         self.watchers.clear()
         half = (TABLE_SIZE[0] / 2, TABLE_SIZE[1] / 2, TABLE_TOP / 2)
-        self.table = self.box(half, (*TABLE_CENTRE, TABLE_TOP / 2), TABLE_COLOUR, mass=0)
+        self.table = self.add(box(half), (*TABLE_CENTRE, TABLE_TOP / 2), TABLE_COLOUR, mass=0)
 
     def step(self, count: int = 1) -> None:
         """Advance time by `count` steps of 1/240 s."""
@@ -74,9 +74,9 @@ class Stage:
             for watch in self.watchers:
                 watch()
 
-    def box(
+    def add(
         self,
-        half: Sequence[float],
+        solid: Solid,
         position: Sequence[float],
         colour: Sequence[float],
         *,
@@ -84,41 +84,21 @@ class Stage:
         mass: float = 0.05,
         friction: float = 0.6,
     ) -> int:
-        """A box of half sizes `half` (m); a mass of 0 makes it part of the furniture."""
-        shape = {"shapeType": pybullet.GEOM_BOX, "halfExtents": list(half)}
-        return self._body(shape, shape, position, colour, yaw, mass, friction)
+        """A body of one solid, `position` its middle; a mass of 0 makes it part of the furniture.
 
-    def cylinder(
-        self,
-        radius: float,
-        height: float,
-        position: Sequence[float],
-        colour: Sequence[float],
-        *,
-        mass: float = 0.05,
-        friction: float = 0.6,
-    ) -> int:
-        """An upright cylinder, `position` its middle."""
-        shape = {"shapeType": pybullet.GEOM_CYLINDER, "radius": radius}
-        seen, solid = {**shape, "length": height}, {**shape, "height": height}
-        return self._body(seen, solid, position, colour, 0.0, mass, friction)
-
-    def prism(
-        self,
-        outline: np.ndarray,
-        height: float,
-        position: Sequence[float],
-        colour: Sequence[float],
-        *,
-        yaw: float = 0.0,
-        mass: float = 0.05,
-        friction: float = 0.6,
-    ) -> int:
-        """An upright prism over a convex outline (n, 2) in metres; `position` is its middle."""
-        vertices, faces = prism_mesh(outline, height)
-        mesh = {"shapeType": pybullet.GEOM_MESH, "vertices": vertices.tolist()}
-        seen = {**mesh, "indices": faces.ravel().tolist()}
-        return self._body(seen, mesh, position, colour, yaw, mass, friction)
+        Args:
+            solid: from `sim.keyframes.shapes`.
+            position: in the world, metres.
+            colour: red, green, blue in [0, 1].
+            yaw: about the vertical, radians.
+            mass: kg.
+            friction: lateral coefficient.
+        """
+        visual = self.p.createVisualShape(**solid.seen, rgbaColor=(*colour, 1))
+        collision = self.p.createCollisionShape(**solid.touched)
+        body = self.p.createMultiBody(mass, collision, visual, list(position), _about_z(yaw))
+        self.p.changeDynamics(body, -1, lateralFriction=friction, rollingFriction=1e-4)
+        return body
 
     def joined_boxes(
         self,
@@ -197,13 +177,8 @@ class Stage:
         self, outline: np.ndarray, position: Sequence[float], colour: Sequence[float]
     ) -> int:
         """A convex outline (n, 2) in metres that can be seen and not touched."""
-        vertices, faces = prism_mesh(outline, 0.001)
-        seen = self.p.createVisualShape(
-            pybullet.GEOM_MESH,
-            vertices=vertices.tolist(),
-            indices=faces.ravel().tolist(),
-            rgbaColor=(*colour, 1),
-        )
+        visual = prism(outline, 0.001).seen
+        seen = self.p.createVisualShape(**visual, rgbaColor=(*colour, 1))
         return self.p.createMultiBody(0, -1, seen, list(position))
 
     def pose(self, body: int) -> Matrix:
@@ -230,22 +205,6 @@ class Stage:
             shapeTypes=kinds, halfExtents=halves, visualFramePositions=offsets
         )
         return solid, seen
-
-    def _body(
-        self,
-        seen: dict,
-        solid: dict,
-        position: Sequence[float],
-        colour: Sequence[float],
-        yaw: float,
-        mass: float,
-        friction: float,
-    ) -> int:
-        visual = self.p.createVisualShape(**seen, rgbaColor=(*colour, 1))
-        collision = self.p.createCollisionShape(**solid)
-        body = self.p.createMultiBody(mass, collision, visual, list(position), _about_z(yaw))
-        self.p.changeDynamics(body, -1, lateralFriction=friction, rollingFriction=1e-4)
-        return body
 
 
 def _about_z(yaw: float) -> list[float]:

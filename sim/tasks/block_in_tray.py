@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from sim.keyframes.palette import COLOURS, PALETTE, pick_colours
+from sim.keyframes.shapes import box
 from sim.keyframes.stage import TABLE_TOP
 from sim.keyframes.task import Task, Waypoint, down
 
@@ -38,8 +39,8 @@ class BlockInTray(Task):
         for place, colour in zip(places[1:], colours, strict=True):
             self._tray(place, colour)
         self.goal = places[1]
-        self.block = self.stage.box(
-            (SIDE / 2,) * 3,
+        self.block = self.stage.add(
+            box((SIDE / 2,) * 3),
             (*places[0], TABLE_TOP + SIDE / 2),
             COLOURS["gray"],
             yaw=self.random.uniform(-np.pi / 4, np.pi / 4),

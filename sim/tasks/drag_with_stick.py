@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from sim.keyframes.palette import COLOURS, PALETTE, pick_colours
+from sim.keyframes.shapes import box
 from sim.keyframes.stage import TABLE_TOP
 from sim.keyframes.task import Task, Waypoint, down
 
@@ -51,8 +52,8 @@ class DragWithStick(Task):
             self.stage.patch((PATCH_HALF, PATCH_HALF), (x, y), COLOURS[colour])
         self.angle = SIDES[side]
         self.goal = centre + REACH * np.array([math.cos(self.angle), math.sin(self.angle)])
-        self.cube = self.stage.box(
-            (CUBE / 2,) * 3, (*centre, TABLE_TOP + CUBE / 2), COLOURS["gray"]
+        self.cube = self.stage.add(
+            box((CUBE / 2,) * 3), (*centre, TABLE_TOP + CUBE / 2), COLOURS["gray"]
         )
         place = (0.1 + self.random.uniform(0, 0.04), 0.25 * left, TABLE_TOP + THICK)
         self.stick = self.stage.joined_boxes(

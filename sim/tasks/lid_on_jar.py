@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from sim.keyframes.palette import COLOURS, PALETTE, pick_colours
+from sim.keyframes.shapes import cylinder
 from sim.keyframes.stage import TABLE_TOP
 from sim.keyframes.task import Task, Waypoint, down
 
@@ -38,10 +39,9 @@ class LidOnJar(Task):
         self.goal = places[0]
         for place, colour in zip(places, colours, strict=False):
             middle = (*place, TABLE_TOP + JAR_HEIGHT / 2)
-            self.stage.cylinder(JAR_RADIUS, JAR_HEIGHT, middle, COLOURS[colour], mass=0)
-        self.lid = self.stage.cylinder(
-            LID_RADIUS, LID_HEIGHT, (*places[2], TABLE_TOP + LID_HEIGHT / 2), COLOURS["gray"]
-        )
+            self.stage.add(cylinder(JAR_RADIUS, JAR_HEIGHT), middle, COLOURS[colour], mass=0)
+        lid, middle = cylinder(LID_RADIUS, LID_HEIGHT), (*places[2], TABLE_TOP + LID_HEIGHT / 2)
+        self.lid = self.stage.add(lid, middle, COLOURS["gray"])
 
     def succeeded(self) -> bool:
         x, y, z = self.stage.position(self.lid)

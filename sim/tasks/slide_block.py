@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from sim.keyframes.palette import COLOURS, PALETTE, pick_colours
+from sim.keyframes.shapes import box
 from sim.keyframes.stage import TABLE_TOP
 from sim.keyframes.task import Task, Waypoint, down, least_turn
 
@@ -49,8 +50,8 @@ class SlideBlock(Task):
             self.stage.patch((PATCH_HALF, PATCH_HALF), (x, y), COLOURS[colour], yaw=yaw)
         self.angle = angles[side]
         self.goal = centre + REACH * np.array([math.cos(self.angle), math.sin(self.angle)])
-        self.block = self.stage.box(
-            HALF, (*centre, TABLE_TOP + HALF[2]), COLOURS["gray"], yaw=yaw, friction=0.4
+        self.block = self.stage.add(
+            box(HALF), (*centre, TABLE_TOP + HALF[2]), COLOURS["gray"], yaw=yaw, friction=0.4
         )
 
     def succeeded(self) -> bool:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from sim.keyframes.palette import COLOURS
+from sim.keyframes.shapes import box, prism
 from sim.keyframes.stage import TABLE_TOP
 from sim.keyframes.task import Task, Waypoint, down
 
@@ -53,7 +54,8 @@ class SortShape(Task):
         others = [name for name in names if name != wanted]
         shown = [wanted, *(others[i] for i in self.random.permutation(len(others))[:2])]
         board = (0.33, self.random.uniform(-0.06, 0.06))
-        self.stage.box(BOARD_HALF, (*board, TABLE_TOP + BOARD_HALF[2]), COLOURS["white"], mass=0)
+        middle = (*board, TABLE_TOP + BOARD_HALF[2])
+        self.stage.add(box(BOARD_HALF), middle, COLOURS["white"], mass=0)
         slots = self.random.permutation([-0.12, 0.0, 0.12])
         places = self.places(3, 0.12, ((0.03, 0.2), (-0.25, 0.25)))
         for index, name in enumerate(shown):
@@ -61,9 +63,8 @@ class SortShape(Task):
             self.stage.drawing(
                 SHAPES[name], (*slot, TABLE_TOP + 2 * BOARD_HALF[2] + 0.001), COLOURS["gray"]
             )
-            body = self.stage.prism(
-                SHAPES[name],
-                HEIGHT,
+            body = self.stage.add(
+                prism(SHAPES[name], HEIGHT),
                 (*places[index], TABLE_TOP + HEIGHT / 2),
                 COLOURS["blue"],
                 yaw=self.random.uniform(-math.pi / 8, math.pi / 8),

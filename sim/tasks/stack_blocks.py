@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from sim.keyframes.palette import COLOURS, NUMBERS, PALETTE, pick_colours
+from sim.keyframes.shapes import box
 from sim.keyframes.stage import TABLE_TOP
 from sim.keyframes.task import Task, Waypoint, down
 
@@ -48,8 +49,8 @@ class StackBlocks(Task):
         self.stage.patch((MAT_HALF, MAT_HALF), self.mat, COLOURS["gray"])
         colours = [colour] * count + [other] * DISTRACTORS
         bodies = [
-            self.stage.box(
-                (SIDE / 2,) * 3,
+            self.stage.add(
+                box((SIDE / 2,) * 3),
                 (*place, TABLE_TOP + SIDE / 2),
                 COLOURS[name],
                 yaw=self.random.uniform(-np.pi / 4, np.pi / 4),

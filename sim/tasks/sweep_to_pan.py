@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from sim.keyframes.palette import COLOURS
+from sim.keyframes.shapes import box
 from sim.keyframes.stage import TABLE_TOP
 from sim.keyframes.task import Task, Waypoint, down
 
@@ -45,8 +46,9 @@ class SweepToPan(Task):
         self._pan(wanted, self.side)
         self._pan(other, -self.side)
         offsets = self.places(CRUMBS, 2.5 * CRUMB, [(-SPREAD, SPREAD)] * 2)
+        crumb = box((CRUMB,) * 3)
         self.crumbs = [
-            self.stage.box((CRUMB,) * 3, (*place, TABLE_TOP + CRUMB), COLOURS["olive"], mass=0.005)
+            self.stage.add(crumb, (*place, TABLE_TOP + CRUMB), COLOURS["olive"], mass=0.005)
             for place in self.middle + offsets
         ]
         place = (0.08, self.random.uniform(-0.1, 0.1), TABLE_TOP + BRUSH_HALF[2])

@@ -14,7 +14,7 @@ from sim.keyframes.motion import (
     poses_between,
     straight_path,
 )
-from sim.keyframes.shapes import Part
+from sim.keyframes.shapes import Part, box
 from sim.keyframes.stage import TABLE_TOP, Stage
 from sim.keyframes.task import AREA, down
 
@@ -98,21 +98,21 @@ def test_an_unreachable_pose_leaves_the_arm_where_it_is(arm):
 
 def test_a_grasped_thing_is_carried_where_it_was_held_and_let_go(arm):
     stage = arm.stage
-    box = stage.box((0.02, 0.02, 0.02), (0.25, 0.1, TABLE_TOP + 0.02), (1, 0, 0))
+    cube = stage.add(box((0.02, 0.02, 0.02)), (0.25, 0.1, TABLE_TOP + 0.02), (1, 0, 0))
     stage.settle()
     move_tip(arm, down(0.25, 0.1, 0.15))
     move_tip(arm, down(0.25, 0.1, 0.02))
     arm.close_gripper()
-    assert arm.held == box
-    held = np.linalg.inv(arm.tip) @ stage.pose(box)
+    assert arm.held == cube
+    held = np.linalg.inv(arm.tip) @ stage.pose(cube)
     move_tip(arm, down(0.1, -0.2, 0.25, 1.0))
-    carried = np.linalg.inv(arm.tip) @ stage.pose(box)
+    carried = np.linalg.inv(arm.tip) @ stage.pose(cube)
     np.testing.assert_allclose(carried[:3, 3], held[:3, 3], atol=1e-3)
     np.testing.assert_allclose(carried[:3, :3], held[:3, :3], atol=0.03)
     arm.open_gripper()
     stage.settle(0.6)
     assert arm.held is None
-    assert stage.position(box)[2] < TABLE_TOP + 0.03
+    assert stage.position(cube)[2] < TABLE_TOP + 0.03
 
 
 def test_nothing_between_the_fingers_is_nothing_held(arm):

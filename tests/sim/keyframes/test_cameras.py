@@ -7,6 +7,7 @@ from equigrasp.policy.observation import CAMERAS, FrameCamera, Observation
 from equigrasp.policy.rlbench_camera import point_cloud, project
 from sim.keyframes.arm import Arm
 from sim.keyframes.cameras import render
+from sim.keyframes.shapes import box
 from sim.keyframes.stage import TABLE_TOP, Stage
 
 HALF, CENTRE, YAW = 0.06, np.array([0.25, 0.05]), 0.4
@@ -17,7 +18,8 @@ def view():
     """Images, their cameras, and the handle of a cube on the table."""
     with Stage() as stage:
         arm = Arm(stage)
-        cube = stage.box((HALF,) * 3, (*CENTRE, TABLE_TOP + HALF), (0.9, 0.1, 0.1), yaw=YAW, mass=0)
+        middle = (*CENTRE, TABLE_TOP + HALF)
+        cube = stage.add(box((HALF,) * 3), middle, (0.9, 0.1, 0.1), yaw=YAW, mass=0)
         images, misc = render(arm, CAMERAS)
         table = stage.table
     state = Observation(misc=misc)
