@@ -19,6 +19,7 @@ from equigrasp.diffusion.modulation import AdaptiveLayerNorm
 from equigrasp.policy.local_query import LocalQuery
 from equigrasp.policy.point_encoder import Points
 from equigrasp.policy.rotary import rotate_by_position
+from equigrasp.policy.whitening import whiten
 
 
 class Memory(NamedTuple):
@@ -69,6 +70,9 @@ class PositionReader(nn.Module):
             raise ValueError(f"widths are {tuple(widths)}; a coarse and a fine scale are needed")
         attended = widths[:-1]
         self.memory = nn.ModuleList(nn.Linear(width, 2 * channels) for width in attended)
+        # What is found tells where it was found: scores depend on differences of positions alone,
+        # and without this a sample would know that something is near, but not where it lies.
+        self.places = nn.ModuleList(nn.Linear(3, channels, bias=False) for _ in attended)
         self.own = nn.ModuleList(nn.Linear(channels, 3 * channels) for _ in attended)
         self.leave = nn.ModuleList(nn.Linear(channels, channels) for _ in attended)
         self.norm = nn.ModuleList(AdaptiveLayerNorm(words, channels) for _ in attended)
@@ -80,18 +84,21 @@ class PositionReader(nn.Module):
             for _ in widths
         )
         self.narrow = nn.Linear(widths[-1], channels // 4)  # once per observation, not per sample
+        self.narrow_places = nn.Linear(3, channels // 4, bias=False)
         self.local = LocalQuery(channels // 4, channels, cell)
 
     def remember(self, scales: Sequence[Points], words: Tensor) -> Memory:
         """Keys and values of an observation; runs once per condition."""
         keys, values = [], []
-        for linear, points in zip(self.memory, scales[:-1], strict=True):
-            parts = linear(points.features).unflatten(-1, (2, self.heads, -1))
-            key, value = parts.permute(2, 0, 3, 1, 4)
+        for linear, place, points in zip(self.memory, self.places, scales[:-1], strict=True):
+            key, value = linear(points.features).chunk(2, -1)
+            value = value + place(whiten(points.xyz))
+            key, value = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (key, value))
             keys.append(rotate_by_position(key, points.xyz.unsqueeze(1)))
             values.append(value)
         finest = scales[-1]
-        seen = self.narrow(finest.features).masked_fill(~finest.mask.unsqueeze(-1), 0.0)
+        seen = self.narrow(finest.features) + self.narrow_places(whiten(finest.xyz))
+        seen = seen.masked_fill(~finest.mask.unsqueeze(-1), 0.0)
         masks = [points.mask for points in scales[:-1]]
         return Memory(keys, values, masks, finest._replace(features=seen), words)
 

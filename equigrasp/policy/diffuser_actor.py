@@ -19,7 +19,7 @@ from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.diffusion.schedules import Diffusion, sample_together
 from equigrasp.diffusion.times import sample_noise, sample_steps
 from equigrasp.geometry.rotations import quaternion_to_matrix
-from equigrasp.policy.mini_diffuser import Actions, Observations, unwhiten, whiten
+from equigrasp.policy.mini_diffuser import Actions, Observations
 from equigrasp.policy.patches import PatchEncoder
 from equigrasp.policy.point_encoder import Context, PointBlock, Points
 from equigrasp.policy.pose_denoiser import PoseAnswer, PoseDenoiser, Scene
@@ -31,6 +31,7 @@ from equigrasp.policy.poses import (
     six_to_matrix,
 )
 from equigrasp.policy.text import Vocabulary, text_encoder
+from equigrasp.policy.whitening import unwhiten, whiten
 
 POSE = (3, 6)
 """Numbers of a pose: whitened position, first two rows of the rotation."""

@@ -22,9 +22,8 @@ from equigrasp.policy.denoiser import Memory, PositionReader, head, summarise
 from equigrasp.policy.point_encoder import Context, PointEncoder
 from equigrasp.policy.rotation_bins import BINS
 from equigrasp.policy.text import Vocabulary, text_encoder
+from equigrasp.policy.whitening import unwhiten, whiten
 
-CENTRE, SCALE = (0.2, 0.0, 0.95), 0.25
-"""Positions are whitened by these (m): about the middle of the keyframes, and their spread."""
 POSITION_NOISE = 0.01
 """Standard deviation (m) of the true position at which rotation and gripper are learned."""
 BANDWIDTH = 0.03
@@ -221,16 +220,6 @@ class MiniDiffuser(nn.Module):
         position = most_supported(unwhiten(drawn))
         bins, opened = self.read_action(encoded.acting, position)
         return Actions(position, bins.argmax(-1), (opened > 0).to(opened))
-
-
-def whiten(position: Tensor) -> Tensor:
-    """Metres (..., 3) to numbers of about unit size."""
-    return (position - position.new_tensor(CENTRE)) / SCALE
-
-
-def unwhiten(position: Tensor) -> Tensor:
-    """Inverse of `whiten`."""
-    return position * SCALE + position.new_tensor(CENTRE)
 
 
 def most_supported(candidates: Tensor) -> Tensor:

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from equigrasp.diffusion.modulation import sinusoidal_embedding
 from equigrasp.policy.denoiser import head
-from equigrasp.policy.mini_diffuser import unwhiten
 from equigrasp.policy.point_encoder import Context, CrossAttention, Points
 from equigrasp.policy.relative_layer import KeyValue, RelativeLayer
+from equigrasp.policy.whitening import unwhiten
 
 
 class Scene(NamedTuple):

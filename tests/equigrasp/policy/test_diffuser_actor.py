@@ -6,7 +6,7 @@ import torch
 from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.geometry.rotations import geodesic_distance
 from equigrasp.policy.diffuser_actor import POSE, DiffuserActor
-from equigrasp.policy.mini_diffuser import Actions, Observations, whiten
+from equigrasp.policy.mini_diffuser import Actions, Observations
 from equigrasp.policy.point_encoder import Points
 from equigrasp.policy.pose_denoiser import PoseAnswer
 from equigrasp.policy.poses import bins_to_six, six_to_matrix
@@ -14,6 +14,7 @@ from equigrasp.policy.relative_layer import RelativeLayer
 from equigrasp.policy.rotation_bins import BINS
 from equigrasp.policy.synthetic_batch import SENTENCES, random_observations, replicated, stirred
 from equigrasp.policy.text import Vocabulary
+from equigrasp.policy.whitening import whiten
 
 WORDS = Vocabulary.of(SENTENCES)
 

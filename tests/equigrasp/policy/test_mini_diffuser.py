@@ -13,13 +13,12 @@ from equigrasp.policy.mini_diffuser import (
     MiniDiffuser,
     Observations,
     most_supported,
-    unwhiten,
-    whiten,
 )
 from equigrasp.policy.point_encoder import Points
 from equigrasp.policy.rotation_bins import BINS, bins_to_rotation, rotation_to_bins
 from equigrasp.policy.synthetic_batch import SENTENCES, random_observations, replicated, stirred
 from equigrasp.policy.text import Vocabulary
+from equigrasp.policy.whitening import unwhiten, whiten
 
 
 def policy(seed=0):
