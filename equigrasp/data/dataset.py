@@ -20,6 +20,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from torch import Tensor
 
 from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE, YAWS_PER_POINT
 from equigrasp.data.augment import random_symmetry
+from equigrasp.data.manifest import provenance
 from equigrasp.data.queries import balanced_choice, free_negatives, yaw_rotations
 from equigrasp.data.scene_files import (
     SceneFileError,
@@ -160,16 +162,16 @@ class GraspSceneDataset:
             self._cache[index] = replace(record, depth=steps)
         return record
 
-    def sources(self) -> list[dict[str, str | int]]:
-        """Name, number of scenes used, and manifest hash of every folder, for model cards."""
-        facts: list[dict[str, str | int]] = []
-        for directory in self.dirs:
-            manifest = directory / "manifest.json"
-            text = manifest.read_bytes() if manifest.exists() else b""
-            used = sum(path.parent.parent == directory for path in self.paths)
-            digest = hashlib.sha256(text).hexdigest() if text else "no manifest"
-            facts.append({"name": directory.name, "scenes": used, "manifest_sha256": digest})
-        return facts
+    def sources(self) -> list[dict[str, Any]]:
+        """Name, number of scenes used, and provenance of every folder, for model cards."""
+        return [
+            {
+                "name": directory.name,
+                "scenes": sum(path.parent.parent == directory for path in self.paths),
+                **provenance(directory),
+            }
+            for directory in self.dirs
+        ]
 
     def fingerprint(self) -> str:
         """Hash of the scene names in order: equal for equal splits of equal data sets."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -98,6 +99,35 @@ def read_manifest(directory: str | Path) -> Manifest:
 
 
 _EXAMPLE = asdict(Manifest("", 0, 0, {}, "", {}, []))
+
+
+def provenance(directory: str | Path) -> dict[str, Any]:
+    """What a model card has to say of a data set so that it can be made again.
+
+    Returns:
+        `manifest_sha256`; and, where there is a manifest, kind, seed, scenes, settings (folders of
+        objects by their last name alone), packages, and the number of objects.
+
+    Raises:
+        ManifestError: the manifest is torn or of another format version.
+    """
+    path = Path(directory) / MANIFEST_NAME
+    if not path.exists():
+        return {"manifest_sha256": "no manifest"}
+    manifest = read_manifest(directory)
+    settings = dict(manifest.settings)
+    if "objects" in settings:
+        parts = str(settings["objects"]).split(",")
+        settings["objects"] = ",".join(Path(part).name for part in parts)
+    return {
+        "manifest_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "kind": manifest.kind,
+        "seed": manifest.seed,
+        "scenes_asked": manifest.scenes,
+        "settings": settings,
+        "packages": manifest.packages,
+        "objects": len(manifest.object_ids),
+    }
 
 
 def package_versions() -> dict[str, str]:
