@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from shared.report import RESULTS, finish, options, write_json, write_text
+from shared.report import RESULTS, finish, options, save_figure, write_json, write_text
 
 from equigrasp.policy.synthetic import write_synthetic_demonstrations
 from equigrasp.training.run_log import minutes_by_step, read_records
@@ -177,11 +176,7 @@ def plot(curves: dict[str, list[dict[str, float]]], path: Path) -> None:
             axis.set(xlabel=along, ylabel=name)
             axis.grid(alpha=0.3)
     axes[0, 0].legend()
-    figure.tight_layout()
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, dpi=100, format="png")
-    os.replace(partial, path)
-    plt.close(figure)
+    save_figure(figure, path)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ import argparse
 import itertools
 import json
 import math
-import os
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.report import RESULTS, finish, options, write_json, write_text
+from shared.report import RESULTS, finish, options, save_figure, write_json, write_text
 from shared.run_records import Record, RunRecords
 
 from equigrasp.data.synthetic import write_synthetic_data_set
@@ -271,11 +270,7 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     axis.set(xscale="log", xlabel="% of the training scenes", ylabel="average precision")
     axis.legend()
     axis.grid(alpha=0.3)
-    figure.tight_layout()
-    temporary = path.with_name(path.name + ".tmp")
-    figure.savefig(temporary, dpi=100, format="png")
-    os.replace(temporary, path)
-    plt.close(figure)
+    save_figure(figure, path)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ from torch.profiler import ProfilerActivity, profile
 import equigrasp
 from equigrasp.diffusion.suggest_m import suggest_m
 from equigrasp.models.losses import GraspLoss
-from equigrasp.policy.mini_diffuser import Actions, MiniDiffuser, Observations
+from equigrasp.policy.mini_diffuser import MiniDiffuser
+from equigrasp.policy.policy_io import Actions, Observations
 from equigrasp.policy.text import Vocabulary
 from equigrasp.training.grasp_recipe import TrainingStep
 from equigrasp.training.memory import keep_freed_memory

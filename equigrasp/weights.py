@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from equigrasp.models.base import GraspModel
 
 SHIPPED = Path(__file__).parent / "weights_data"
@@ -86,8 +88,6 @@ def load_model(
         ValueError: the card or the tensors do not describe a model of this version.
     """
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     from equigrasp.models.registry import build_model
     from equigrasp.nn.freeze import freeze
@@ -101,10 +101,7 @@ def load_model(
         return (freeze(published) if frozen else published).to(torch.device(device))
     target, note = find_weights(name_or_path)
     card = read_card(note)
-    try:
-        tensors = load_file(target)
-    except SafetensorError as error:
-        raise ValueError(f"{target} is torn or no safetensors file: {error}") from error
+    tensors = read_tensors(target)
     bases = {k[len(_BASIS) :]: v for k, v in tensors.items() if k.startswith(_BASIS)}
     options = {k: v for k, v in card["config"].items() if k != "name"}
     if bases:
@@ -140,6 +137,21 @@ def find_weights(name_or_path: str | os.PathLike) -> tuple[Path, Path]:
         f"no model at {str(name_or_path)!r}: give a .safetensors file with its .json beside it, "
         f"a checkpoint folder, or one of {shipped_names()}"
     )
+
+
+def read_tensors(target: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file by name.
+
+    Raises:
+        ValueError: it is torn, or no such file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(target)
+    except SafetensorError as error:
+        raise ValueError(f"{target} is torn or no safetensors file: {error}") from error
 
 
 def read_card(note: Path) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from equigrasp.weights import find_weights
+from shared.report import save_figure
 
 Row = dict[str, Any]
 BINS = 10
@@ -159,12 +159,7 @@ def draw_plots(rows: list[Row], path: Path) -> None:
     axes[1].legend(fontsize=6, loc="lower right")
     axes[2].plot([0, 1], [0, 1], "k--", lw=0.8)
     axes[2].set(xlabel="score", ylabel="share of successes", title="reliability, fixed view")
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    figure.savefig(temporary, dpi=90, format="png")
-    os.replace(temporary, path)
-    plt.close(figure)
+    save_figure(figure, path)
 
 
 def _number(value: float | None, form: str) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from equigrasp.geometry.rotations import random_rotations
-from equigrasp.policy.mini_diffuser import Actions, Observations
+from equigrasp.policy.policy_io import Actions, Observations
 from equigrasp.policy.rotation_bins import BINS
 from equigrasp.testing import synthetic_tsdf
 from equigrasp.training.grasp_recipe import TrainingStep

@@ -12,8 +12,8 @@ from torch import nn
 from equigrasp.geometry.transforms import Matrix, make_transform
 from equigrasp.policy.checkpoint import load_policy
 from equigrasp.policy.clouds import CloudSettings, cloud_of_frame, pad_clouds
-from equigrasp.policy.mini_diffuser import Observations
 from equigrasp.policy.observation import Frame
+from equigrasp.policy.policy_io import Observations
 from equigrasp.policy.rotation_bins import bins_to_rotation
 
 

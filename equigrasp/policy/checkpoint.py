@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from equigrasp.policy.text import Vocabulary
-from equigrasp.weights import find_weights, read_card
+from equigrasp.weights import find_weights, read_card, read_tensors
 
 POLICIES = ("mini_diffuser", "diffuser_actor")
 """Names; `equigrasp/policy/<name>.py` holds a class with that `name`."""
@@ -45,22 +45,15 @@ def load_policy(
         ValueError: the card or the tensors do not describe a policy; the policy was trained with
             other text weights than `clip` holds.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     target, note = find_weights(path)
     card = read_card(note)
-    try:
-        tensors = load_file(target)
-    except SafetensorError as error:
-        raise ValueError(f"{target} is torn or no safetensors file: {error}") from error
     options = dict(card["config"])
     kind = policy_class(options.pop("name"))
     policy = kind(_words(options.pop("text"), clip, target), **options)
     if "clip" in card["config"]["text"]:
         policy.text.check(card["config"]["text"])
     try:
-        policy.load_state_dict(tensors)
+        policy.load_state_dict(read_tensors(target))
     except RuntimeError as error:
         raise ValueError(f"{target} does not fit the policy in its card: {error}") from error
     policy.card = card

@@ -9,6 +9,7 @@ tells what differs from the published code.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -19,9 +20,9 @@ from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.diffusion.schedules import Diffusion, sample_together
 from equigrasp.diffusion.times import sample_noise, sample_steps
 from equigrasp.geometry.rotations import quaternion_to_matrix
-from equigrasp.policy.mini_diffuser import Actions, Observations
 from equigrasp.policy.patches import PatchEncoder
 from equigrasp.policy.point_encoder import Context, PointBlock, Points
+from equigrasp.policy.policy_io import Actions, Observations
 from equigrasp.policy.pose_denoiser import PoseAnswer, PoseDenoiser, Scene
 from equigrasp.policy.poses import (
     bins_to_six,
@@ -64,6 +65,11 @@ class DiffuserActor(nn.Module):
     """
 
     name = "diffuser_actor"
+    loss_weights: ClassVar[dict[str, float]] = {
+        "position": 30.0,
+        "rotation": 10.0,
+        "gripper": 1.0,
+    }  # published
 
     def __init__(
         self,

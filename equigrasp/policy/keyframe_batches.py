@@ -10,7 +10,7 @@ from torch import Tensor
 
 from equigrasp.policy.clouds import pad_clouds
 from equigrasp.policy.keyframe_data import KeyframeDataset
-from equigrasp.policy.mini_diffuser import Actions, Observations
+from equigrasp.policy.policy_io import Actions, Observations
 
 
 class KeyframeBatches:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from equigrasp.diffusion.schedules import Diffusion
 from equigrasp.diffusion.times import sample_noise, sample_steps
 from equigrasp.policy.denoiser import Memory, PositionReader, head, summarise
 from equigrasp.policy.point_encoder import Context, PointEncoder
+from equigrasp.policy.policy_io import Actions, Observations
 from equigrasp.policy.rotation_bins import BINS
 from equigrasp.policy.text import Vocabulary, text_encoder
 from equigrasp.policy.whitening import unwhiten, whiten
@@ -28,36 +29,6 @@ POSITION_NOISE = 0.01
 """Standard deviation (m) of the true position at which rotation and gripper are learned."""
 BANDWIDTH = 0.03
 """Candidates closer than about this (m) speak for each other."""
-
-
-class Observations(NamedTuple):
-    """A batch of what is seen and asked for.
-
-    Attributes:
-        xyz: (B, N, 3) metres in the world. rgb: (B, N, 3) in [-1, 1]. mask: (B, N) bool.
-        state: (B, 8) pose of the tip (xyz, quaternion xyzw) and whether the gripper is open.
-        sentences: B of them.
-    """
-
-    xyz: Tensor
-    rgb: Tensor
-    mask: Tensor
-    state: Tensor
-    sentences: Sequence[str]
-
-
-class Actions(NamedTuple):
-    """The next keyframes of a batch.
-
-    Attributes:
-        position: (B, 3) metres.
-        bins: (B, 3) of the rotation, see `rotation_bins`.
-        open: (B,) 1 or 0.
-    """
-
-    position: Tensor
-    bins: Tensor
-    open: Tensor
 
 
 class Encoded(NamedTuple):
@@ -83,6 +54,11 @@ class MiniDiffuser(nn.Module):
     """
 
     name = "mini_diffuser"
+    loss_weights: ClassVar[dict[str, float]] = {
+        "position": 20.0,
+        "rotation": 1.0,
+        "gripper": 1.0,
+    }  # published
 
     def __init__(
         self,

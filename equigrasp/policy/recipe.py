@@ -60,7 +60,7 @@ class KeyframeRecipe:
     Args:
         sentences: by number, see `KeyframeBatches`.
         samples: M, noised actions per observation.
-        weights: of the policy's losses by name.
+        weights: of the policy's losses by name; None takes the policy's own.
         steps, candidates: of the denoising at validation.
     """
 
@@ -71,11 +71,11 @@ class KeyframeRecipe:
         sentences: Sequence[str],
         *,
         samples: int,
-        weights: dict[str, float],
+        weights: dict[str, float] | None = None,
         steps: int = 10,
         candidates: int = 16,
     ) -> None:
-        self.sentences, self.samples, self.weights = list(sentences), samples, dict(weights)
+        self.sentences, self.samples, self.weights = list(sentences), samples, weights
         self.steps, self.candidates = steps, candidates
 
     def step(self, model: nn.Module, precision: str) -> KeyframeStep:
@@ -88,7 +88,8 @@ class KeyframeRecipe:
             raise ValueError(
                 f"trainer.precision is {precision}; policies are trained with 32-true alone"
             )
-        return KeyframeStep(model, self.sentences, self.samples, self.weights)
+        weights = model.loss_weights if self.weights is None else self.weights
+        return KeyframeStep(model, self.sentences, self.samples, weights)
 
     @torch.no_grad()
     def evaluate(

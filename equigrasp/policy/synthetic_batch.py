@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from equigrasp.policy.mini_diffuser import Observations
+from equigrasp.policy.policy_io import Observations
 
 SENTENCES = ("stack two red blocks", "open the top drawer", "press the blue button")
 

@@ -6,8 +6,8 @@ import torch
 from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.geometry.rotations import geodesic_distance
 from equigrasp.policy.diffuser_actor import POSE, DiffuserActor
-from equigrasp.policy.mini_diffuser import Actions, Observations
 from equigrasp.policy.point_encoder import Points
+from equigrasp.policy.policy_io import Actions, Observations
 from equigrasp.policy.pose_denoiser import PoseAnswer
 from equigrasp.policy.poses import bins_to_six, six_to_matrix
 from equigrasp.policy.relative_layer import RelativeLayer

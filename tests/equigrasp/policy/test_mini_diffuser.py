@@ -8,13 +8,9 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from equigrasp.policy.local_query import LocalQuery
-from equigrasp.policy.mini_diffuser import (
-    Actions,
-    MiniDiffuser,
-    Observations,
-    most_supported,
-)
+from equigrasp.policy.mini_diffuser import MiniDiffuser, most_supported
 from equigrasp.policy.point_encoder import Points
+from equigrasp.policy.policy_io import Actions, Observations
 from equigrasp.policy.rotation_bins import BINS, bins_to_rotation, rotation_to_bins
 from equigrasp.policy.synthetic_batch import SENTENCES, random_observations, replicated, stirred
 from equigrasp.policy.text import Vocabulary

@@ -17,24 +17,39 @@ from equigrasp.training.run_log import read_records
 CAMERAS = ["front", "wrist"]
 
 
-def configuration(root, run_dir, **trainer):
+TINY = {
+    "mini_diffuser": {
+        "_target_": "equigrasp.policy.mini_diffuser.MiniDiffuser",
+        "widths": [24, 48],
+        "channels": 24,
+        "head_channels": 12,
+        "patch": 16,
+    },
+    "diffuser_actor": {
+        "_target_": "equigrasp.policy.diffuser_actor.DiffuserActor",
+        "channels": 24,
+        "head_channels": 12,
+        "tokens": 8,
+        "neighbours": 4,
+        "scene_layers": 1,
+        "trunk_layers": 1,
+        "branch_layers": 1,
+    },
+}
+
+
+def configuration(root, run_dir, model="mini_diffuser", **trainer):
     settings = {"max_steps": 6, "batch_size": 2, "warmup_steps": 2, "checkpoint_every": 3}
     settings |= {"validate_every": 3, "log_every": 1, "accelerator": "cpu", "progress": False}
     settings |= {"threads": 1, **trainer}
     return {
         "seed": 0,
         "run_dir": str(run_dir),
-        "model": {
-            "_target_": "equigrasp.policy.mini_diffuser.MiniDiffuser",
-            "widths": [24, 48],
-            "channels": 24,
-            "head_channels": 12,
-            "patch": 16,
-        },
+        "model": TINY[model],
         "text": {"kind": "vocabulary"},
         "policy": {
             "samples": 4,
-            "weights": {"position": 20.0, "rotation": 1.0, "gripper": 1.0},
+            "weights": None,
             "steps": 2,
             "candidates": 2,
         },
@@ -56,29 +71,35 @@ def configuration(root, run_dir, **trainer):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("policy")
-    root = folder / "demos"
-    write_synthetic_demonstrations(root, 3, cameras=CAMERAS)
-    result = train_policy(configuration(root, folder / "run"))
-    return root, folder / "run", result
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demos")
+    write_synthetic_demonstrations(folder, 3, cameras=CAMERAS)
+    return folder
+
+
+@pytest.fixture(scope="module", params=sorted(TINY))
+def trained(request, root, tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("policy") / "run"
+    result = train_policy(configuration(root, run_dir, request.param))
+    return request.param, run_dir, result
 
 
 def losses(run_dir):
     return [(r["step"], r["loss"]) for r in read_records(run_dir / "metrics.jsonl", "train")]
 
 
-def test_a_killed_run_ends_with_the_same_losses(trained, tmp_path):
-    root, whole, _ = trained
-    train_policy(configuration(root, tmp_path / "run", max_minutes=1e-9))  # ends after a step
+def test_a_killed_run_ends_with_the_same_losses(trained, root, tmp_path):
+    model, whole, _ = trained
+    train_policy(configuration(root, tmp_path / "run", model, max_minutes=1e-9))  # a single step
     assert len(losses(tmp_path / "run")) == 1
-    train_policy(configuration(root, tmp_path / "run"))
+    train_policy(configuration(root, tmp_path / "run", model))
     assert losses(tmp_path / "run") == losses(whole)
 
 
 def test_the_card_tells_what_a_robot_needs(trained):
-    _, run_dir, result = trained
+    model, run_dir, result = trained
     card = json.loads((run_dir / "model.json").read_text())
+    assert card["config"]["name"] == model
     assert card["cameras"] == CAMERAS
     assert card["image_size"] == 8
     assert card["config"]["text"] == {"vocabulary": ["close", "it", "open"]}
