@@ -29,9 +29,9 @@ _BASIS = "basis:"
 FORMAT = 1
 
 
-def shipped_names() -> list[str]:
-    """Names of the models that come with the package."""
-    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+def shipped_names(folder: Path = SHIPPED) -> list[str]:
+    """Names of the models that come with the package, in one of its folders of weights."""
+    return sorted(path.stem for path in folder.glob("*.safetensors"))
 
 
 def save_model(
@@ -120,8 +120,12 @@ def _paths(prefix: Path) -> tuple[Path, Path]:
     return prefix.with_name(prefix.name + ".safetensors"), prefix.with_name(prefix.name + ".json")
 
 
-def find_weights(name_or_path: str | os.PathLike) -> tuple[Path, Path]:
+def find_weights(name_or_path: str | os.PathLike, shipped: Path = SHIPPED) -> tuple[Path, Path]:
     """Paths of the tensors and of the card of a shipped or saved model, see `load_model`.
+
+    Args:
+        name_or_path: see `load_model`.
+        shipped: folder in which shipped names are looked up.
 
     Raises:
         FileNotFoundError: nothing there; the message lists what is shipped.
@@ -129,13 +133,13 @@ def find_weights(name_or_path: str | os.PathLike) -> tuple[Path, Path]:
     path = Path(name_or_path)
     if path.suffix == ".safetensors":
         path = path.with_suffix("")
-    for prefix in (SHIPPED / str(name_or_path), path, path / "model"):
+    for prefix in (shipped / str(name_or_path), path, path / "model"):
         target, note = _paths(prefix)
         if target.is_file() and note.is_file():
             return target, note
     raise FileNotFoundError(
         f"no model at {str(name_or_path)!r}: give a .safetensors file with its .json beside it, "
-        f"a checkpoint folder, or one of {shipped_names()}"
+        f"a checkpoint folder, or one of {shipped_names(shipped)}"
     )
 
 

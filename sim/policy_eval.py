@@ -143,10 +143,10 @@ def identity(options: argparse.Namespace) -> str:
     chosen = policy_options(options)
     if not chosen:
         return options.policy
-    from equigrasp.weights import find_weights
+    from equigrasp.policy.checkpoint import find_policy
 
     try:
-        weights, _ = find_weights(options.policy)
+        weights, _ = find_policy(options.policy)
     except FileNotFoundError as error:
         raise ValueError(f"{error}; or oracle, or MODULE:CLASS of your own") from error
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]

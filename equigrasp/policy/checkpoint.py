@@ -11,10 +11,23 @@ from typing import Any
 from torch import nn
 
 from equigrasp.policy.text import Vocabulary
-from equigrasp.weights import find_weights, read_card, read_tensors
+from equigrasp.weights import SHIPPED, find_weights, read_card, read_tensors
 
 POLICIES = ("mini_diffuser", "diffuser_actor")
 """Names; `equigrasp/policy/<name>.py` holds a class with that `name`."""
+
+
+SHIPPED_POLICIES = SHIPPED / "policies"
+"""Folder of the policies that come with the package."""
+
+
+def find_policy(name_or_path: str | os.PathLike) -> tuple[Path, Path]:
+    """Paths of the tensors and of the card of a shipped or saved policy.
+
+    Raises:
+        FileNotFoundError: nothing there; the message lists what is shipped.
+    """
+    return find_weights(name_or_path, SHIPPED_POLICIES)
 
 
 def policy_class(name: str) -> type[nn.Module]:
@@ -45,7 +58,7 @@ def load_policy(
         ValueError: the card or the tensors do not describe a policy; the policy was trained with
             other text weights than `clip` holds.
     """
-    target, note = find_weights(path)
+    target, note = find_policy(path)
     card = read_card(note)
     options = dict(card["config"])
     kind = policy_class(options.pop("name"))
