@@ -2,12 +2,12 @@
 
     python benchmarks/two_level.py [--quick] [--json results.json] [--record]
 
-A condition is encoded once and serves M samples: a scene of EquiIGD, an observation of the
-manipulation policy (names with "policy_"). Every row is a whole step (forward, backward,
-optimiser) of the same model on the same conditions with another M; rounds of all M take turns, and
-medians are compared with M = 1. "naive" is what a trainer without the second level does: the
-condition is encoded again for every sample. Its cost is measured for a small M, and its ratio is to
-the two-level step of the same M.
+A condition is encoded once and serves M samples: a scene of EquiIGD, an observation of
+Mini-Diffuser (names with "policy_") or of its drop-in variant (names with "actor_"). Every row is a
+whole step (forward, backward, optimiser) of the same model on the same conditions with another M;
+rounds of all M take turns, and medians are compared with M = 1. "naive" is what a trainer without
+the second level does: the condition is encoded again for every sample. Its cost is measured for a
+small M, and its ratio is to the two-level step of the same M.
 
 Memory is the peak of what torch holds: parameters, gradients, optimiser state and activations.
 `suggest_m` proposes the best M from the measured times and the gradients of the last layer.
@@ -28,6 +28,7 @@ from torch.profiler import ProfilerActivity, profile
 import equigrasp
 from equigrasp.diffusion.suggest_m import suggest_m
 from equigrasp.models.losses import GraspLoss
+from equigrasp.policy.diffuser_actor import DiffuserActor
 from equigrasp.policy.mini_diffuser import MiniDiffuser
 from equigrasp.policy.policy_io import Actions, Observations
 from equigrasp.policy.text import Vocabulary
@@ -36,6 +37,7 @@ from equigrasp.training.memory import keep_freed_memory
 
 SAMPLES = (1, 4, 16, 64, 128)
 NAIVE = 4
+POLICIES = {"policy": MiniDiffuser, "actor": DiffuserActor}
 POINTS, SENTENCE = 1024, "stack two red blocks"
 """Of an observation of the policy."""
 ANCHOR = {"time": 1.063, "memory": 1.022}
@@ -57,8 +59,10 @@ def main() -> None:
     keep_freed_memory()
     seconds = arguments.seconds or (20.0 if arguments.quick else 240.0)
     counts = (1, 64) if arguments.quick else SAMPLES
-    numbers = measure_equiigd(arguments, counts, seconds / 2)
-    numbers |= measure_policy(arguments, counts, seconds / 2)
+    numbers = measure_equiigd(arguments, counts, seconds / 3)
+    for name, kind in POLICIES.items():
+        found = measure_policy(kind, arguments, counts, seconds / 3)
+        numbers |= {f"{name}_{key}": value for key, value in found.items()}
     numbers |= {f"published_{name}_ratio_m64": value for name, value in ANCHOR.items()}
     finish(arguments, numbers)
 
@@ -96,11 +100,14 @@ def measure_equiigd(
 
 
 def measure_policy(
-    arguments: argparse.Namespace, counts: tuple[int, ...], seconds: float
+    kind: type[torch.nn.Module],
+    arguments: argparse.Namespace,
+    counts: tuple[int, ...],
+    seconds: float,
 ) -> dict[str, float]:
-    """The same of the manipulation policy's training step."""
+    """The same of a policy's training step."""
     torch.manual_seed(0)
-    model = MiniDiffuser(Vocabulary.of([SENTENCE]))
+    model = kind(Vocabulary.of([SENTENCE]))
     seen, wanted = policy_batch(arguments.observations, POINTS, SENTENCE)
 
     def step(samples: int, seen: Observations, wanted: Actions) -> Callable[[], None]:
@@ -115,8 +122,7 @@ def measure_policy(
     )
     steps["naive"] = step(1, replicated, Actions(*(t.repeat_interleave(NAIVE, 0) for t in wanted)))
     numbers, _ = compared(model, steps, counts, seconds)
-    numbers |= {"observations": arguments.observations, "points": POINTS}
-    return {f"policy_{name}": value for name, value in numbers.items()}
+    return numbers | {"observations": arguments.observations, "points": POINTS}
 
 
 def compared(
