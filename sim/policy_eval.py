@@ -16,12 +16,12 @@ import hashlib
 import json
 import os
 import sys
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from equigrasp.data.files import write_atomically
+from sim.keyframes.report import film_name, summarise, table, write_film
 from sim.workers import Failed, Ok, Task, WorkerError, run_tasks
 
 KEY = ("task", "seed", "index")
@@ -68,6 +68,12 @@ def parser() -> argparse.ArgumentParser:
     add("--tasks", nargs="+", default=["all"], help="names, all, or (of RLBench) peract18")
     add("--episodes", type=int, default=25, help="of every task and seed")
     add("--seeds", type=int, default=3, help="0 to N - 1")
+    add(
+        "--demos",
+        type=Path,
+        metavar="DIR",
+        help="play the scenes of these episodes, as the published test sets are meant",
+    )
     add("--film", metavar="CAMERA", help="write a GIF of every episode as this camera saw it")
     add("--workers", type=int, default=len(os.sched_getaffinity(0)))
     add("--timeout", type=float, default=300.0, help="longest time for an episode, s")
@@ -90,17 +96,19 @@ def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
     tasks = known_tasks(options.tasks, options.env)
     out.mkdir(parents=True, exist_ok=True)
     log = out / "episodes.jsonl"
-    who = identity(options) if options.env == "pybullet" else f"rlbench: {identity(options)}"
+    who = identity(options)
     known = read_log(log, who)
+    stored = stored_episodes(options.demos, tasks) if options.demos else {}
     todo = [
         (task, seed, index)
         for index in range(options.episodes)
         for seed in range(options.seeds)
         for task in tasks
+        if index < stored.get(task, options.episodes)
     ]
     common = {"policy": options.policy, "options": policy_options(options), "env": options.env}
-    if options.film:
-        common["film"] = options.film
+    common |= {"film": options.film} if options.film else {}
+    common |= {"demos": str(options.demos)} if options.demos else {}
     calls = [
         Task(key, {**common, **dict(zip(KEY, key, strict=True))})
         for key in todo
@@ -111,7 +119,7 @@ def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
         row = outcome(result)
         images = row.pop("film")
         if images:
-            write_film(out / "films" / _film_name(row), images)
+            write_film(out / "films" / film_name(row), images)
         known[result.key] = row
         with log.open("a") as file:  # a line torn by a kill is passed over when read
             file.write(json.dumps({"policy": who, **row}) + "\n")
@@ -126,6 +134,23 @@ def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
     return [known[key] for key in todo]
 
 
+def stored_episodes(folder: Path, tasks: Iterable[str]) -> dict[str, int]:
+    """Number of episodes of every task in a folder.
+
+    Raises:
+        ValueError: the folder has none of one of the tasks.
+    """
+    from equigrasp.policy.episodes import find_episodes
+
+    try:
+        found = {task: len(find_episodes(folder, [task])) for task in tasks}
+    except FileNotFoundError as error:
+        raise ValueError(f"--demos: {error}") from error
+    if empty := [task for task, count in found.items() if not count]:
+        raise ValueError(f"--demos {folder} has no episode of {empty[0]}; give its --tasks")
+    return found
+
+
 def policy_options(options: argparse.Namespace) -> dict[str, Any]:
     """Options of a trained policy; others have none."""
     if options.policy == "oracle" or ":" in options.policy:
@@ -135,14 +160,17 @@ def policy_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def identity(options: argparse.Namespace) -> str:
-    """What tells this policy from others in a log: for a trained one, its weights too.
+    """What tells this evaluation from others in a log: the policy, its weights if it has some,
+    and whose scenes are played.
 
     Raises:
         ValueError: there is no such policy.
     """
+    where = "" if options.env == "pybullet" else f"{options.env}: "
+    scenes = f" scenes of {options.demos.resolve().name}" if options.demos else ""
     chosen = policy_options(options)
     if not chosen:
-        return options.policy
+        return f"{where}{options.policy}{scenes}"
     from equigrasp.policy.checkpoint import find_policy
 
     try:
@@ -150,7 +178,8 @@ def identity(options: argparse.Namespace) -> str:
     except FileNotFoundError as error:
         raise ValueError(f"{error}; or oracle, or MODULE:CLASS of your own") from error
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
-    return " ".join([options.policy, digest, *(f"{k}={v}" for k, v in chosen.items())])
+    named = " ".join([options.policy, digest, *(f"{k}={v}" for k, v in chosen.items())])
+    return f"{where}{named}{scenes}"
 
 
 def known_tasks(wanted: Sequence[str], env: str = "pybullet") -> dict[str, int]:
@@ -208,75 +237,6 @@ def read_log(path: Path, policy: str) -> dict[tuple, dict[str, Any]]:
             raise ValueError(f"{path} holds results of another policy; give another --out")
         rows[tuple(row[name] for name in KEY)] = row
     return rows
-
-
-def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Success rates per task and of all, in percent, with 95 % intervals, and failures by type."""
-    tasks = {}
-    for task in dict.fromkeys(row["task"] for row in rows):
-        own = [row for row in rows if row["task"] == task]
-        wins = sum(row["success"] for row in own)
-        tasks[task] = {
-            "episodes": len(own),
-            "success": 100 * wins / len(own),
-            "interval": interval(wins, len(own)),
-            "keyframes": sum(row["keyframes"] for row in own) / len(own),
-            "failures": dict(Counter(row["failure"] for row in own if not row["success"])),
-        }
-    wins = sum(row["success"] for row in rows)
-    return {
-        "tasks": tasks,
-        "mean_success": sum(found["success"] for found in tasks.values()) / len(tasks),
-        "interval": interval(wins, len(rows)),
-        "episodes": len(rows),
-    }
-
-
-def interval(wins: int, count: int) -> list[float]:
-    """95 % interval of a share in percent (Wilson's, sound near 0 and 100 too)."""
-    from scipy.stats import binomtest
-
-    found = binomtest(wins, count).proportion_ci(method="wilson")
-    return [100 * float(found.low), 100 * float(found.high)]
-
-
-def table(summary: Mapping[str, Any]) -> str:
-    """Markdown."""
-    lines = [
-        "| task | success % (95 %) | episodes | keyframes | failures |",
-        "|---|---|---|---|---|",
-    ]
-    for task, found in summary["tasks"].items():
-        low, high = found["interval"]
-        why = ", ".join(f"{name} {count}" for name, count in found["failures"].items()) or "-"
-        lines.append(
-            f"| {task} | {found['success']:.1f} ({low:.1f} to {high:.1f}) | {found['episodes']} "
-            f"| {found['keyframes']:.1f} | {why} |"
-        )
-    low, high = summary["interval"]
-    lines.append(
-        f"| mean | {summary['mean_success']:.1f} ({low:.1f} to {high:.1f}) "
-        f"| {summary['episodes']} | | |"
-    )
-    return "\n".join(lines)
-
-
-def write_film(path: Path, images: Sequence[Any]) -> None:
-    """Images (H, W, 3) as a GIF, two a second."""
-    import io
-
-    from PIL import Image
-
-    frames = [Image.fromarray(image) for image in images]
-    target = io.BytesIO()
-    frames[0].save(target, "GIF", save_all=True, append_images=frames[1:], duration=500, loop=0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, target.getvalue())
-
-
-def _film_name(row: Mapping[str, Any]) -> str:
-    end = "success" if row["success"] else row["failure"]
-    return f"{row['task']}_{row['seed']}_{row['index']}_{end}.gif"
 
 
 if __name__ == "__main__":

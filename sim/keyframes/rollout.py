@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from equigrasp.geometry.transforms import Matrix
+from equigrasp.policy.episodes import find_episodes
 from equigrasp.policy.observation import Frame
 from sim.keyframes import rlbench_environment
 from sim.keyframes.environment import MAX_KEYFRAMES, TaskEnvironment
@@ -78,6 +79,7 @@ def play_episode(
     film: str | None = None,
     options: Mapping[str, Any] | None = None,
     env: str = "pybullet",
+    demos: str | None = None,
 ) -> dict[str, Any]:
     """One episode of an evaluation.
 
@@ -87,6 +89,8 @@ def play_episode(
         seed, index: of the evaluation and of the episode, whose variation follows from it.
         film: camera whose keyframes are returned as images.
         env: whose task it is: "pybullet", or "rlbench".
+        demos: folder of episodes, whose scenes are played instead of new ones: that of the task's
+            episode number `index` in the folder's order. The seed is then the policy's alone.
 
     Returns:
         success, failure (None or one of `FAILURES`), keyframes, variation, sentence, and `film`: a
@@ -95,11 +99,14 @@ def play_episode(
     actor = load_policy(policy, **(options or {}))
     cameras = tuple(dict.fromkeys([*actor.cameras, *([film] if film else [])]))
     environment = _environment(env, cameras, actor.image_size if actor.cameras else 128)
-    kinds = find_task(task).variations if env == "pybullet" else environment.variations(task)
-    variation = index % kinds
     scene = scene_seed(EVALUATION, seed, task, index)
-    frame = environment.reset(task, variation, scene)
-    sentence = environment.task.sentences(variation)[0]
+    if demos is None:
+        frame = _new_scene(environment, task, index, scene)
+        sentence = environment.task.sentences(environment.task.variation)[0]
+    else:
+        episode = find_episodes(demos, [task])[index]
+        frame = environment.reset_to_demo(episode.demo, task)
+        sentence = episode.descriptions[0]
     actor.begin(sentence, environment.task, scene)
     images = [frame.images[film].rgb] if film else []
     success, failure, count = False, "too_long", 0
@@ -118,13 +125,24 @@ def play_episode(
         "task": task,
         "seed": seed,
         "index": index,
-        "variation": variation,
+        "variation": environment.task.variation,
         "sentence": sentence,
         "success": success,
         "failure": None if success else failure,
         "keyframes": count,
         "film": images,
     }
+
+
+def _new_scene(
+    environment: TaskEnvironment | RLBenchEnvironment, task: str, index: int, seed: int
+) -> Frame:
+    """Variations take turns."""
+    if isinstance(environment, TaskEnvironment):
+        variations = find_task(task).variations
+    else:
+        variations = environment.variations(task)
+    return environment.reset(task, index % variations, seed)
 
 
 @lru_cache(maxsize=1)

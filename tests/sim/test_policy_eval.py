@@ -7,11 +7,14 @@ import pytest
 from PIL import Image
 
 import equigrasp
+from data_gen.demos import main as make_demos
 from equigrasp.policy.clouds import CloudSettings
+from equigrasp.policy.episodes import find_episodes
 from equigrasp.policy.mini_diffuser import MiniDiffuser
 from equigrasp.policy.text import Vocabulary
+from sim.keyframes.report import interval, summarise
 from sim.keyframes.rollout import FAILURES
-from sim.policy_eval import interval, main, summarise
+from sim.policy_eval import main
 
 SMALL = ["--tasks", "open_drawer", "turn_lever", "--episodes", "2", "--seeds", "1"]
 SMALL += ["--workers", "1"]
@@ -113,3 +116,34 @@ def test_a_trained_policy_is_played_and_known_by_its_weights(tmp_path, capsys):
         (tmp_path / "first" / f"model.{suffix}").write_bytes(other)
     assert main([*SMALL, *chosen, "--candidates", "2", "--steps", "2"]) == 1
     assert "another policy" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demos")
+    made = ["--tasks", "turn_lever", "--episodes", "2", "--image-size", "8", "--workers", "1"]
+    assert make_demos([*made, "--out", str(folder)]) == 0
+    return folder
+
+
+def test_scenes_of_demonstrations_are_played(demos, tmp_path, capsys):
+    chosen = ["--tasks", "turn_lever", "--episodes", "9", "--seeds", "1", "--workers", "1"]
+    chosen += ["--out", str(tmp_path)]
+    assert main([*chosen, "--demos", str(demos)]) == 0
+    rows = [json.loads(line) for line in lines(tmp_path)]
+    episodes = find_episodes(demos, ["turn_lever"])
+    assert len(rows) == len(episodes) == 2
+    for row, episode in zip(rows, episodes, strict=True):
+        assert row["success"]
+        assert row["variation"] == episode.variation
+        assert row["sentence"] == episode.descriptions[0]
+    assert main(chosen) == 1
+    assert "another policy" in capsys.readouterr().err
+
+
+def test_scenes_must_be_there(demos, tmp_path, capsys):
+    where = ["--out", str(tmp_path / "out"), "--demos"]
+    assert main([*SMALL, *where, str(tmp_path / "nowhere")]) == 1
+    assert "nowhere" in capsys.readouterr().err
+    assert main([*SMALL, *where, str(demos)]) == 1
+    assert "open_drawer" in capsys.readouterr().err
