@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from equigrasp.models.base import GraspModel
 
@@ -35,20 +35,25 @@ def shipped_names(folder: Path = SHIPPED) -> list[str]:
 
 
 def save_model(
-    model: GraspModel, path_prefix: str | os.PathLike, card: Mapping[str, Any] | None = None
+    model: nn.Module,
+    path_prefix: str | os.PathLike,
+    card: Mapping[str, Any] | None = None,
+    *,
+    half: bool = False,
 ) -> Path:
     """Write `path_prefix`.safetensors and .json, each under a temporary name first.
 
     Args:
-        model: trainable (not frozen) model.
+        model: trainable (not frozen) grasp model or policy.
         path_prefix: path without extension; the folder is created.
         card: JSON-able facts to keep with the weights; "format" and "config" are set here.
+        half: round to float16, half the file; loading gives the model's own precision again.
 
     Returns:
         the path of the safetensors file.
 
     Raises:
-        ValueError: the model is frozen.
+        ValueError: the model is frozen, or has weights beyond the range of float16.
     """
     from safetensors.torch import save_file
 
@@ -57,6 +62,8 @@ def save_model(
     prefix = Path(path_prefix)
     prefix.parent.mkdir(parents=True, exist_ok=True)
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    if half:
+        tensors = {name: _rounded(name, tensor) for name, tensor in tensors.items()}
     bank = getattr(model, "bank", None)  # models without symmetry have no kernel bases
     tensors |= {_BASIS + k: v.contiguous() for k, v in (bank.tensors() if bank else {}).items()}
     target, note = _paths(prefix)
@@ -114,6 +121,19 @@ def load_model(
     model = freeze(model) if frozen else model
     model.card = card
     return model.to(torch.device(device))
+
+
+def _rounded(name: str, tensor: Tensor) -> Tensor:
+    """A floating-point tensor in float16; others as they are."""
+    if not tensor.is_floating_point():
+        return tensor
+    rounded = tensor.half()
+    if not (rounded.isfinite() | ~tensor.isfinite()).all():
+        raise ValueError(
+            f"{name} holds {float(tensor.abs().max()):.3g}; float16 ends at 65504, save with "
+            "half=False"
+        )
+    return rounded
 
 
 def _paths(prefix: Path) -> tuple[Path, Path]:

@@ -34,6 +34,34 @@ def test_round_trip(tmp_path, frozen, side_features):
     assert any(p.requires_grad for p in loaded.parameters()) != frozen
 
 
+def test_half_the_file_gives_nearly_the_same_model_in_its_own_precision(tmp_path):
+    torch.manual_seed(0)
+    model = EquiGIGA(**SMALL)
+    whole, half = (
+        save_model(model, tmp_path / "whole"),
+        save_model(model, tmp_path / "half", half=True),
+    )
+    size = sum(2 * p.numel() for p in model.state_dict().values() if p.is_floating_point())
+    assert whole.stat().st_size - half.stat().st_size == pytest.approx(size, rel=0.05)
+    loaded = load_model(half, frozen=False)
+    for (name, ours), theirs in zip(
+        loaded.state_dict().items(), model.state_dict().values(), strict=True
+    ):
+        assert ours.dtype == theirs.dtype, name
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-7)
+    torch.testing.assert_close(answer(loaded), answer(model), rtol=0, atol=5e-3)
+
+
+def test_weights_that_float16_cannot_hold_are_refused_by_name(tmp_path):
+    model = EquiGIGA(**SMALL)
+    name, weights = next(iter(model.named_parameters()))
+    with torch.no_grad():
+        weights.view(-1)[0] = 1e6
+    with pytest.raises(ValueError, match=f"{name} holds 1e\\+06"):
+        save_model(model, tmp_path / "half", half=True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_paths_with_and_without_extension_and_checkpoint_folders(tmp_path):
     model = EquiGIGA(**SMALL)
     save_model(model, tmp_path / "checkpoint" / "model")
