@@ -56,9 +56,9 @@ def demonstrate(
             frames.append(environment.observe())
         changes = waypoint.open != environment.arm.commanded_open
         result = environment.act(waypoint.pose, waypoint.open, frames)
-        if result.failure:
+        if result.failure or not result.arrived:
             raise DemonstrationError(
-                f"{task} {variation}: waypoint {len(arrivals)} is {result.failure}"
+                f"{task} {variation}: waypoint {len(arrivals)} is {result.failure or 'blocked'}"
             )
         arrivals.append(len(frames))
         frames.append(result.frame)

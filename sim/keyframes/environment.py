@@ -1,7 +1,8 @@
 """A task being played: reset, act by keyframes, observe; RLBench's semantics.
 
 An action is a pose of the tip and a state of the gripper. The arm goes there with the gripper as it
-was, then the gripper changes. A pose that cannot be reached ends the episode.
+was, then the gripper changes. A pose to which there is no way ends the episode. A tip that is
+stopped on the way leaves the gripper as it is, and the next action may do better.
 """
 
 from __future__ import annotations
@@ -39,12 +40,15 @@ class StepResult(NamedTuple):
     Attributes:
         frame: observation after it.
         success: whether the goal is reached.
-        failure: "unreachable", "blocked", or None; after a failure the episode is over.
+        failure: "unreachable" or None (RLBench adds "terminated"); after a failure the episode is
+            over.
+        arrived: whether the tip came to where the action wanted it.
     """
 
     frame: Frame
     success: bool
     failure: str | None
+    arrived: bool = True
 
 
 class TaskEnvironment:
@@ -125,19 +129,19 @@ class TaskEnvironment:
     def act(self, pose: Matrix, opened: bool, record: list[Frame] | None = None) -> StepResult:
         """`step` with a pose (4, 4); frames on the way are appended to `record`."""
         keep = None if record is None else lambda: record.append(self.observe())
+        pose = held_off_table(pose)
         try:
             move_tip(self.arm, pose, keep)
         except UnreachableError:
-            return StepResult(self.observe(), self.succeeded(), "unreachable")
+            return StepResult(self.observe(), self.succeeded(), "unreachable", arrived=False)
         off = float(np.linalg.norm(self.arm.tip[:3, 3] - pose[:3, 3]))
         changes = opened != self.arm.commanded_open
-        if off > (REACHED_FOR_GRIPPER if changes else REACHED):
-            return StepResult(self.observe(), self.succeeded(), "blocked")
-        if opened:
+        arrived = off <= (REACHED_FOR_GRIPPER if changes else REACHED)
+        if arrived and opened:
             self.arm.open_gripper()
-        else:
+        elif arrived:
             self.arm.close_gripper()
-        return StepResult(self.observe(), self.succeeded(), None)
+        return StepResult(self.observe(), self.succeeded(), None, arrived)
 
     def succeeded(self) -> bool:
         """Whether the goal of the task is reached."""
@@ -163,7 +167,7 @@ class TaskEnvironment:
 
 
 def parse_action(action: ArrayLike) -> tuple[Matrix, bool]:
-    """Pose (4, 4), held off the table, and gripper state of an action (8,).
+    """Pose (4, 4) and gripper state of an action (8,).
 
     Raises:
         ValueError: another shape, a value that is not finite, or a quaternion of length zero.
@@ -175,6 +179,11 @@ def parse_action(action: ArrayLike) -> tuple[Matrix, bool]:
         )
     if np.linalg.norm(action[3:7]) < 1e-6:
         raise ValueError("the quaternion of the action has no length")
-    position = action[:3].copy()
-    position[2] = max(position[2], LOWEST_TIP)
-    return make_transform(Rotation.from_quat(action[3:7]).as_matrix(), position), action[7] >= 0.5
+    return make_transform(Rotation.from_quat(action[3:7]).as_matrix(), action[:3]), action[7] >= 0.5
+
+
+def held_off_table(pose: Matrix) -> Matrix:
+    """A pose (4, 4) of the tip, lifted to `LOWEST_TIP` where it is lower."""
+    lifted = pose.copy()
+    lifted[2, 3] = max(pose[2, 3], LOWEST_TIP)
+    return lifted

@@ -20,10 +20,10 @@ from scipy.spatial.transform import Rotation
 from equigrasp.geometry.transforms import Matrix
 from equigrasp.policy.observation import CAMERAS, Demo, Frame
 from sim.keyframes.environment import (
-    LOWEST_TIP,
     REACHED,
     REACHED_FOR_GRIPPER,
     StepResult,
+    held_off_table,
     parse_action,
 )
 from sim.keyframes.rlbench_frames import frame_of
@@ -200,9 +200,8 @@ class RLBenchEnvironment:
         """
         if self.task is None:
             raise RuntimeError("no episode is being played; call reset first")
-        position = np.array(pose[:3, 3], np.float64)
-        position[2] = max(position[2], LOWEST_TIP)
-        target = np.concatenate([position, Rotation.from_matrix(pose[:3, :3]).as_quat()])
+        pose = held_off_table(pose)
+        target = np.concatenate([pose[:3, 3], Rotation.from_matrix(pose[:3, :3]).as_quat()])
         changes = bool(opened) != self._gripper_open
         try:
             result, off = self._move(target, REACHED_FOR_GRIPPER if changes else REACHED)
@@ -210,8 +209,8 @@ class RLBenchEnvironment:
                 self._gripper_open = bool(opened)
                 result, _ = self._send(target)
         except self._parts.unreachable:
-            return StepResult(self.observe(), False, "unreachable")
-        return result
+            return StepResult(self.observe(), False, "unreachable", arrived=False)
+        return result._replace(arrived=not off)
 
     def observe(self) -> Frame:
         """What is seen and felt now."""

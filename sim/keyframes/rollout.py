@@ -17,8 +17,8 @@ from sim.keyframes.seeds import EVALUATION, scene_seed
 from sim.keyframes.task import Task, find_task, task_classes
 
 FAILURES = ("unreachable", "blocked", "terminated", "too_long", "gave_up")
-"""Why an episode failed: a pose the arm cannot reach; something in its way; RLBench ended it; no
-success within `MAX_KEYFRAMES`; the policy ended before the goal was reached."""
+"""Why an episode failed: a pose the arm cannot reach; something still in its way at the end;
+RLBench ended it; no success within `MAX_KEYFRAMES`; the policy ended short of the goal."""
 
 
 class Policy(Protocol):
@@ -109,18 +109,20 @@ def play_episode(
         sentence = episode.descriptions[0]
     actor.begin(sentence, environment.task, scene)
     images = [frame.images[film].rgb] if film else []
-    success, failure, count = False, "too_long", 0
+    success, failure, arrived, count = False, "too_long", True, 0
     for _ in range(MAX_KEYFRAMES):
         action = actor.act(frame)
         if action is None:
             failure = "gave_up"
             break
         count += 1
-        frame, success, stopped = environment.act(*action)
+        frame, success, stopped, arrived = environment.act(*action)
         images += [frame.images[film].rgb] if film else []
         if success or stopped:
             failure = stopped
             break
+    if not arrived and failure in ("too_long", "gave_up"):
+        failure = "blocked"
     return {
         "task": task,
         "seed": seed,

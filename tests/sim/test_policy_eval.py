@@ -61,10 +61,19 @@ class Stray:
 class Idler(Stray):
     def act(self, frame):
         return frame.state.gripper_matrix, True
+
+class Pusher(Stray):
+    def begin(self, sentence, task, seed):
+        x, y, _ = task.stage.position(task.chest) if task.name == "open_drawer" else (0, 0, 0)
+        self.where = down(x - 0.05, y, 0.1) if x else None
 """
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    for name, why in (("Stray", ["unreachable", "gave_up"]), ("Idler", ["too_long"] * 2)):
+    for name, why in (
+        ("Stray", ["unreachable", "gave_up"]),
+        ("Idler", ["too_long"] * 2),
+        ("Pusher", ["blocked", "gave_up"]),
+    ):
         out = tmp_path / name
         assert main([*SMALL, "--policy", f"mine:{name}", "--out", str(out)]) == 0
         tasks = json.loads((out / "summary.json").read_text())["tasks"]

@@ -57,19 +57,31 @@ def test_poses_out_of_reach_fail_and_say_so(environment):
     assert (result.failure, result.success) == ("unreachable", False)
 
 
-def test_a_pose_inside_furniture_is_blocked(environment):
+def test_a_tip_that_is_stopped_leaves_the_gripper_and_may_try_again(environment):
     environment.reset("open_drawer", 0, 0)
     x, y, _ = environment.stage.position(environment.task.chest)
-    environment.step(action(down(x - 0.05, y, 0.35), False))
+    above = action(down(x - 0.05, y, 0.35), False)
+    assert environment.step(above).arrived
     result = environment.step(action(down(x - 0.05, y, 0.1), True))
-    assert result.failure == "blocked"
+    assert (result.failure, result.success, result.arrived) == (None, False, False)
+    assert not result.frame.state.gripper_open
+    again = environment.step(above)
+    assert (again.failure, again.arrived) == (None, True)
 
 
-def test_actions_do_not_go_into_the_table():
-    pose, opened = parse_action([0.1, 0.0, 0.2, 2.0, 0, 0, 0, 1.0])
-    assert pose[2, 3] == LOWEST_TIP > TABLE_TOP
+def test_actions_do_not_go_into_the_table(environment):
+    environment.reset("slide_block", 0, 0)
+    result = environment.act(down(0.1, 0.3, -0.2), True)
+    assert result.arrived
+    assert result.frame.state.gripper_pose[2] == pytest.approx(LOWEST_TIP, abs=2e-3)
+    assert LOWEST_TIP > TABLE_TOP
+
+
+def test_quaternions_may_have_any_length():
+    pose, opened = parse_action([0.1, 0.0, 0.8, 2.0, 0, 0, 0, 1.0])
     assert opened
     np.testing.assert_allclose(pose[:3, :3], np.diag([1, -1, -1]))
+    np.testing.assert_allclose(pose[:3, 3], [0.1, 0.0, 0.8])
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_the_arm_tries_again_until_it_is_near(environment, script, opened, near,
     wanted = [1] * attempts if opened else [1] * attempts + [0]
     assert grippers(script) == wanted
     assert off <= near
-    assert (result.success, result.failure) == (False, None)
+    assert (result.success, result.failure, result.arrived) == (False, None, True)
 
 
 def test_a_tip_that_stays_away_leaves_the_gripper_and_the_episode_goes_on(environment, script):
@@ -70,7 +70,7 @@ def test_a_tip_that_stays_away_leaves_the_gripper_and_the_episode_goes_on(enviro
     result = environment.act(AWAY, False)
     assert len(moves(script)) == MOVES == 10
     assert grippers(script) == [1] * MOVES
-    assert (result.success, result.failure) == (False, None)
+    assert (result.success, result.failure, result.arrived) == (False, None, False)
     script.progress = [1.0]
     script.calls.clear()
     environment.act(AWAY, False)
@@ -131,7 +131,7 @@ def test_an_episode_that_rlbench_ends_has_failed(environment, script):
     assert len(moves(script)) == 1
     script.goal = environment.observe().state.gripper_pose[:3]
     script.progress = [0.0]
-    assert environment.act(AWAY, True)[1:] == (True, None)
+    assert environment.act(AWAY, True)[1:3] == (True, None)
 
 
 def test_other_errors_are_not_taken_for_a_pose_out_of_reach(environment, script):
