@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from shared.report import RESULTS, finish, options, save_figure, write_json, write_text
 
 from equigrasp.policy.synthetic import write_synthetic_demonstrations
@@ -84,7 +85,10 @@ def study(arguments: argparse.Namespace) -> None:
         for arm, points in curves.items():
             reached = next((p["minutes"] for p in points if p["correct"] >= best), None)
             rows[arm]["time_to_m1"] = None if reached is None else reached / spent
-    text = table(rows)
+    common = min(points[-1]["step"] for points in curves.values())
+    for arm, points in curves.items():
+        rows[arm]["correct_at_equal_steps"] = 100 * correct_at(points, common)
+    text = table(rows) + f"\n\nEqual steps: {common}."
     print(text)
     numbers = {
         f"{arm}_{name}": value
@@ -121,6 +125,11 @@ def curve(folder: Path) -> list[dict[str, float]]:
         }
         for record in read_records(folder / "metrics.jsonl", "validation")
     ]
+
+
+def correct_at(points: list[dict[str, float]], step: int) -> float:
+    """Share of right keyframes at a step, between the validations around it."""
+    return float(np.interp(step, [p["step"] for p in points], [p["correct"] for p in points]))
 
 
 def row(folder: Path, points: list[dict[str, float]]) -> dict[str, Any]:
