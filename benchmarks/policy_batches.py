@@ -12,17 +12,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from shared.report import RESULTS, finish, options, save_figure, write_json, write_text
 
+from equigrasp.policy.checkpoint import load_policy
 from equigrasp.policy.synthetic import write_synthetic_demonstrations
+from equigrasp.training.checkpoint import load_checkpoint
 from equigrasp.training.run_log import minutes_by_step, read_records
+from equigrasp.weights import save_model
 
 ROOT = Path(__file__).parents[1]
 BATCH = 16
@@ -34,6 +39,9 @@ ARMS = {
 """Training options that make up an arm."""
 CURVES = ("near", "turned", "correct")
 """Shares of held-out keyframes: within 1 cm, within 5 degrees, right in all."""
+MARKS = (25, 50, 75)
+"""Weights are kept after so many percent of the time, to be played beside the final ones."""
+POLL_SECONDS = 5.0
 TINY = ["model.widths=[24,48]", "model.channels=24", "model.head_channels=12", "model.patch=16"]
 TINY += ["data.cloud.points=64", "data.cameras=[front]", "trainer.warmup_steps=5"]
 
@@ -47,7 +55,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         arguments.data, arguments.out = Path(folder) / "demos", Path(folder) / "out"
         write_synthetic_demonstrations(arguments.data, 12, cameras=["front"])
-        arguments.minutes, arguments.validate_every = 0.05, 20
+        arguments.minutes, arguments.validate_every = 0.3, 20
         study(arguments)
 
 
@@ -68,17 +76,18 @@ def parser() -> argparse.ArgumentParser:
 
 def study(arguments: argparse.Namespace) -> None:
     """The arms, and what came of them."""
-    curves, rows = {}, {}
+    curves, successes, rows = {}, {}, {}
     for arm in arguments.arms:
         folder = arguments.out / arm
         if not (folder / "model.json").exists():
             if arguments.table_only:
                 continue
-            call(["-m", "equigrasp.train", *training_options(arm, folder, arguments)])
+            trained(arm, folder, arguments)
         curves[arm] = curve(folder)
         rows[arm] = row(folder, curves[arm])
         if arguments.success:
-            rows[arm]["success"] = played(folder, arguments)
+            successes[arm] = success_curve(folder, arguments)
+            rows[arm]["success"] = successes[arm][-1]["success"]
     if "m1" in curves:
         best = max(point["correct"] for point in curves["m1"])
         spent = curves["m1"][-1]["minutes"]
@@ -97,10 +106,34 @@ def study(arguments: argparse.Namespace) -> None:
         if value is not None
     }
     if arguments.record:
-        write_json(arguments.result.with_name("policy_batches_curves.json"), curves)
+        found = {"validation": curves, "success": successes}
+        write_json(arguments.result.with_name("policy_batches_curves.json"), found)
         write_text(arguments.result.with_name("policy_batches.md"), text)
-        plot(curves, RESULTS / "policy_batches.png")
+        plot(curves, successes, RESULTS / "policy_batches.png")
     finish(arguments, numbers, {"minutes": arguments.minutes, "batch": BATCH})
+
+
+def trained(arm: str, folder: Path, arguments: argparse.Namespace) -> None:
+    """Train an arm, and keep its weights at `MARKS`."""
+    command = ["-m", "equigrasp.train", *training_options(arm, folder, arguments)]
+    print("+", " ".join(command), flush=True)
+    with subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL) as run:
+        while run.poll() is None:
+            time.sleep(min(POLL_SECONDS, arguments.minutes))
+            keep_marked(folder, arguments.minutes)
+    if run.returncode:
+        raise subprocess.CalledProcessError(run.returncode, command)
+
+
+def keep_marked(folder: Path, minutes: float) -> None:
+    """Name the latest checkpoint after the latest mark, if it has no name yet; a run removes
+    checkpoints that nothing names."""
+    last = folder / "checkpoints" / "last"
+    spent = max(minutes_by_step(folder / "metrics.jsonl").values(), default=0.0)
+    passed = [mark for mark in MARKS if spent >= mark / 100 * minutes]
+    link = last.with_name(f"at_{passed[-1]}") if passed else None
+    if link is not None and last.is_symlink() and not link.is_symlink():
+        link.symlink_to(os.readlink(last), target_is_directory=True)
 
 
 def training_options(arm: str, folder: Path, arguments: argparse.Namespace) -> list[str]:
@@ -144,10 +177,30 @@ def row(folder: Path, points: list[dict[str, float]]) -> dict[str, Any]:
     }
 
 
-def played(folder: Path, arguments: argparse.Namespace) -> float:
-    """Mean success (%) on the task suite."""
-    out = arguments.out / "played" / folder.name
-    command = ["sim/policy_eval.py", "--policy", str(folder), "--tasks", "all", "--seeds", "1"]
+def success_curve(folder: Path, arguments: argparse.Namespace) -> list[dict[str, float]]:
+    """Mean success (%) on the task suite of the weights kept on the way and of the best ones."""
+    minutes = minutes_by_step(folder / "metrics.jsonl")
+    points = []
+    for mark in MARKS:
+        link = folder / "checkpoints" / f"at_{mark}"
+        if not link.is_symlink():
+            continue
+        policy = load_policy(folder)
+        checkpoint = load_checkpoint(link)
+        policy.load_state_dict(checkpoint.average)
+        path = save_model(policy, arguments.out / "kept" / f"{folder.name}_{mark}", policy.card)
+        points.append({"step": checkpoint.state["step"], "success": played(path, arguments)})
+    card = json.loads((folder / "model.json").read_text())
+    points.append({"step": card["step"], "success": played(folder, arguments)})
+    for point in points:
+        point["minutes"] = max(m for step, m in minutes.items() if step <= point["step"])
+    return points
+
+
+def played(policy: Path, arguments: argparse.Namespace) -> float:
+    """Mean success (%) of a policy on the task suite."""
+    out = arguments.out / "played" / policy.stem
+    command = ["sim/policy_eval.py", "--policy", str(policy), "--tasks", "all", "--seeds", "1"]
     command += ["--episodes", str(arguments.success), "--workers", str(arguments.workers)]
     call([*command, "--out", str(out)])
     return json.loads((out / "summary.json").read_text())["mean_success"]
@@ -170,18 +223,25 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def plot(curves: dict[str, list[dict[str, float]]], path: Path) -> None:
-    """Shares of held-out keyframes against steps and against minutes."""
+def plot(
+    curves: dict[str, list[dict[str, float]]],
+    successes: dict[str, list[dict[str, float]]],
+    path: Path,
+) -> None:
+    """Shares of held-out keyframes, and success where it was played, against steps and minutes."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, len(CURVES), figsize=(12, 6.5), sharey="col")
+    columns = [(name, curves) for name in CURVES] + [("success", successes)] * bool(successes)
+    size = (4 * len(columns), 6.5)
+    figure, axes = plt.subplots(2, len(columns), figsize=size, sharey="col")
     for line, along in zip(axes, ("step", "minutes"), strict=True):
-        for axis, name in zip(line, CURVES, strict=True):
-            for arm, points in curves.items():
-                axis.plot([p[along] for p in points], [p[name] for p in points], label=arm)
+        for axis, (name, lines) in zip(line, columns, strict=True):
+            for arm, points in lines.items():
+                values = [p[name] for p in points]
+                axis.plot([p[along] for p in points], values, ".-", label=arm)
             axis.set(xlabel=along, ylabel=name)
             axis.grid(alpha=0.3)
     axes[0, 0].legend()
