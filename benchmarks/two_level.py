@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 from shared.report import finish, options
-from shared.steps import measure, optimiser_step, policy_batch, step_function, synthetic_batch
+from shared.steps import measure, optimiser_step, step_function, synthetic_batch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
@@ -31,6 +31,12 @@ from equigrasp.models.losses import GraspLoss
 from equigrasp.policy.diffuser_actor import DiffuserActor
 from equigrasp.policy.mini_diffuser import MiniDiffuser
 from equigrasp.policy.policy_io import Actions, Observations
+from equigrasp.policy.synthetic_batch import (
+    SENTENCES,
+    random_actions,
+    random_observations,
+    replicated,
+)
 from equigrasp.policy.text import Vocabulary
 from equigrasp.training.grasp_recipe import TrainingStep
 from equigrasp.training.memory import keep_freed_memory
@@ -38,7 +44,7 @@ from equigrasp.training.memory import keep_freed_memory
 SAMPLES = (1, 4, 16, 64, 128)
 NAIVE = 4
 POLICIES = {"policy": MiniDiffuser, "actor": DiffuserActor}
-POINTS, SENTENCE = 1024, "stack two red blocks"
+POINTS = 1024
 """Of an observation of the policy."""
 ANCHOR = {"time": 1.063, "memory": 1.022}
 """M = 64 against M = 1 as published for Mini-Diffuser (arXiv 2505.09430)."""
@@ -107,8 +113,9 @@ def measure_policy(
 ) -> dict[str, float]:
     """The same of a policy's training step."""
     torch.manual_seed(0)
-    model = kind(Vocabulary.of([SENTENCE]))
-    seen, wanted = policy_batch(arguments.observations, POINTS, SENTENCE)
+    model = kind(Vocabulary.of(SENTENCES))
+    seen = random_observations(arguments.observations, POINTS, dtype=torch.float32)
+    wanted = random_actions(arguments.observations, dtype=torch.float32)
 
     def step(samples: int, seen: Observations, wanted: Actions) -> Callable[[], None]:
         return optimiser_step(
@@ -116,11 +123,8 @@ def measure_policy(
         )
 
     steps = {f"m{m}": step(m, seen, wanted) for m in {*counts, NAIVE}}
-    replicated = Observations(
-        *(t.repeat_interleave(NAIVE, 0) for t in seen[:4]),
-        [sentence for sentence in seen.sentences for _ in range(NAIVE)],
-    )
-    steps["naive"] = step(1, replicated, Actions(*(t.repeat_interleave(NAIVE, 0) for t in wanted)))
+    again = Actions(*(t.repeat_interleave(NAIVE, 0) for t in wanted))
+    steps["naive"] = step(1, replicated(seen, NAIVE), again)
     numbers, _ = compared(model, steps, counts, seconds)
     return numbers | {"observations": arguments.observations, "points": POINTS}
 

@@ -10,8 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from equigrasp.geometry.rotations import random_rotations
-from equigrasp.policy.policy_io import Actions, Observations
-from equigrasp.policy.rotation_bins import BINS
 from equigrasp.testing import synthetic_tsdf
 from equigrasp.training.grasp_recipe import TrainingStep
 
@@ -44,26 +42,6 @@ def synthetic_batch(
 def step_function(step: TrainingStep, batch: dict[str, Tensor]) -> Callable[[], None]:
     """One optimiser step of a grasp model on a fixed batch."""
     return optimiser_step(step, lambda: step(batch)["loss"])
-
-
-def policy_batch(observations: int, points: int, sentence: str) -> tuple[Observations, Actions]:
-    """Made-up observations of a policy, and the keyframes that follow."""
-    generator = torch.Generator().manual_seed(0)
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(*shape, generator=generator)
-
-    corner = torch.tensor([0.0, -0.2, 0.76])
-    seen = Observations(
-        uniform(observations, points, 3) * 0.4 + corner,
-        2 * uniform(observations, points, 3) - 1,
-        torch.ones(observations, points, dtype=torch.bool),
-        uniform(observations, 8),
-        [sentence] * observations,
-    )
-    bins = torch.randint(0, BINS, (observations, 3), generator=generator)
-    position = uniform(observations, 3) * 0.4 + corner
-    return seen, Actions(position, bins, uniform(observations).round())
 
 
 def optimiser_step(module: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:

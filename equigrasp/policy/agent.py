@@ -33,9 +33,7 @@ class KeyframeAgent:
         self.policy, self.candidates, self.steps = policy, candidates, steps
         self.cameras = tuple(policy.card["cameras"])
         self.image_size = int(policy.card["image_size"])
-        self.settings = CloudSettings(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in policy.card["cloud"].items()}
-        )
+        self.settings = CloudSettings.of(policy.card["cloud"])
         self.begin(0)
 
     @classmethod

@@ -1,10 +1,11 @@
-"""What every keyframe policy offers: losses of a two-level batch, and the next keyframe."""
+"""What every keyframe policy does: encode once, noise and denoise many samples, choose one."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import torch
 from torch import Generator, Tensor, nn
 
 from equigrasp.diffusion.times import sample_noise, sample_steps
@@ -17,14 +18,44 @@ class KeyframePolicy(nn.Module, ABC):
     Attributes:
         name: of the kind; the module that holds it is called the same.
         loss_weights: of the losses by name, as published.
+        noised: numbers of a sample.
+        noise_steps: K of the diffusion.
         config: `name` and the constructor's arguments, JSON-able.
     """
 
     name: ClassVar[str]
     loss_weights: ClassVar[dict[str, float]]
+    noised: ClassVar[int]
+    noise_steps: int
     config: dict[str, Any]
 
     @abstractmethod
+    def encode(self, seen: Observations) -> Any:
+        """Everything that is computed once per observation."""
+
+    @abstractmethod
+    def losses_at(
+        self,
+        encoded: Any,
+        wanted: Actions,
+        step: Tensor,
+        noise: Tensor,
+        generator: Generator | None,
+    ) -> dict[str, Tensor]:
+        """Losses of noised samples, by the names in `loss_weights`.
+
+        Args:
+            encoded: B observations, see `encode`.
+            wanted: their next keyframes.
+            step: (B, M) of the diffusion.
+            noise: (B, M, `noised`), standard normal.
+            generator: source of whatever else is drawn.
+        """
+
+    @abstractmethod
+    def choose(self, encoded: Any, start: Tensor, steps: int) -> Actions:
+        """The keyframe that most candidates agree on, denoised from `start` (B, S, `noised`)."""
+
     def losses(
         self,
         seen: Observations,
@@ -32,15 +63,21 @@ class KeyframePolicy(nn.Module, ABC):
         samples: int = 64,
         generator: Generator | None = None,
     ) -> dict[str, Tensor]:
-        """Losses of a step, by the names in `loss_weights`; observations are encoded once.
+        """Losses of a training step, by the names in `loss_weights`.
 
         Args:
             seen, wanted: B observations and their next keyframes.
             samples: M, noised actions per observation.
             generator: source of times and noise; None takes torch's own.
         """
+        like = wanted.position
+        shape = (len(like), samples)
+        step = sample_steps(shape, self.noise_steps, "stratified", generator, like.device)
+        kind = {"dtype": like.dtype, "device": like.device}
+        noise = sample_noise((*shape, self.noised), "gaussian", generator, **kind)
+        return self.losses_at(self.encode(seen), wanted, step, noise, generator)
 
-    @abstractmethod
+    @torch.no_grad()
     def act(
         self,
         seen: Observations,
@@ -57,22 +94,6 @@ class KeyframePolicy(nn.Module, ABC):
             steps: evaluations of the denoiser (DDIM).
             generator: source of the noise; the same state gives the same answer.
         """
-
-
-def draw_noise(
-    wanted: Actions, samples: int, size: int, steps: int, generator: Generator | None
-) -> tuple[Tensor, Tensor]:
-    """Steps (B, M) and standard normal noise (B, M, size) for M samples of every action.
-
-    Args:
-        wanted: B actions, whose type and device the noise has.
-        samples: M.
-        size: numbers of what is noised.
-        steps: K of the diffusion; every sample of an action has its own part of them.
-        generator: source of the draws; None takes torch's own.
-    """
-    like = wanted.position
-    shape = (len(like), samples)
-    step = sample_steps(shape, steps, "stratified", generator, like.device)
-    kind = {"dtype": like.dtype, "device": like.device}
-    return step, sample_noise((*shape, size), "gaussian", generator, **kind)
+        shape = (len(seen.xyz), candidates, self.noised)
+        start = torch.randn(shape, generator=generator, dtype=seen.xyz.dtype)
+        return self.choose(self.encode(seen), start.to(seen.xyz.device), steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,15 @@ class CloudSettings:
             raise ValueError(f"the box from {self.low} to {self.high} m holds nothing")
         if self.voxel <= 0 or self.points < 1:
             raise ValueError(f"voxel is {self.voxel} m, points {self.points}; need > 0 and >= 1")
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> CloudSettings:
+        """Settings from a configuration or a card, where tuples are lists.
+
+        Raises:
+            ValueError: a box without inside, or numbers that are not positive.
+        """
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
 class Cloud(NamedTuple):

@@ -19,7 +19,7 @@ from equigrasp.diffusion.batch import repeat_conditions
 from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.diffusion.schedules import Diffusion, sample_together
 from equigrasp.geometry.rotations import quaternion_to_matrix
-from equigrasp.policy.base import KeyframePolicy, draw_noise
+from equigrasp.policy.base import KeyframePolicy
 from equigrasp.policy.patches import PatchEncoder
 from equigrasp.policy.point_encoder import Context, PointBlock, Points
 from equigrasp.policy.policy_io import Actions, Observations
@@ -70,6 +70,7 @@ class DiffuserActor(KeyframePolicy):
         "rotation": 10.0,
         "gripper": 1.0,
     }  # published
+    noised = sum(POSE)
 
     def __init__(
         self,
@@ -149,22 +150,22 @@ class DiffuserActor(KeyframePolicy):
         """Targets at noised poses (B, M, 9), see `POSE`, and steps (B, M)."""
         return self.denoiser(scene, noised, step.to(noised.dtype) / self.noise_steps)
 
-    def losses(
+    def losses_at(
         self,
-        seen: Observations,
+        encoded: Scene,
         wanted: Actions,
-        samples: int = 64,
-        generator: Generator | None = None,
+        step: Tensor,
+        noise: Tensor,
+        generator: Generator | None,
     ) -> dict[str, Tensor]:
         """See `KeyframePolicy`: `position` and `rotation` (mean absolute errors), `gripper`."""
-        scene = self.encode(seen)
-        step, noise = draw_noise(wanted, samples, sum(POSE), self.noise_steps, generator)
+        samples = step.shape[1]
         pose = torch.cat([whiten(wanted.position), bins_to_six(wanted.bins, wanted.position)], -1)
         pose = repeat_conditions(pose, samples)
         pairs = list(zip(self.diffusions, pose.split(POSE, -1), noise.split(POSE, -1), strict=True))
         noised = torch.cat([d.add_noise(clean, added, step) for d, clean, added in pairs], -1)
         position, rotation = (d.target(clean, added, step) for d, clean, added in pairs)
-        answer = self.predict(scene, noised, step)
+        answer = self.predict(encoded, noised, step)
         opened = repeat_conditions(wanted.open.to(answer.open), samples)
         return {
             "position": two_level_loss(answer.position, position, norm="l1"),
@@ -172,22 +173,11 @@ class DiffuserActor(KeyframePolicy):
             "gripper": F.binary_cross_entropy_with_logits(answer.open, opened),
         }
 
-    @torch.no_grad()
-    def act(
-        self,
-        seen: Observations,
-        *,
-        candidates: int = 16,
-        steps: int = 10,
-        generator: Generator | None = None,
-    ) -> Actions:
+    def choose(self, encoded: Scene, start: Tensor, steps: int) -> Actions:
         """See `KeyframePolicy`: whole poses are denoised; the gripper is read at the chosen one."""
-        scene = self.encode(seen)
-        shape = (len(seen.xyz), candidates, sum(POSE))
-        start = torch.randn(shape, generator=generator, dtype=seen.xyz.dtype).to(seen.xyz.device)
         position, rotation = sample_together(
             self.diffusions,
-            lambda pose, step: self.predict(scene, torch.cat(pose, -1), step)[:2],
+            lambda pose, step: self.predict(encoded, torch.cat(pose, -1), step)[:2],
             start.split(POSE, -1),
             steps,
         )
@@ -195,7 +185,7 @@ class DiffuserActor(KeyframePolicy):
         rows = torch.arange(len(best), device=best.device)
         position, rotation = position[rows, best], rotation[rows, best]
         chosen = torch.cat([position, rotation], -1).unsqueeze(1)
-        opened = self.predict(scene, chosen, best.new_zeros(len(best), 1)).open[:, 0]
+        opened = self.predict(encoded, chosen, best.new_zeros(len(best), 1)).open[:, 0]
         return Actions(unwhiten(position), six_to_bins(rotation), (opened > 0).to(opened))
 
     def _with_gripper(self, points: Points, state: Tensor) -> Points:

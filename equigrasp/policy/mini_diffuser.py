@@ -17,7 +17,7 @@ from torch import Generator, Tensor, nn
 from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.diffusion.modulation import sinusoidal_embedding
 from equigrasp.diffusion.schedules import Diffusion
-from equigrasp.policy.base import KeyframePolicy, draw_noise
+from equigrasp.policy.base import KeyframePolicy
 from equigrasp.policy.denoiser import Memory, PositionReader, head, summarise
 from equigrasp.policy.point_encoder import Context, PointEncoder
 from equigrasp.policy.policy_io import Actions, Observations
@@ -59,6 +59,7 @@ class MiniDiffuser(KeyframePolicy):
         "rotation": 1.0,
         "gripper": 1.0,
     }  # published
+    noised = 3
 
     def __init__(
         self,
@@ -86,6 +87,7 @@ class MiniDiffuser(KeyframePolicy):
             "table_top": table_top,
         }
         self.diffusion = Diffusion(schedule, noise_steps, prediction)
+        self.noise_steps = noise_steps
         self.channels = channels
         heads = channels // head_channels
         self.text = text_encoder(words, channels, heads)
@@ -122,7 +124,7 @@ class MiniDiffuser(KeyframePolicy):
 
     def predict(self, memory: Memory, noised: Tensor, step: Tensor) -> Tensor:
         """Target (B, M, 3) of the diffusion at whitened positions (B, M, 3) and steps (B, M)."""
-        time = step.to(noised.dtype) / self.diffusion.steps
+        time = step.to(noised.dtype) / self.noise_steps
         moment = self.time(sinusoidal_embedding(time, self.channels))
         context = moment + memory.words.unsqueeze(1)
         tokens = self.enter(noised) + moment
@@ -135,16 +137,15 @@ class MiniDiffuser(KeyframePolicy):
         out = self.action_head(self.actor(memory, tokens, position.unsqueeze(1), context))
         return out[:, 0, :-1].unflatten(-1, (3, BINS)), out[:, 0, -1]
 
-    def losses(
+    def losses_at(
         self,
-        seen: Observations,
+        encoded: Encoded,
         wanted: Actions,
-        samples: int = 64,
-        generator: Generator | None = None,
+        step: Tensor,
+        noise: Tensor,
+        generator: Generator | None,
     ) -> dict[str, Tensor]:
         """See `KeyframePolicy`: `position` (mean absolute error), `rotation`, `gripper`."""
-        encoded = self.encode(seen)
-        step, noise = draw_noise(wanted, samples, 3, self.diffusion.steps, generator)
         clean = whiten(wanted.position).unsqueeze(1).expand_as(noise)
         noised = self.diffusion.add_noise(clean, noise, step)
         target = self.diffusion.target(clean, noise, step)
@@ -159,22 +160,10 @@ class MiniDiffuser(KeyframePolicy):
             "gripper": F.binary_cross_entropy_with_logits(opened, wanted.open.to(opened)),
         }
 
-    @torch.no_grad()
-    def act(
-        self,
-        seen: Observations,
-        *,
-        candidates: int = 16,
-        steps: int = 10,
-        generator: Generator | None = None,
-    ) -> Actions:
+    def choose(self, encoded: Encoded, start: Tensor, steps: int) -> Actions:
         """See `KeyframePolicy`: positions are denoised, the rest is read where they agree."""
-        encoded = self.encode(seen)
-        start = torch.randn(len(seen.xyz), candidates, 3, generator=generator, dtype=seen.xyz.dtype)
         drawn = self.diffusion.sample(
-            lambda x, k: self.predict(encoded.denoising, x, k),
-            start.to(seen.xyz.device),
-            steps,
+            lambda x, k: self.predict(encoded.denoising, x, k), start, steps
         )
         position = most_supported(unwhiten(drawn))
         bins, opened = self.read_action(encoded.acting, position)

@@ -1,11 +1,14 @@
-"""Made-up observations for tests of policies, and the replication that they are compared with."""
+"""Made-up batches for tests and benchmarks of policies, and the replication to compare with."""
 
 from __future__ import annotations
+
+import itertools
 
 import torch
 from torch import Tensor, nn
 
-from equigrasp.policy.policy_io import Observations
+from equigrasp.policy.policy_io import Actions, Observations
+from equigrasp.policy.rotation_bins import BINS
 
 SENTENCES = ("stack two red blocks", "open the top drawer", "press the blue button")
 
@@ -13,7 +16,7 @@ SENTENCES = ("stack two red blocks", "open the top drawer", "press the blue butt
 def random_observations(
     batch: int = 3, count: int = 40, seed: int = 0, dtype: torch.dtype = torch.float64
 ) -> Observations:
-    """Uniform clouds above a table of 0.75 m, at most three of them; the last lacks 10 points.
+    """Uniform clouds above a table of 0.75 m, the last one without its last 10 points.
 
     Args:
         batch: B. count: N, more than 10. seed: of all draws. dtype: of all but the mask.
@@ -27,7 +30,17 @@ def random_observations(
     mask = torch.ones(batch, count, dtype=torch.bool)
     mask[-1, count - 10 :] = False
     state = torch.cat([xyz[:, 0], draw(batch, 4), draw(batch, 1).round()], 1)
-    return Observations(xyz, 2 * draw(batch, count, 3) - 1, mask, state, SENTENCES[:batch])
+    sentences = list(itertools.islice(itertools.cycle(SENTENCES), batch))
+    return Observations(xyz, 2 * draw(batch, count, 3) - 1, mask, state, sentences)
+
+
+def random_actions(batch: int = 3, seed: int = 0, dtype: torch.dtype = torch.float64) -> Actions:
+    """Keyframes anywhere above the table, turned anyhow."""
+    generator = torch.Generator().manual_seed(seed)
+    position = torch.rand(batch, 3, generator=generator, dtype=dtype) * 0.4
+    bins = torch.randint(0, BINS, (batch, 3), generator=generator)
+    opened = torch.randint(0, 2, (batch,), generator=generator).to(dtype)
+    return Actions(position + torch.tensor([0.0, -0.2, 0.75], dtype=dtype), bins, opened)
 
 
 def replicated(seen: Observations, samples: int) -> Observations:

@@ -78,12 +78,11 @@ def build_data(data: dict[str, Any]) -> tuple[KeyframeDataset, KeyframeDataset]:
         raise DataSetError(
             f"data={data['name']} holds no demonstrations; use data=demos, or set data.root"
         )
-    box = {k: tuple(v) if isinstance(v, list) else v for k, v in data["cloud"].items()}
     make = partial(
         KeyframeDataset,
         data["root"],
         data["tasks"],
-        cloud=CloudSettings(**box),
+        cloud=CloudSettings.of(data["cloud"]),
         cameras=data["cameras"],
         val_fraction=data["val_fraction"],
         cache=data["cache"],
