@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -23,11 +23,11 @@ import equigrasp
 from equigrasp.data.dataset import GraspSceneDataset, SampleSettings
 from equigrasp.data.split import DataSetError
 from equigrasp.testing import equivariance_error
-from equigrasp.training.checkpoint import CheckpointError, load_checkpoint
+from equigrasp.training.checkpoint import CheckpointError
+from equigrasp.training.export import export_best
 from equigrasp.training.grasp_recipe import GraspRecipe
 from equigrasp.training.instantiate import instantiate
 from equigrasp.training.loop import TrainResult, train
-from equigrasp.training.run_log import training_minutes
 from equigrasp.training.settings import TrainSettings
 
 log = logging.getLogger(__name__)
@@ -70,11 +70,7 @@ def train_from_config(config: dict[str, Any]) -> TrainResult:
         },
         extra_metrics=partial(_equivariance, tsdf=val_data[0]["tsdf"]),
     )
-    if result.first_process:
-        model.load_state_dict(load_checkpoint(run_dir / "checkpoints" / "best").average)
-        card = model_card(result, settings, train_data, val_data)
-        target = equigrasp.save_model(model, run_dir / "model", card)
-        log.info("exported step %d to %s", result.best_step, target)
+    export_best(model, result, settings, data_card(train_data, val_data))
     return result
 
 
@@ -143,27 +139,14 @@ def build_data(
     )
 
 
-def model_card(
-    result: TrainResult,
-    settings: TrainSettings,
-    train_data: GraspSceneDataset,
-    val_data: GraspSceneDataset,
-) -> dict[str, Any]:
-    """JSON-able facts that travel with the weights: data, draws, seeds, steps, metrics."""
+def data_card(train_data: GraspSceneDataset, val_data: GraspSceneDataset) -> dict[str, Any]:
+    """JSON-able facts about data and draws that travel with the weights."""
     return {
-        "equigrasp_version": equigrasp.__version__,
-        "seed": settings.seed,
-        "step": result.best_step,
-        "steps_planned": result.total,
-        "steps_done": result.step,
-        "training_minutes": training_minutes(result.run_dir / "metrics.jsonl"),
-        "validation": result.best_metrics,
         "data": train_data.sources(),
         "train_scenes": len(train_data),
         "validation_scenes": len(val_data),
         "split": "by scene: hash of the scene's file name",
         "draws": asdict(train_data.settings),
-        "training": settings.identity(),
     }
 
 
@@ -190,8 +173,12 @@ def main_config(arguments: Sequence[str]) -> str:
     path = CONFIGS / "model" / f"{chosen[-1].split(',')[0]}.yaml" if chosen else None
     if path is None or not path.exists():  # Hydra names the choices
         return "train"
-    target = OmegaConf.load(path)["_target_"]
-    return "train_policy" if target.startswith("equigrasp.policy.") else "train"
+    return "train_policy" if _is_policy(OmegaConf.load(path)) else "train"
+
+
+def _is_policy(model: Mapping[str, Any]) -> bool:
+    """Whether a model block is of a keyframe policy, else of a grasp model."""
+    return model["_target_"].startswith("equigrasp.policy.")
 
 
 def _run(config: DictConfig) -> None:
@@ -199,9 +186,8 @@ def _run(config: DictConfig) -> None:
     from equigrasp.policy.training import train_policy
 
     plain = OmegaConf.to_container(config, resolve=True)
-    kind = train_policy if plain["model"]["_target_"].startswith("equigrasp.policy.") else None
     try:
-        (kind or train_from_config)(plain)
+        train_policy(plain) if _is_policy(plain["model"]) else train_from_config(plain)
     except (DataSetError, CheckpointError, ValueError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

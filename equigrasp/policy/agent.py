@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from equigrasp.geometry.transforms import Matrix, make_transform
+from equigrasp.policy.base import KeyframePolicy
 from equigrasp.policy.checkpoint import load_policy
 from equigrasp.policy.clouds import CloudSettings, cloud_of_frame, pad_clouds
 from equigrasp.policy.observation import Frame
@@ -29,7 +29,7 @@ class KeyframeAgent:
         cameras: whose images are needed. image_size: pixels per side in training.
     """
 
-    def __init__(self, policy: nn.Module, *, candidates: int = 16, steps: int = 10) -> None:
+    def __init__(self, policy: KeyframePolicy, *, candidates: int = 16, steps: int = 10) -> None:
         self.policy, self.candidates, self.steps = policy, candidates, steps
         self.cameras = tuple(policy.card["cameras"])
         self.image_size = int(policy.card["image_size"])

@@ -8,8 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
+from equigrasp.policy.base import KeyframePolicy
 from equigrasp.policy.text import Vocabulary
 from equigrasp.weights import SHIPPED, find_weights, read_card, read_tensors
 
@@ -30,7 +29,7 @@ def find_policy(name_or_path: str | os.PathLike) -> tuple[Path, Path]:
     return find_weights(name_or_path, SHIPPED_POLICIES)
 
 
-def policy_class(name: str) -> type[nn.Module]:
+def policy_class(name: str) -> type[KeyframePolicy]:
     """A kind of policy by name.
 
     Raises:
@@ -45,7 +44,7 @@ def policy_class(name: str) -> type[nn.Module]:
 
 def load_policy(
     path: str | os.PathLike, *, clip: str | Path | None = None, device: str = "cpu"
-) -> nn.Module:
+) -> KeyframePolicy:
     """A saved policy, in evaluation mode; `policy.card` is its JSON card.
 
     Args:

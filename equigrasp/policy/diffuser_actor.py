@@ -18,8 +18,8 @@ from torch import Generator, Tensor, nn
 from equigrasp.diffusion.batch import repeat_conditions
 from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.diffusion.schedules import Diffusion, sample_together
-from equigrasp.diffusion.times import sample_noise, sample_steps
 from equigrasp.geometry.rotations import quaternion_to_matrix
+from equigrasp.policy.base import KeyframePolicy, draw_noise
 from equigrasp.policy.patches import PatchEncoder
 from equigrasp.policy.point_encoder import Context, PointBlock, Points
 from equigrasp.policy.policy_io import Actions, Observations
@@ -38,7 +38,7 @@ POSE = (3, 6)
 """Numbers of a pose: whitened position, first two rows of the rotation."""
 
 
-class DiffuserActor(nn.Module):
+class DiffuserActor(KeyframePolicy):
     """The policy.
 
     Unlike the published network it learns its own scene tokens (`PatchEncoder`) and words, needs no
@@ -156,23 +156,10 @@ class DiffuserActor(nn.Module):
         samples: int = 64,
         generator: Generator | None = None,
     ) -> dict[str, Tensor]:
-        """Losses of a step: `position` and `rotation` (mean absolute errors), `gripper`.
-
-        The published weights are 30, 10 and 1.
-
-        Args:
-            seen, wanted: B observations and their next keyframes.
-            samples: M, noised poses per observation.
-            generator: source of times and noise; None takes torch's own.
-        """
+        """See `KeyframePolicy`: `position` and `rotation` (mean absolute errors), `gripper`."""
         scene = self.encode(seen)
-        where, like = wanted.position.device, wanted.position
-        shape = (len(like), samples)
-        step = sample_steps(shape, self.noise_steps, "stratified", generator, where)
-        noise = sample_noise(
-            (*shape, sum(POSE)), "gaussian", generator, dtype=like.dtype, device=where
-        )
-        pose = torch.cat([whiten(wanted.position), bins_to_six(wanted.bins, like)], -1)
+        step, noise = draw_noise(wanted, samples, sum(POSE), self.noise_steps, generator)
+        pose = torch.cat([whiten(wanted.position), bins_to_six(wanted.bins, wanted.position)], -1)
         pose = repeat_conditions(pose, samples)
         pairs = list(zip(self.diffusions, pose.split(POSE, -1), noise.split(POSE, -1), strict=True))
         noised = torch.cat([d.add_noise(clean, added, step) for d, clean, added in pairs], -1)
@@ -194,14 +181,7 @@ class DiffuserActor(nn.Module):
         steps: int = 10,
         generator: Generator | None = None,
     ) -> Actions:
-        """The keyframe that most of several denoised poses agree on.
-
-        Args:
-            seen: B observations.
-            candidates: poses drawn for each.
-            steps: evaluations of the denoiser (DDIM).
-            generator: source of the noise; the same state gives the same answer.
-        """
+        """See `KeyframePolicy`: whole poses are denoised; the gripper is read at the chosen one."""
         scene = self.encode(seen)
         shape = (len(seen.xyz), candidates, sum(POSE))
         start = torch.randn(shape, generator=generator, dtype=seen.xyz.dtype).to(seen.xyz.device)

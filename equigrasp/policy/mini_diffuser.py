@@ -17,7 +17,7 @@ from torch import Generator, Tensor, nn
 from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.diffusion.modulation import sinusoidal_embedding
 from equigrasp.diffusion.schedules import Diffusion
-from equigrasp.diffusion.times import sample_noise, sample_steps
+from equigrasp.policy.base import KeyframePolicy, draw_noise
 from equigrasp.policy.denoiser import Memory, PositionReader, head, summarise
 from equigrasp.policy.point_encoder import Context, PointEncoder
 from equigrasp.policy.policy_io import Actions, Observations
@@ -38,7 +38,7 @@ class Encoded(NamedTuple):
     acting: Memory
 
 
-class MiniDiffuser(nn.Module):
+class MiniDiffuser(KeyframePolicy):
     """The policy.
 
     Args:
@@ -143,26 +143,16 @@ class MiniDiffuser(nn.Module):
         samples: int = 64,
         generator: Generator | None = None,
     ) -> dict[str, Tensor]:
-        """Losses of a step: `position` (mean absolute error), `rotation`, `gripper`.
-
-        Args:
-            seen, wanted: B observations and their next keyframes.
-            samples: M, noised positions per observation.
-            generator: source of times and noise; None takes torch's own.
-        """
+        """See `KeyframePolicy`: `position` (mean absolute error), `rotation`, `gripper`."""
         encoded = self.encode(seen)
-        count = len(wanted.position)
-        where = wanted.position.device
-        step = sample_steps((count, samples), self.diffusion.steps, "stratified", generator, where)
-        like = {"dtype": wanted.position.dtype, "device": where}
-        noise = sample_noise((count, samples, 3), "gaussian", generator, **like)
+        step, noise = draw_noise(wanted, samples, 3, self.diffusion.steps, generator)
         clean = whiten(wanted.position).unsqueeze(1).expand_as(noise)
         noised = self.diffusion.add_noise(clean, noise, step)
         target = self.diffusion.target(clean, noise, step)
         predicted = self.predict(encoded.denoising, noised, step)
-        shaken = wanted.position + POSITION_NOISE * sample_noise(
-            (count, 3), "gaussian", generator, **like
-        )
+        true = wanted.position
+        shake = torch.randn(true.shape, generator=generator, dtype=true.dtype, device=true.device)
+        shaken = true + POSITION_NOISE * shake
         bins, opened = self.read_action(encoded.acting, shaken)
         return {
             "position": two_level_loss(predicted, target, norm="l1"),
@@ -179,14 +169,7 @@ class MiniDiffuser(nn.Module):
         steps: int = 10,
         generator: Generator | None = None,
     ) -> Actions:
-        """The keyframe that most of several denoised positions agree on.
-
-        Args:
-            seen: B observations.
-            candidates: positions drawn for each.
-            steps: evaluations of the denoiser (DDIM).
-            generator: source of the noise; the same state gives the same answer.
-        """
+        """See `KeyframePolicy`: positions are denoised, the rest is read where they agree."""
         encoded = self.encode(seen)
         start = torch.randn(len(seen.xyz), candidates, 3, generator=generator, dtype=seen.xyz.dtype)
         drawn = self.diffusion.sample(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from equigrasp.geometry.rotations import geodesic_distance
+from equigrasp.policy.base import KeyframePolicy
 from equigrasp.policy.keyframe_batches import KeyframeBatches, actions, observations
 from equigrasp.policy.rotation_bins import bins_to_rotation
 from equigrasp.training.loader import load_batches
@@ -31,7 +31,7 @@ class KeyframeStep(nn.Module):
 
     def __init__(
         self,
-        model: nn.Module,
+        model: KeyframePolicy,
         sentences: Sequence[str],
         samples: int,
         weights: dict[str, float],
@@ -78,7 +78,7 @@ class KeyframeRecipe:
         self.sentences, self.samples, self.weights = list(sentences), samples, weights
         self.steps, self.candidates = steps, candidates
 
-    def step(self, model: nn.Module, precision: str) -> KeyframeStep:
+    def step(self, model: KeyframePolicy, precision: str) -> KeyframeStep:
         """See `Recipe`.
 
         Raises:
@@ -93,7 +93,12 @@ class KeyframeRecipe:
 
     @torch.no_grad()
     def evaluate(
-        self, model: Any, dataset: KeyframeBatches, *, workers: int, device: torch.device | str
+        self,
+        model: KeyframePolicy,
+        dataset: KeyframeBatches,
+        *,
+        workers: int,
+        device: torch.device | str,
     ) -> dict[str, float]:
         """Errors of the keyframes that a policy chooses on held-out demonstrations.
 

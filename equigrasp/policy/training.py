@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import equigrasp
 from equigrasp.data.split import DataSetError
 from equigrasp.policy.clouds import CloudSettings
 from equigrasp.policy.episodes import EpisodeError
@@ -17,16 +16,12 @@ from equigrasp.policy.keyframe_batches import KeyframeBatches
 from equigrasp.policy.keyframe_data import Augmentation, KeyframeDataset
 from equigrasp.policy.recipe import KeyframeRecipe
 from equigrasp.policy.text import Vocabulary
-from equigrasp.training.checkpoint import load_checkpoint
+from equigrasp.training.export import export_best
 from equigrasp.training.instantiate import instantiate
 from equigrasp.training.loop import TrainResult, train
-from equigrasp.training.run_log import training_minutes
 from equigrasp.training.settings import TrainSettings
 
 log = logging.getLogger(__name__)
-
-MISSING = "???"
-"""What is left of a value that no file and no command line gave."""
 
 
 def train_policy(config: dict[str, Any]) -> TrainResult:
@@ -65,11 +60,8 @@ def train_policy(config: dict[str, Any]) -> TrainResult:
             "episodes": [fingerprint(train_data), fingerprint(val_data)],
         },
     )
-    if result.first_process:
-        model.load_state_dict(load_checkpoint(run_dir / "checkpoints" / "best").average)
-        card = policy_card(config, result, settings, train_data, val_data)
-        target = equigrasp.save_model(model, run_dir / "model", card)
-        log.info("exported step %d to %s", result.best_step, target)
+    card = data_card(train_data, val_data) | {"policy": config["policy"]}
+    export_best(model, result, settings, card)
     return result
 
 
@@ -82,7 +74,7 @@ def build_data(data: dict[str, Any]) -> tuple[KeyframeDataset, KeyframeDataset]:
     Raises:
         DataSetError: there are none, or one is torn.
     """
-    if data["root"] == MISSING:
+    if data["root"] is None:
         raise DataSetError(
             f"data={data['name']} holds no demonstrations; use data=demos, or set data.root"
         )
@@ -136,26 +128,13 @@ def fingerprint(data: KeyframeDataset) -> str:
     return hashlib.sha256("\n".join([*names, str(len(data))]).encode()).hexdigest()[:16]
 
 
-def policy_card(
-    config: dict[str, Any],
-    result: TrainResult,
-    settings: TrainSettings,
-    train_data: KeyframeDataset,
-    val_data: KeyframeDataset,
-) -> dict[str, Any]:
-    """JSON-able facts that travel with the weights: how to make clouds, data, steps, metrics."""
+def data_card(train_data: KeyframeDataset, val_data: KeyframeDataset) -> dict[str, Any]:
+    """JSON-able facts that travel with the weights: how clouds are made, and from which data."""
     height, _, _ = train_data.episodes[0].rgb(train_data.cameras[0], 0).shape
     return {
-        "equigrasp_version": equigrasp.__version__,
         "cameras": list(train_data.cameras),
         "image_size": height,
         "cloud": asdict(train_data.cloud),
-        "seed": settings.seed,
-        "step": result.best_step,
-        "steps_planned": result.total,
-        "steps_done": result.step,
-        "training_minutes": training_minutes(result.run_dir / "metrics.jsonl"),
-        "validation": result.best_metrics,
         "tasks": sorted({episode.task for episode in train_data.episodes}),
         "train_episodes": len(train_data.episodes),
         "train_keyframes": len(train_data),
@@ -163,6 +142,4 @@ def policy_card(
         "split": "by episode: hash of task, folder and number",
         "episodes_digest": fingerprint(train_data),
         "augmentation": asdict(train_data.augmentation),
-        "policy": config["policy"],
-        "training": settings.identity(),
     }

@@ -7,7 +7,10 @@ from its last checkpoint with the very numbers it would have had.
 
 from __future__ import annotations
 
+import itertools
+import statistics
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
 ExtraMetrics = Callable[[nn.Module], dict[str, float]]
 
-_MEASURED_STEPS = 20  # a schedule fitted to `max_minutes` is laid out after so many steps
+_MEASURED_STEPS = 20  # at least, before a schedule is fitted to `max_minutes`
 _TIME_FOR_STEPS = 0.85  # share of the time left that is planned for steps; the rest validates
 
 
@@ -85,12 +88,13 @@ def train(
     run = start_run(build_model, recipe.score, settings, sampler, identity or {}, run_dir, fabric)
     module, optimizer = fabric.setup(recipe.step(run.model, settings.precision), run.optimizer)
     validate_every = settings.validate_every or sampler.steps_per_epoch
-    clock = _Clock(run.step, settings.max_minutes, fabric)
+    fit_at = max(_MEASURED_STEPS, settings.warmup_steps)  # no rate depends on the length before
+    clock = _Clock(settings.max_minutes, fabric)
     batches = load_batches(train_data, sampler.from_step(run.step), workers=settings.workers)
 
     with RunLog(run_dir, run.step, progress=settings.progress, on=fabric.is_global_zero) as log:
         while run.step != run.total:
-            if run.total is None and run.step >= _MEASURED_STEPS:
+            if run.total is None and run.step >= fit_at:
                 run.total = clock.fitted_length(run.step, settings.warmup_steps)
                 log.say(f"schedule fitted to {settings.max_minutes:g} min: {run.total} steps")
 
@@ -102,6 +106,7 @@ def train(
             optimizer.step()
             optimizer.zero_grad()
             run.step += 1
+            clock.tick()
             update_average(run.average, run.model, settings.average_decay, run.step)
 
             late = clock.is_up()
@@ -132,11 +137,15 @@ def train(
 class _Clock:
     """Wall time of this process's part of a run, agreed upon between processes."""
 
-    def __init__(self, first_step: int, max_minutes: float | None, fabric: Fabric) -> None:
-        self._first_step = first_step
+    def __init__(self, max_minutes: float | None, fabric: Fabric) -> None:
         self._max_minutes = max_minutes
         self._fabric = fabric
         self._started = time.perf_counter()
+        self._ticks = deque([self._started], maxlen=_MEASURED_STEPS + 1)
+
+    def tick(self) -> None:
+        """A step is done."""
+        self._ticks.append(time.perf_counter())
 
     def minutes(self) -> float:
         return (time.perf_counter() - self._started) / 60
@@ -147,8 +156,11 @@ class _Clock:
         return self._fabric.broadcast(self.minutes() > self._max_minutes)
 
     def fitted_length(self, step: int, warmup: int) -> int:
-        """Steps of a run that is to end in time at the rate measured so far."""
-        per_step = self.minutes() / max(1, step - self._first_step)
+        """Steps of a run that is to end in time at the rate of the latest steps.
+
+        The first ones, which fill caches, and single slow ones would make the run end too early.
+        """
+        per_step = statistics.median(b - a for a, b in itertools.pairwise(self._ticks)) / 60
         left = int(_TIME_FOR_STEPS * ((self._max_minutes or 0) - self.minutes()) / per_step)
         return self._fabric.broadcast(max(step + left, warmup + 1))
 

@@ -21,8 +21,8 @@ class TrainSettings:
     Attributes:
         max_steps: length of the run, also of the learning-rate schedule. None: `epochs` decides.
         epochs: passes over the training scenes where `max_steps` is None. With both None the
-            length is fitted to `max_minutes`: the rate of the first steps, all within warm-up,
-            is measured and the schedule is laid out to end in time.
+            length is fitted to `max_minutes`: the rate of steps is measured during warm-up, and
+            then the schedule is laid out to end in time.
         max_minutes: stop after this wall time (of this process), whatever the schedule says.
         batch_size: scenes per step and process.
         learning_rate: peak rate of AdamW.

@@ -1,8 +1,10 @@
 """The loop: learns, resumes exactly, stops in time, refuses what is not its own."""
 
 import math
+import time
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from equigrasp.models.registry import build_model
 from equigrasp.training.checkpoint import CheckpointError, load_checkpoint
 from equigrasp.training.evaluate import evaluate
 from equigrasp.training.grasp_recipe import GraspRecipe, TrainingStep
-from equigrasp.training.loop import train
+from equigrasp.training.loop import _Clock, train
 from equigrasp.training.run_log import read_records
 from equigrasp.training.settings import TrainSettings
 
@@ -146,6 +148,17 @@ def test_schedule_is_fitted_to_the_time_limit_and_kept_on_resumption(tmp_path):
         assert rates[-1] < 0.2 * max(rates)
     stored = load_checkpoint(tmp_path / "checkpoints" / "last").state["total"]
     assert stored == result.total
+
+
+def test_slow_first_steps_do_not_shorten_a_fitted_schedule(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    clock = _Clock(10.0, SimpleNamespace(broadcast=lambda value: value))
+    for seconds in [30.0] * 5 + [1.0] * 30 + [20.0]:  # caches are filled; one step is interrupted
+        now[0] += seconds
+        clock.tick()
+    left = 600 - 5 * 30 - 30 - 20
+    assert clock.fitted_length(36, warmup=10) == 36 + int(0.85 * left)
 
 
 def test_a_gradient_that_is_not_finite_names_the_step(tmp_path):
