@@ -140,7 +140,8 @@ def training_options(arm: str, folder: Path, arguments: argparse.Namespace) -> l
     """Command line of a run."""
     return [
         *("model=mini_diffuser", "data=demos", "experiment=policy_one_core", *ARMS[arm]),
-        *(f"data.root={arguments.data}", f"run_dir={folder}", "trainer.progress=false"),
+        *(f"data.root={arguments.data}", f"data.cache={arguments.out / 'clouds'}"),
+        *(f"run_dir={folder}", "trainer.progress=false"),
         *(f"trainer.max_minutes={arguments.minutes}", "trainer.log_every=20"),
         *(f"trainer.validate_every={arguments.validate_every}", f"name={folder.name}"),
         *(TINY if arguments.quick else []),

@@ -44,17 +44,18 @@ def sample_attention(
     b, h, m, length, d = query.shape
     scale = d**-0.5
     flat = query.flatten(2, 3)
-    seen = (flat @ key.transpose(-1, -2)) * scale
+    # the scale goes to the smaller factor, the mask into the product: fewer passes over all pairs
+    seen = (flat * scale) @ key.transpose(-1, -2)
     if mask is not None:
-        seen = seen.masked_fill(~mask[:, None, None], -torch.inf)
+        seen = seen.masked_fill_(~mask[:, None, None], -torch.inf)
     if not own_block:
         weights = seen.softmax(-1).nan_to_num(0.0)
         return (weights @ value).unflatten(2, (m, length))
     own = ((query @ own_key.transpose(-1, -2)) * scale).flatten(2, 3)
-    n = seen.shape[-1]
     weights = torch.cat([seen, own], -1).softmax(-1)
-    outside = (weights[..., :n] @ value).unflatten(2, (m, length))
-    return outside + weights[..., n:].view(b, h, m, length, length) @ own_value
+    outside, inside = weights.split([seen.shape[-1], length], -1)
+    inside = inside.reshape(b, h, m, length, length)
+    return (outside @ value).unflatten(2, (m, length)) + inside @ own_value
 
 
 class TwoLevelAttention(nn.Module):

@@ -75,13 +75,12 @@ class PositionReader(nn.Module):
         self.places = nn.ModuleList(nn.Linear(3, channels, bias=False) for _ in attended)
         self.own = nn.ModuleList(nn.Linear(channels, 3 * channels) for _ in attended)
         self.leave = nn.ModuleList(nn.Linear(channels, channels) for _ in attended)
-        self.norm = nn.ModuleList(AdaptiveLayerNorm(words, channels) for _ in attended)
-        self.norm_out = nn.ModuleList(AdaptiveLayerNorm(words, channels) for _ in widths)
+        # one modulation per scale: each costs a sample as much as half of an MLP
+        self.norm = nn.ModuleList(AdaptiveLayerNorm(words, channels) for _ in widths)
+        self.norm_out = nn.ModuleList(nn.LayerNorm(channels) for _ in attended)
         self.mlp = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(channels, 2 * channels), nn.GELU(), nn.Linear(2 * channels, channels)
-            )
-            for _ in widths
+            nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
+            for hidden in [*(channels for _ in attended), 2 * channels]
         )
         self.narrow = nn.Linear(widths[-1], channels // 4)  # once per observation, not per sample
         self.narrow_places = nn.Linear(3, channels // 4, bias=False)
@@ -119,9 +118,9 @@ class PositionReader(nn.Module):
                 memory.masks[level],
             )
             x = x + self.leave[level](seen.movedim(1, 3).flatten(3))
-            x = x + self.mlp[level](self.norm_out[level](x, context))
+            x = x + self.mlp[level](self.norm_out[level](x))
         x = x + self.local(memory.finest, positions).unsqueeze(2)
-        return (x + self.mlp[-1](self.norm_out[-1](x, context))).squeeze(2)
+        return (x + self.mlp[-1](self.norm[-1](x, context))).squeeze(2)
 
 
 def head(channels: int, out: int) -> nn.Sequential:
@@ -129,7 +128,7 @@ def head(channels: int, out: int) -> nn.Sequential:
     last = nn.Linear(channels, out)
     nn.init.normal_(last.weight, std=0.01)
     nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, channels), nn.GELU(), last)
+    return nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, channels), nn.ReLU(), last)
 
 
 def summarise(tokens: Tensor, mask: Tensor, weigh: nn.Module) -> Tensor:

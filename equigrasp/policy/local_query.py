@@ -45,7 +45,7 @@ class LocalQuery(nn.Module):
         place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
         found = (keys[place] == wanted).unsqueeze(-1)
         values = torch.where(found, means[place], 0.0)
-        return torch.einsum("bmkc,kcd->bmd", values, self.kernel)
+        return values.flatten(2) @ self.kernel.flatten(0, 1)
 
     def _cells(self, points: Points) -> tuple[Tensor, Tensor]:
         """Sorted hashes of the occupied cells (K,), never empty, and their means (K, C)."""

@@ -116,7 +116,8 @@ class MiniDiffuser(KeyframePolicy):
         state[:, :3] = whiten(state[:, :3])
         tokens = torch.cat([words, self.state(state).unsqueeze(1)], 1)
         mask = F.pad(mask, (0, 1), value=True)
-        scales = self.points(seen.xyz, seen.rgb, seen.mask, Context(tokens, mask))
+        tip, context = seen.state[:, :3], Context(tokens, mask)
+        scales = self.points(seen.xyz, seen.rgb, seen.mask, tip, context)
         summary = summarise(tokens, mask, self.weigh)
         return Encoded(
             self.denoiser.remember(scales, summary), self.actor.remember(scales, summary)

@@ -8,6 +8,7 @@ scale. After PointTransformer V3 and "Mini Diffuser" (arXiv 2505.09430), in plai
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,8 @@ from equigrasp.policy.rotary import rotate_by_position
 
 GROUP = 4
 """Points that pooling joins."""
+HAND = 0.05
+"""Points within about this (m) of the tip are in the gripper, or below it."""
 MORTON_BITS = 10
 
 
@@ -148,7 +151,7 @@ class PointEncoder(nn.Module):
             return PointBlock(width, context, width // head_channels, patch)
 
         self.enter = nn.Sequential(
-            nn.Linear(4, widths[0]), nn.GELU(), nn.Linear(widths[0], widths[0])
+            nn.Linear(14, widths[0]), nn.GELU(), nn.Linear(widths[0], widths[0])
         )
         self.down_blocks = nn.ModuleList(block(width) for width in widths)
         steps = list(zip(widths, widths[1:], strict=False))
@@ -156,13 +159,16 @@ class PointEncoder(nn.Module):
         self.unpool = nn.ModuleList(nn.Linear(coarse, fine) for fine, coarse in steps)
         self.up_blocks = nn.ModuleList(block(width) for width in widths[:-1])
 
-    def forward(self, xyz: Tensor, rgb: Tensor, mask: Tensor, context: Context) -> list[Points]:
+    def forward(
+        self, xyz: Tensor, rgb: Tensor, mask: Tensor, tip: Tensor, context: Context
+    ) -> list[Points]:
         """Features at every scale, coarse to fine.
 
         Args:
             xyz: (B, N, 3) metres in the world.
             rgb: (B, N, 3) in [-1, 1].
             mask: (B, N) bool, True for points.
+            tip: (B, 3) metres, where the gripper is.
             context: what points may look at.
         """
         order = morton_order(xyz, mask)
@@ -171,8 +177,8 @@ class PointEncoder(nn.Module):
         missing = -xyz.shape[1] % GROUP ** (len(self.widths) - 1)
         xyz, rgb = (F.pad(t, (0, 0, 0, missing)) for t in (xyz, rgb))
         mask = F.pad(mask, (0, missing))
-        height = 5 * (xyz[..., 2:] - self.table_top)
-        features = self.enter(torch.cat([rgb, height], -1)).masked_fill(~mask.unsqueeze(-1), 0.0)
+        known = describe_points(xyz, rgb, tip, self.table_top)
+        features = self.enter(known).masked_fill(~mask.unsqueeze(-1), 0.0)
         points = Points(features, xyz, mask)
         scales: list[Points] = []
         for level, block in enumerate(self.down_blocks):
@@ -189,6 +195,22 @@ class PointEncoder(nn.Module):
             )
             result.append(self.up_blocks[level](joined, context))
         return result
+
+
+def describe_points(xyz: Tensor, rgb: Tensor, tip: Tensor, table_top: float) -> Tensor:
+    """What a point is before it looks at others: (B, N, 14).
+
+    Waves of the colour keep neighbouring hues apart. The gripper's place tells how far a task has
+    come, so points know where it is from them, and whether it is within `HAND`.
+
+    Args:
+        xyz, rgb, tip, table_top: see `PointEncoder`.
+    """
+    height = 5 * (xyz[..., 2:] - table_top)
+    offset = xyz - tip.unsqueeze(1)
+    near = torch.exp(-(offset / HAND).square().sum(-1, keepdim=True))
+    waves = math.pi * rgb
+    return torch.cat([rgb, waves.sin(), waves.cos(), height, 4 * offset, near], -1)
 
 
 def pool_groups(points: Points, linear: nn.Module) -> Points:

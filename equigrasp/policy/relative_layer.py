@@ -33,7 +33,7 @@ class RelativeLayer(nn.Module):
         self.norm = AdaptiveLayerNorm(channels, channels)
         self.norm_out = AdaptiveLayerNorm(channels, channels)
         self.mlp = nn.Sequential(
-            nn.Linear(channels, 2 * channels), nn.GELU(), nn.Linear(2 * channels, channels)
+            nn.Linear(channels, 2 * channels), nn.ReLU(), nn.Linear(2 * channels, channels)
         )
 
     def condition(self, scene: Points, context: Tensor) -> tuple[Points, KeyValue]:

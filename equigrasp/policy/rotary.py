@@ -43,6 +43,7 @@ def rotate_by_position(x: Tensor, positions: Tensor) -> Tensor:
     angles = (positions.unsqueeze(-1).to(rates) * rates).flatten(-2)  # precise, then rounded
     cos, sin = angles.cos().to(x), angles.sin().to(x)
     count = 2 * angles.shape[-1]
-    even, odd = x[..., 0:count:2], x[..., 1:count:2]
+    turning, rest = x.split([count, x.shape[-1] - count], -1)
+    even, odd = turning.unflatten(-1, (-1, 2)).unbind(-1)
     turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2)
-    return torch.cat([turned, x[..., count:]], -1)
+    return torch.cat([turned, rest], -1) if rest.shape[-1] else turned

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from equigrasp.policy.point_encoder import Context, PointEncoder, morton_order
+from equigrasp.policy.point_encoder import Context, PointEncoder, describe_points, morton_order
 
 WIDTHS = (24, 48, 48)
 
@@ -21,12 +21,13 @@ def inputs(batch=2, count=60, words=5, seed=0):
     xyz = draw(batch, count, 3) * 0.5 + torch.tensor([0.0, -0.25, 0.75])
     mask = torch.ones(batch, count, dtype=torch.bool)
     context = Context(draw(batch, words, 16), torch.ones(batch, words, dtype=torch.bool))
-    return xyz, 2 * draw(batch, count, 3) - 1, mask, context
+    tip = draw(batch, 3) * 0.5 + torch.tensor([0.0, -0.25, 0.75])
+    return xyz, 2 * draw(batch, count, 3) - 1, mask, tip, context
 
 
 def test_scales_shrink_by_groups(encoder):
-    xyz, rgb, mask, context = inputs()
-    scales = encoder(xyz, rgb, mask, context)
+    xyz, rgb, mask, tip, context = inputs()
+    scales = encoder(xyz, rgb, mask, tip, context)
     assert [tuple(s.features.shape) for s in scales] == [(2, 4, 48), (2, 16, 48), (2, 64, 24)]
     assert [int(s.mask.sum()) for s in scales] == [8, 30, 120]
     for scale in scales:
@@ -36,19 +37,21 @@ def test_scales_shrink_by_groups(encoder):
 
 
 def test_the_order_of_points_says_nothing(encoder):
-    xyz, rgb, mask, context = inputs()
+    xyz, rgb, mask, tip, context = inputs()
     mask[1, 50:] = False
     shuffle = torch.randperm(60)
-    first = encoder(xyz, rgb, mask, context)
-    second = encoder(xyz[:, shuffle], rgb[:, shuffle], mask[:, shuffle], context)
+    first = encoder(xyz, rgb, mask, tip, context)
+    second = encoder(xyz[:, shuffle], rgb[:, shuffle], mask[:, shuffle], tip, context)
     for a, b in zip(first, second, strict=True):
         torch.testing.assert_close(a.features, b.features)
 
 
 def test_padding_and_neighbours_in_the_batch_say_nothing(encoder):
-    xyz, rgb, mask, context = inputs()
-    together = encoder(xyz, rgb, mask, context)
-    alone = encoder(xyz[1:], rgb[1:], mask[1:], Context(context.tokens[1:], context.mask[1:]))
+    xyz, rgb, mask, tip, context = inputs()
+    together = encoder(xyz, rgb, mask, tip, context)
+    alone = encoder(
+        xyz[1:], rgb[1:], mask[1:], tip[1:], Context(context.tokens[1:], context.mask[1:])
+    )
     for a, b in zip(together, alone, strict=True):
         torch.testing.assert_close(a.features[1:], b.features)
     longer = [torch.cat([t, torch.full_like(t[:, :9], 7.0)], 1) for t in (xyz, rgb)]
@@ -57,39 +60,53 @@ def test_padding_and_neighbours_in_the_batch_say_nothing(encoder):
         torch.cat([context.tokens, torch.full_like(context.tokens, 9.0)], 1),
         torch.cat([context.mask, torch.zeros_like(context.mask)], 1),
     )
-    padded = encoder(*longer, more, words)
+    padded = encoder(*longer, more, tip, words)
     for a, b in zip(together, padded, strict=True):
         torch.testing.assert_close(a.features[a.mask], b.features[b.mask])
 
 
-def test_words_colours_heights_and_places_all_matter(encoder):
-    xyz, rgb, mask, context = inputs()
-    base = encoder(xyz, rgb, mask, context)[-1].features
+def test_words_colours_heights_places_and_the_gripper_all_matter(encoder):
+    xyz, rgb, mask, tip, context = inputs()
+    base = encoder(xyz, rgb, mask, tip, context)[-1].features
     squeezed = xyz.clone()
     squeezed[..., 0] = 0.5 * squeezed[..., 0]
     for changed in (
-        encoder(xyz, rgb, mask, context._replace(tokens=context.tokens + 1)),
-        encoder(xyz, -rgb, mask, context),
-        encoder(xyz + torch.tensor([0, 0, 0.1]), rgb, mask, context),
+        encoder(xyz, rgb, mask, tip, context._replace(tokens=context.tokens + 1)),
+        encoder(xyz, -rgb, mask, tip, context),
+        encoder(
+            xyz + torch.tensor([0, 0, 0.1]), rgb, mask, tip + torch.tensor([0, 0, 0.1]), context
+        ),
+        encoder(xyz, rgb, mask, tip + torch.tensor([0.1, 0, 0]), context),
     ):
         assert (changed[-1].features - base).abs().max() > 1e-4
-    moved = encoder(squeezed, rgb, mask, context)[-1].features
+    moved = encoder(squeezed, rgb, mask, tip, context)[-1].features
     assert (moved.sum(1) - base.sum(1)).abs().max() > 1e-4
 
 
+def test_points_in_the_hand_are_told_from_others():
+    tip = torch.tensor([[0.3, 0.1, 0.9]])
+    xyz = tip + torch.tensor([[0.0, 0.0, -0.01], [0.0, 0.0, -0.3]])
+    known = describe_points(xyz[None], torch.zeros(1, 2, 3), tip, 0.75)[0]
+    assert known.shape == (2, 14)
+    near = known[:, -1]
+    assert near[0] > 0.95
+    assert near[1] < 1e-6
+    torch.testing.assert_close(known[:, -4:-1] / 4, xyz - tip)
+    torch.testing.assert_close(known[:, 9] / 5, xyz[:, 2] - 0.75)
+
+
 def test_moving_everything_sideways_changes_nothing(encoder):
-    xyz, rgb, mask, context = inputs()
-    shifted = xyz + torch.tensor([0.2, -0.1, 0.0])
-    for a, b in zip(
-        encoder(xyz, rgb, mask, context), encoder(shifted, rgb, mask, context), strict=True
-    ):
+    xyz, rgb, mask, tip, context = inputs()
+    shift = torch.tensor([0.2, -0.1, 0.0])
+    there = encoder(xyz + shift, rgb, mask, tip + shift, context)
+    for a, b in zip(encoder(xyz, rgb, mask, tip, context), there, strict=True):
         torch.testing.assert_close(a.features, b.features, rtol=1e-6, atol=1e-8)
 
 
 def test_an_empty_cloud_gives_finite_gradients(encoder):
-    xyz, rgb, mask, context = inputs()
+    xyz, rgb, mask, tip, context = inputs()
     mask[0] = False
-    scales = encoder(xyz, rgb, mask, context)
+    scales = encoder(xyz, rgb, mask, tip, context)
     assert not scales[-1].mask[0].any()
     sum(scale.features.square().sum() for scale in scales).backward()
     grads = [p.grad for p in encoder.parameters() if p.grad is not None]
@@ -98,7 +115,7 @@ def test_an_empty_cloud_gives_finite_gradients(encoder):
 
 
 def test_neighbours_on_the_curve_are_near():
-    xyz, _, mask, _ = inputs(1, 512)
+    xyz, _, mask, *_ = inputs(1, 512)
     order = morton_order(xyz, mask)
     assert order.sort(1).values.equal(torch.arange(512)[None])
     curve = xyz[0, order[0]]
