@@ -20,6 +20,12 @@ from equigrasp.policy.rotary import rotate_by_position
 
 GROUP = 4
 """Points that pooling joins."""
+LEAST = -30.0
+"""Logarithms of weights end here."""
+DESCRIBED = 23
+"""Numbers that describe a point by itself and by its neighbours."""
+REACH = 0.02
+"""Neighbours within about this (m) tell what a point's surroundings look like."""
 HAND = 0.05
 """Points within about this (m) of the tip are in the gripper, or below it."""
 MORTON_BITS = 10
@@ -151,7 +157,7 @@ class PointEncoder(nn.Module):
             return PointBlock(width, context, width // head_channels, patch)
 
         self.enter = nn.Sequential(
-            nn.Linear(14, widths[0]), nn.GELU(), nn.Linear(widths[0], widths[0])
+            nn.Linear(DESCRIBED, widths[0]), nn.GELU(), nn.Linear(widths[0], widths[0])
         )
         self.down_blocks = nn.ModuleList(block(width) for width in widths)
         steps = list(zip(widths, widths[1:], strict=False))
@@ -177,7 +183,7 @@ class PointEncoder(nn.Module):
         missing = -xyz.shape[1] % GROUP ** (len(self.widths) - 1)
         xyz, rgb = (F.pad(t, (0, 0, 0, missing)) for t in (xyz, rgb))
         mask = F.pad(mask, (0, missing))
-        known = describe_points(xyz, rgb, tip, self.table_top)
+        known = describe_points(xyz, rgb, mask, tip, self.table_top)
         features = self.enter(known).masked_fill(~mask.unsqueeze(-1), 0.0)
         points = Points(features, xyz, mask)
         scales: list[Points] = []
@@ -197,20 +203,52 @@ class PointEncoder(nn.Module):
         return result
 
 
-def describe_points(xyz: Tensor, rgb: Tensor, tip: Tensor, table_top: float) -> Tensor:
-    """What a point is before it looks at others: (B, N, 14).
+def describe_points(
+    xyz: Tensor, rgb: Tensor, mask: Tensor, tip: Tensor, table_top: float
+) -> Tensor:
+    """What a point is before it looks at others: (B, N, `DESCRIBED`).
 
     Waves of the colour keep neighbouring hues apart. The gripper's place tells how far a task has
-    come, so points know where it is from them, and whether it is within `HAND`.
+    come, so points know where it is from them, and whether it is within `HAND`. `local_shape` tells
+    edges and their directions, which turn with an object.
 
     Args:
-        xyz, rgb, tip, table_top: see `PointEncoder`.
+        xyz, rgb, mask, tip, table_top: see `PointEncoder`.
     """
     height = 5 * (xyz[..., 2:] - table_top)
     offset = xyz - tip.unsqueeze(1)
     near = torch.exp(-(offset / HAND).square().sum(-1, keepdim=True))
     waves = math.pi * rgb
-    return torch.cat([rgb, waves.sin(), waves.cos(), height, 4 * offset, near], -1)
+    shape = local_shape(xyz, mask)
+    return torch.cat([rgb, waves.sin(), waves.cos(), shape, height, 4 * offset, near], -1)
+
+
+@torch.no_grad()
+def local_shape(xyz: Tensor, mask: Tensor) -> Tensor:
+    """Where the neighbours of a point lie: their mean from it, and their covariance (B, N, 9).
+
+    Neighbours count by a Gaussian of standard deviation `REACH`, which is the unit of both. Of the
+    covariance come xx, yy, zz, xy, yz, zx.
+
+    Args:
+        xyz: (B, N, 3) metres.
+        mask: (B, N) bool, True for points.
+    """
+    there = mask.unsqueeze(-1)
+    middle = (xyz * there).sum(1, keepdim=True) / there.sum(1, keepdim=True).clamp(min=1)
+    x = (xyz - middle) / REACH  # small numbers, for variances are differences of squares
+    half = 0.5 * x.square().sum(-1)
+    moments = torch.cat([torch.ones_like(x[..., :1]), x, x.square(), x * x.roll(-1, -1)], -1)
+    # cloud by cloud, for its weights fit into a cache; numbers below the floor would be slow
+    sums = torch.stack(
+        [
+            torch.addmm(-h - h.unsqueeze(1), row, row.T).clamp_(min=LEAST).exp_() @ values
+            for row, h, values in zip(x, half, moments * there, strict=True)
+        ]
+    )
+    mean, squares, products = (sums[..., 1:] / sums[..., :1].clamp(min=1e-6)).split(3, -1)
+    spread = torch.cat([squares - mean.square(), products - mean * mean.roll(-1, -1)], -1)
+    return torch.cat([mean - x, spread], -1) * there
 
 
 def pool_groups(points: Points, linear: nn.Module) -> Points:

@@ -1,7 +1,18 @@
+import math
+
+import numpy as np
 import pytest
 import torch
 
-from equigrasp.policy.point_encoder import Context, PointEncoder, describe_points, morton_order
+from equigrasp.policy.point_encoder import (
+    DESCRIBED,
+    REACH,
+    Context,
+    PointEncoder,
+    describe_points,
+    local_shape,
+    morton_order,
+)
 
 WIDTHS = (24, 48, 48)
 
@@ -86,13 +97,42 @@ def test_words_colours_heights_places_and_the_gripper_all_matter(encoder):
 def test_points_in_the_hand_are_told_from_others():
     tip = torch.tensor([[0.3, 0.1, 0.9]])
     xyz = tip + torch.tensor([[0.0, 0.0, -0.01], [0.0, 0.0, -0.3]])
-    known = describe_points(xyz[None], torch.zeros(1, 2, 3), tip, 0.75)[0]
-    assert known.shape == (2, 14)
+    mask = torch.ones(1, 2, dtype=torch.bool)
+    known = describe_points(xyz[None], torch.zeros(1, 2, 3), mask, tip, 0.75)[0]
+    assert known.shape == (2, DESCRIBED)
     near = known[:, -1]
     assert near[0] > 0.95
     assert near[1] < 1e-6
     torch.testing.assert_close(known[:, -4:-1] / 4, xyz - tip)
-    torch.testing.assert_close(known[:, 9] / 5, xyz[:, 2] - 0.75)
+    torch.testing.assert_close(known[:, -5] / 5, xyz[:, 2] - 0.75)
+
+
+def test_local_shape_is_the_weighted_mean_and_covariance_of_the_neighbours():
+    xyz, _, mask, *_ = inputs(2, 50)
+    mask[1, 40:] = False
+    found = local_shape(xyz * 0.2, mask)
+    for cloud, present, answers in zip(xyz * 0.2, mask, found, strict=True):
+        assert (answers[~present] == 0).all()
+        points = cloud[present].numpy() / REACH
+        for point, answer in zip(points, answers[present], strict=True):
+            weights = np.exp(-0.5 * ((points - point) ** 2).sum(1))
+            mean = np.average(points, axis=0, weights=weights)
+            cov = np.cov(points.T, aweights=weights, ddof=0)
+            wanted = [*(mean - point), *np.diag(cov), cov[0, 1], cov[1, 2], cov[2, 0]]
+            np.testing.assert_allclose(answer, wanted, atol=1e-9)
+
+
+def test_local_shape_tells_the_direction_of_an_edge():
+    grid = torch.linspace(-0.1, 0.1, 21, dtype=torch.float64)
+    square = torch.cartesian_prod(grid, grid, torch.zeros(1, dtype=torch.float64))
+    c, s = math.cos(0.3), math.sin(0.3)
+    turn = torch.tensor([[c, -s, 0], [s, c, 0], [0, 0, 1.0]], dtype=torch.float64)
+    shape = local_shape((square @ turn.T)[None], torch.ones(1, len(square), dtype=torch.bool))[0]
+    middle, edge = len(square) // 2, 10  # of the square, and of its side at x = -0.1
+    torch.testing.assert_close(shape[middle, :3], torch.zeros(3).double(), rtol=0, atol=1e-6)
+    inwards = shape[edge, :3] / shape[edge, :3].norm()
+    torch.testing.assert_close(inwards, turn[:, 0], rtol=0, atol=1e-6)
+    assert shape[:, [5, 7, 8]].abs().max() < 1e-6  # flat
 
 
 def test_moving_everything_sideways_changes_nothing(encoder):
