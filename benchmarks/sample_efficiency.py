@@ -23,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     add("--ablation", action="store_true", help="the arms of the ablation")
     add("--closed-loop", type=int, metavar="ROUNDS", help="clear so many at the ends of --shares")
     add("--objects", default="default", help="object sets and folders of these rounds")
+    add("--workers", type=int, default=1, help="runs at a time, each on one core")
     add("--table-only", action="store_true", help="tabulate what is known")
     add("--runs", type=Path, default=RESULTS / "sample_efficiency_runs.json")
     add("--out", type=Path, default=Path("outputs/sample_efficiency"))
@@ -112,16 +114,20 @@ def study(arguments: argparse.Namespace) -> None:
     """The runs of all arms, shares and seeds, and what came of them."""
     scenes = training_scenes(arguments)
     records = RunRecords(arguments.runs, arguments.data)
-    results: dict[tuple[str, float], list[Record]] = {}
-    for share, seed, arm in itertools.product(
-        arguments.shares, range(arguments.seeds), arguments.arms
-    ):
+    ends = (min(arguments.shares), max(arguments.shares)) if arguments.closed_loop else ()
+    wanted = list(itertools.product(arguments.shares, range(arguments.seeds), arguments.arms))
+
+    def made(which: tuple[float, int, str]) -> Record | None:
+        share, seed, arm = which
         run = Run(arguments.scene, arm, max(arguments.batch_size, round(share * scenes)), seed)
         record = trained(run, arguments, records)
-        if arguments.closed_loop and share in (min(arguments.shares), max(arguments.shares)):
-            record = cleared(run, arguments, records)
-        if record is not None:
-            results.setdefault((arm, share), []).append(record)
+        return cleared(run, arguments, records) if share in ends else record
+
+    results: dict[tuple[str, float], list[Record]] = {}
+    with ThreadPoolExecutor(arguments.workers) as pool:  # threads wait for programs that work
+        for (share, _, arm), record in zip(wanted, pool.map(made, wanted), strict=True):
+            if record is not None:
+                results.setdefault((arm, share), []).append(record)
     rows = [row(arm, share, found) for (arm, share), found in results.items()]
     text = table(rows)
     print(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,26 +23,29 @@ class RunRecords:
     means another model, loss, data option or schedule.
 
     Args:
-        path: the file; made by the first `put`.
+        path: the file; made by the first `put`. Threads may share the records.
         data: folders of scenes that the runs are trained on.
     """
 
     def __init__(self, path: Path, data: Sequence[Path]) -> None:
         self.path = path
         self.data = [digest(folder) for folder in data]
+        self._lock = threading.RLock()  # also for Hydra, which has one state for all threads
 
     def get(self, name: str, options: Sequence[str]) -> Record | None:
         """Result of a run with these training options on these data, if there is one."""
         record = self._read().get(name)
         if record is None or record["data"] != self.data:
             return None
-        return record if record["configuration"] == configuration(options) else None
+        with self._lock:
+            return record if record["configuration"] == configuration(options) else None
 
     def put(self, name: str, options: Sequence[str], **facts: Any) -> Record:
         """Add facts to a run's record and write the file."""
-        made_of = {"data": self.data, "configuration": configuration(options)}
-        record = {**(self.get(name, options) or made_of), **facts}
-        write_json(self.path, dict(sorted({**self._read(), name: record}.items())))
+        with self._lock:
+            made_of = {"data": self.data, "configuration": configuration(options)}
+            record = {**(self.get(name, options) or made_of), **facts}
+            write_json(self.path, dict(sorted({**self._read(), name: record}.items())))
         return record
 
     def _read(self) -> dict[str, Record]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,15 @@ def test_records_of_other_runs_are_passed_over(tmp_path):
     assert set(json.loads((tmp_path / "runs.json").read_text())) == {"run"}
     (scenes / "manifest.json").write_text("{ }")
     assert RunRecords(tmp_path / "runs.json", [scenes]).get("run", OPTIONS) is None
+
+
+def test_threads_lose_nothing_of_each_other(tmp_path):
+    records = RunRecords(tmp_path / "runs.json", [])
+    with ThreadPoolExecutor(4) as pool:
+        for _ in pool.map(
+            lambda n: records.put(f"run{n}", [*OPTIONS, f"seed={n}"], ap=n), range(8)
+        ):
+            pass
+    assert [records.get(f"run{n}", [*OPTIONS, f"seed={n}"])["ap"] for n in range(8)] == list(
+        range(8)
+    )
