@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,13 @@ import torch
 from equigrasp.geometry.transforms import Matrix, make_transform
 from equigrasp.policy.base import KeyframePolicy
 from equigrasp.policy.checkpoint import load_policy
-from equigrasp.policy.clouds import CloudSettings, cloud_of_frame, pad_clouds
+from equigrasp.policy.clouds import (
+    KEPT_POINTS,
+    CloudSettings,
+    cloud_of_frame,
+    pad_clouds,
+    thinned,
+)
 from equigrasp.policy.observation import Frame
 from equigrasp.policy.policy_io import Observations
 from equigrasp.policy.rotation_bins import bins_to_rotation
@@ -22,15 +29,22 @@ class KeyframeAgent:
 
     Args:
         policy: with a card that tells its cameras and how clouds are made.
-        candidates: positions drawn for every keyframe; the one that most others are near is taken.
+        candidates: positions drawn for every keyframe and draw of points; the one that most others
+            are near is taken.
         steps: evaluations of the denoiser for each.
+        draws: of the points that a cloud is thinned to. What hangs on a few points, such as an
+            edge, is seen better by several; the answers of all decide together.
 
     Attributes:
         cameras: whose images are needed. image_size: pixels per side in training.
     """
 
-    def __init__(self, policy: KeyframePolicy, *, candidates: int = 16, steps: int = 10) -> None:
-        self.policy, self.candidates, self.steps = policy, candidates, steps
+    def __init__(
+        self, policy: KeyframePolicy, *, candidates: int = 16, steps: int = 10, draws: int = 4
+    ) -> None:
+        if draws < 1:
+            raise ValueError(f"draws is {draws}; at least one draw of points has to be looked at")
+        self.policy, self.candidates, self.steps, self.draws = policy, candidates, steps, draws
         self.cameras = tuple(policy.card["cameras"])
         self.image_size = int(policy.card["image_size"])
         self.settings = CloudSettings.of(policy.card["cloud"])
@@ -45,14 +59,16 @@ class KeyframeAgent:
         device: str = "cpu",
         candidates: int = 16,
         steps: int = 10,
+        draws: int = 4,
     ) -> KeyframeAgent:
         """An agent from a saved policy, see `load_policy`."""
         policy = load_policy(path, clip=clip, device=device)
-        return cls(policy, candidates=candidates, steps=steps)
+        return cls(policy, candidates=candidates, steps=steps, draws=draws)
 
     def begin(self, seed: int) -> None:
         """A new episode, whose draws follow from a seed."""
         self._generator = torch.Generator().manual_seed(seed)
+        self._random = np.random.default_rng(seed)
 
     def act(self, frame: Frame, sentence: str) -> tuple[Matrix, bool]:
         """Pose (4, 4) of the tip in the world and whether the gripper shall be open.
@@ -67,14 +83,16 @@ class KeyframeAgent:
                 f"with; it needs {', '.join(self.cameras)}"
             )
         seen = Frame(frame.state, {name: frame.images[name] for name in self.cameras})
-        xyz, rgb, mask = pad_clouds([cloud_of_frame(seen, self.settings)])
+        whole = cloud_of_frame(seen, replace(self.settings, points=KEPT_POINTS), self._random)
+        clouds = [thinned(whole, self.settings.points, self._random) for _ in range(self.draws)]
         state = np.append(frame.state.gripper_pose, frame.state.gripper_open).astype(np.float32)
         device = next(self.policy.parameters()).device
-        arrays = (torch.as_tensor(a).to(device) for a in (xyz, rgb, mask, state[None]))
+        arrays = (*pad_clouds(clouds), np.repeat(state[None], self.draws, 0))
         found = self.policy.act(
-            Observations(*arrays, [sentence]),
+            Observations(*(torch.as_tensor(a).to(device) for a in arrays), [sentence] * self.draws),
             candidates=self.candidates,
             steps=self.steps,
+            together=True,
             generator=self._generator,
         )
         rotation = bins_to_rotation(found.bins[0].cpu().numpy())

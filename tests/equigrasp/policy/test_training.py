@@ -120,6 +120,8 @@ def test_a_saved_policy_acts_the_same_under_a_seed(trained):
     np.testing.assert_array_equal(poses[0], poses[1])
     assert not np.array_equal(poses[0], poses[2])
     np.testing.assert_allclose(poses[0][:3, :3] @ poses[0][:3, :3].T, np.eye(3), atol=1e-9)
+    with pytest.raises(ValueError, match="draws is 0"):
+        KeyframeAgent.load(run_dir, draws=0)
     del frame.images["wrist"]
     with pytest.raises(ValueError, match="no image of camera 'wrist'"):
         agent.act(frame, "open it")
