@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 ExtraMetrics = Callable[[nn.Module], dict[str, float]]
 
-_MEASURED_STEPS = 20  # at least, before a schedule is fitted to `max_minutes`
+_MEASURED_STEPS = 20  # latest steps of this process, to which `max_minutes` fits a schedule
 _TIME_FOR_STEPS = 0.85  # share of the time left that is planned for steps; the rest validates
 
 
@@ -88,13 +89,12 @@ def train(
     run = start_run(build_model, recipe.score, settings, sampler, identity or {}, run_dir, fabric)
     module, optimizer = fabric.setup(recipe.step(run.model, settings.precision), run.optimizer)
     validate_every = settings.validate_every or sampler.steps_per_epoch
-    fit_at = max(_MEASURED_STEPS, settings.warmup_steps)  # no rate depends on the length before
     clock = _Clock(settings.max_minutes, fabric)
     batches = load_batches(train_data, sampler.from_step(run.step), workers=settings.workers)
 
     with RunLog(run_dir, run.step, progress=settings.progress, on=fabric.is_global_zero) as log:
         while run.step != run.total:
-            if run.total is None and run.step >= fit_at:
+            if run.total is None and clock.knows_rate() and run.step >= settings.warmup_steps:
                 run.total = clock.fitted_length(run.step, settings.warmup_steps)
                 log.say(f"schedule fitted to {settings.max_minutes:g} min: {run.total} steps")
 
@@ -146,6 +146,10 @@ class _Clock:
     def tick(self) -> None:
         """A step is done."""
         self._ticks.append(time.perf_counter())
+
+    def knows_rate(self) -> bool:
+        """Whether this process has made enough steps to tell how long one takes."""
+        return len(self._ticks) > _MEASURED_STEPS
 
     def minutes(self) -> float:
         return (time.perf_counter() - self._started) / 60
@@ -208,7 +212,7 @@ def _set_learning_rate(
         run.step,
         peak=settings.learning_rate,
         warmup=settings.warmup_steps,
-        total=run.total or settings.warmup_steps,
+        total=run.total or sys.maxsize,  # the peak, until the length is known
         floor=settings.final_rate,
     )
     for group in optimizer.param_groups:

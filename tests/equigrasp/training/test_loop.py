@@ -147,8 +147,8 @@ def test_schedule_is_fitted_to_the_time_limit_and_kept_on_resumption(tmp_path, m
     result = _run(tmp_path, settings)
     assert result.total > 20
     rates = [r["learning_rate"] for r in read_records(tmp_path / "metrics.jsonl", "train")]
-    if result.step == result.total:
-        assert rates[-1] < 0.2 * max(rates)
+    assert result.step == result.total
+    assert rates[-1] < 0.2 * max(rates)
     stored = load_checkpoint(tmp_path / "checkpoints" / "last").state["total"]
     assert stored == result.total
 
@@ -162,6 +162,21 @@ def test_slow_first_steps_do_not_shorten_a_fitted_schedule(monkeypatch):
         clock.tick()
     left = 600 - 5 * 30 - 30 - 20
     assert clock.fitted_length(36, warmup=10) == pytest.approx(36 + 0.85 * left, abs=1)
+
+
+def test_a_run_that_was_stopped_before_its_schedule_was_fitted_goes_on_at_the_peak(tmp_path):
+    fitted = {"max_steps": None, "checkpoint_every": 1, "warmup_steps": 3}
+
+    def go_on(minutes):
+        settings = TrainSettings(**{**vars(_SETTINGS), **fitted, "max_minutes": minutes})
+        return _run(tmp_path, settings)
+
+    for step in range(1, 6):  # each process makes one step: past warm-up, none knows the rate
+        assert go_on(1e-9).step == step
+    records = read_records(tmp_path / "metrics.jsonl", "train")
+    assert [r["learning_rate"] for r in records[3:]] == [_SETTINGS.learning_rate] * 2
+    assert load_checkpoint(tmp_path / "checkpoints" / "last").state["total"] is None
+    assert go_on(0.2).step > 5
 
 
 def test_a_gradient_that_is_not_finite_names_the_step(tmp_path):
