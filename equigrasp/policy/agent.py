@@ -84,13 +84,15 @@ class KeyframeAgent:
             )
         seen = Frame(frame.state, {name: frame.images[name] for name in self.cameras})
         whole = cloud_of_frame(seen, replace(self.settings, points=KEPT_POINTS), self._random)
-        clouds = [thinned(whole, self.settings.points, self._random) for _ in range(self.draws)]
+        # draws of what is not thinned are copies: one with the candidates of all says the same
+        draws = self.draws if len(whole.xyz) > self.settings.points else 1
+        clouds = [thinned(whole, self.settings.points, self._random) for _ in range(draws)]
         state = np.append(frame.state.gripper_pose, frame.state.gripper_open).astype(np.float32)
         device = next(self.policy.parameters()).device
-        arrays = (*pad_clouds(clouds), np.repeat(state[None], self.draws, 0))
+        arrays = (*pad_clouds(clouds), np.repeat(state[None], draws, 0))
         found = self.policy.act(
-            Observations(*(torch.as_tensor(a).to(device) for a in arrays), [sentence] * self.draws),
-            candidates=self.candidates,
+            Observations(*(torch.as_tensor(a).to(device) for a in arrays), [sentence] * draws),
+            candidates=self.candidates * self.draws // draws,
             steps=self.steps,
             together=True,
             generator=self._generator,

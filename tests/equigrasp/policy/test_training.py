@@ -1,6 +1,7 @@
 """Policies learn from episodes on disk, resume exactly, and act as they were saved."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -125,6 +126,18 @@ def test_a_saved_policy_acts_the_same_under_a_seed(trained):
     del frame.images["wrist"]
     with pytest.raises(ValueError, match="no image of camera 'wrist'"):
         agent.act(frame, "open it")
+
+
+def test_draws_of_a_cloud_that_is_not_thinned_are_not_made(trained):
+    _, run_dir, _ = trained
+    frame = random_frames(5, 1, 8, CAMERAS)[0]
+    poses = []
+    for draws, candidates in ((4, 2), (1, 8)):
+        agent = KeyframeAgent.load(run_dir, candidates=candidates, steps=3, draws=draws)
+        agent.settings = replace(agent.settings, points=1000)  # more than two images have
+        agent.begin(0)
+        poses.append(agent.act(frame, "open it")[0])
+    np.testing.assert_array_equal(*poses)
 
 
 def test_foreign_weights_are_refused_by_name(trained, tmp_path):
