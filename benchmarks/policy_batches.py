@@ -88,6 +88,8 @@ def study(arguments: argparse.Namespace) -> None:
         if arguments.success:
             successes[arm] = success_curve(folder, arguments)
             rows[arm]["success"] = successes[arm][-1]["success"]
+    if not curves:
+        raise SystemExit(f"no arm is trained in {arguments.out}; leave --table-only out")
     if "m1" in curves:
         best = max(point["correct"] for point in curves["m1"])
         spent = curves["m1"][-1]["minutes"]
@@ -97,7 +99,7 @@ def study(arguments: argparse.Namespace) -> None:
     common = min(points[-1]["step"] for points in curves.values())
     for arm, points in curves.items():
         rows[arm]["correct_at_equal_steps"] = 100 * correct_at(points, common)
-    text = table(rows) + f"\n\nEqual steps: {common}."
+    text = f"{table(rows)}\n\nEqual steps: {common}. {recipe(arguments.out / next(iter(rows)))}"
     print(text)
     numbers = {
         f"{arm}_{name}": value
@@ -119,7 +121,7 @@ def trained(arm: str, folder: Path, arguments: argparse.Namespace) -> None:
     print("+", " ".join(command), flush=True)
     with subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL) as run:
         while run.poll() is None:
-            time.sleep(min(POLL_SECONDS, arguments.minutes))
+            time.sleep(min(POLL_SECONDS, arguments.minutes * 60 / 100))
             keep_marked(folder, arguments.minutes)
     if run.returncode:
         raise subprocess.CalledProcessError(run.returncode, command)
@@ -166,6 +168,17 @@ def correct_at(points: list[dict[str, float]], step: int) -> float:
     return float(np.interp(step, [p["step"] for p in points], [p["correct"] for p in points]))
 
 
+def recipe(folder: Path) -> str:
+    """What all arms have in common, as the card of one tells it."""
+    card = json.loads((folder / "model.json").read_text())
+    weights = card["policy"]["weights"] or "as published"
+    turned, rate = card["augmentation"]["yaw"], card["training"]["learning_rate"]
+    return (
+        f"{card['train_keyframes']} keyframes; weights of the losses: {weights}; "
+        f"scenes turned by up to {turned:g} rad; learning rate {rate:g}."
+    )
+
+
 def row(folder: Path, points: list[dict[str, float]]) -> dict[str, Any]:
     """Steps, minutes and best validation of an arm."""
     card = json.loads((folder / "model.json").read_text())
@@ -189,8 +202,10 @@ def success_curve(folder: Path, arguments: argparse.Namespace) -> list[dict[str,
         policy = load_policy(folder)
         checkpoint = load_checkpoint(link)
         policy.load_state_dict(checkpoint.average)
-        path = save_model(policy, arguments.out / "kept" / f"{folder.name}_{mark}", policy.card)
-        points.append({"step": checkpoint.state["step"], "success": played(path, arguments)})
+        step = checkpoint.state["step"]
+        card = {**policy.card, "step": step, "validation": None}  # the card is of the best weights
+        path = save_model(policy, arguments.out / "kept" / f"{folder.name}_{mark}", card)
+        points.append({"step": step, "success": played(path, arguments)})
     card = json.loads((folder / "model.json").read_text())
     points.append({"step": card["step"], "success": played(folder, arguments)})
     for point in points:
