@@ -7,6 +7,7 @@ sees another.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -31,11 +32,30 @@ def sinusoidal_embedding(time: Tensor, size: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], -1)
 
 
+class Shared(NamedTuple):
+    """Contexts that several samples have in common, so that each is worked on once.
+
+    Attributes:
+        rows: (R, context).
+        index: (B, M) int64, the row of each sample.
+    """
+
+    rows: Tensor
+    index: Tensor
+
+    def taken(self, of_rows: Tensor) -> Tensor:
+        """What each sample (B, M, ...) gets of something made of the rows (R, ...)."""
+        return F.embedding(self.index, of_rows)
+
+
 class FiLM(nn.Module):
     """x * (1 + scale(c)) + shift(c), starting as the identity.
 
+    Several contexts add up behind their nonlinearity, so the part of one that many samples have in
+    common, a time or a condition, is computed once.
+
     Args:
-        context: channels of the context.
+        context: channels of a context.
         channels: channels of what is modulated.
     """
 
@@ -45,10 +65,21 @@ class FiLM(nn.Module):
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """Modulate x (B, M, L, channels) by each sample's context (B, M, context)."""
-        scale, shift = self.linear(F.silu(context)).unsqueeze(-2).chunk(2, -1)
+    def forward(self, x: Tensor, *contexts: Tensor | Shared) -> Tensor:
+        """Modulate x (B, M, L, channels).
+
+        Args:
+            x: tokens of samples.
+            contexts: each (B or 1, M or 1, context), or shared.
+        """
+        parts = [self._part(context) for context in contexts]
+        scale, shift = (self.linear.bias + sum(parts)).unsqueeze(-2).chunk(2, -1)
         return x * (1 + scale) + shift
+
+    def _part(self, context: Tensor | Shared) -> Tensor:
+        rows = context.rows if isinstance(context, Shared) else context
+        part = F.linear(F.silu(rows), self.linear.weight)
+        return context.taken(part) if isinstance(context, Shared) else part
 
 
 class AdaptiveLayerNorm(nn.Module):
@@ -59,6 +90,6 @@ class AdaptiveLayerNorm(nn.Module):
         self.norm = nn.LayerNorm(channels, elementwise_affine=False)
         self.film = FiLM(context, channels)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """x (B, M, L, channels), context (B, M, context)."""
-        return self.film(self.norm(x), context)
+    def forward(self, x: Tensor, *contexts: Tensor | Shared) -> Tensor:
+        """x (B, M, L, channels) by its contexts, see `FiLM`."""
+        return self.film(self.norm(x), *contexts)

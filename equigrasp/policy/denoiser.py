@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from equigrasp.diffusion.attention import sample_attention
-from equigrasp.diffusion.modulation import AdaptiveLayerNorm
+from equigrasp.diffusion.modulation import AdaptiveLayerNorm, Shared
 from equigrasp.policy.local_query import LocalQuery
 from equigrasp.policy.point_encoder import Points
 from equigrasp.policy.rotary import rotate_by_position
@@ -101,12 +101,22 @@ class PositionReader(nn.Module):
         masks = [points.mask for points in scales[:-1]]
         return Memory(keys, values, masks, finest._replace(features=seen), words)
 
-    def forward(self, memory: Memory, tokens: Tensor, positions: Tensor, context: Tensor) -> Tensor:
-        """Tokens (B, M, channels) of samples at positions (B, M, 3), context (B, M, words)."""
+    def forward(
+        self, memory: Memory, tokens: Tensor, positions: Tensor, moment: Shared | None = None
+    ) -> Tensor:
+        """Features (B, M, channels) of samples.
+
+        Args:
+            memory: of their observations.
+            tokens: (B, M, channels), one of each sample.
+            positions: (B, M, 3) metres.
+            moment: codes of their times, beside the words that modulate all samples.
+        """
+        contexts = [memory.words.unsqueeze(1), *([] if moment is None else [moment])]
         x = tokens.unsqueeze(2)
         places = positions[:, None, :, None]
         for level, key in enumerate(memory.keys):
-            parts = self.own[level](self.norm[level](x, context))
+            parts = self.own[level](self.norm[level](x, *contexts))
             parts = parts.unflatten(-1, (3, self.heads, -1))
             query, own_key, own_value = parts.permute(3, 0, 4, 1, 2, 5)
             seen = sample_attention(
@@ -120,7 +130,7 @@ class PositionReader(nn.Module):
             x = x + self.leave[level](seen.movedim(1, 3).flatten(3))
             x = x + self.mlp[level](self.norm_out[level](x))
         x = x + self.local(memory.finest, positions).unsqueeze(2)
-        return (x + self.mlp[-1](self.norm[-1](x, context))).squeeze(2)
+        return (x + self.mlp[-1](self.norm[-1](x, *contexts))).squeeze(2)
 
 
 def head(channels: int, out: int) -> nn.Sequential:

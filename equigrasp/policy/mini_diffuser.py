@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from equigrasp.diffusion.losses import two_level_loss
-from equigrasp.diffusion.modulation import sinusoidal_embedding
+from equigrasp.diffusion.modulation import Shared, sinusoidal_embedding
 from equigrasp.diffusion.schedules import Diffusion
 from equigrasp.policy.base import KeyframePolicy
 from equigrasp.policy.denoiser import Memory, PositionReader, head, summarise
@@ -125,17 +125,16 @@ class MiniDiffuser(KeyframePolicy):
 
     def predict(self, memory: Memory, noised: Tensor, step: Tensor) -> Tensor:
         """Target (B, M, 3) of the diffusion at whitened positions (B, M, 3) and steps (B, M)."""
-        time = step.to(noised.dtype) / self.noise_steps
-        moment = self.time(sinusoidal_embedding(time, self.channels))
-        context = moment + memory.words.unsqueeze(1)
-        tokens = self.enter(noised) + moment
-        return self.noise_head(self.denoiser(memory, tokens, unwhiten(noised), context))
+        steps, index = step.unique(return_inverse=True)
+        time = steps.to(noised.dtype) / self.noise_steps
+        moment = Shared(self.time(sinusoidal_embedding(time, self.channels)), index)
+        tokens = self.enter(noised) + moment.taken(moment.rows)
+        return self.noise_head(self.denoiser(memory, tokens, unwhiten(noised), moment))
 
     def read_action(self, memory: Memory, position: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the rotation's bins (B, 3, 72) and of an open gripper (B,) at (B, 3) metres."""
         tokens = (self.start + self.enter(whiten(position))).unsqueeze(1)
-        context = memory.words.unsqueeze(1)
-        out = self.action_head(self.actor(memory, tokens, position.unsqueeze(1), context))
+        out = self.action_head(self.actor(memory, tokens, position.unsqueeze(1)))
         return out[:, 0, :-1].unflatten(-1, (3, BINS)), out[:, 0, -1]
 
     def losses_at(

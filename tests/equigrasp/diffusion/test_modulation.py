@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from equigrasp.diffusion.modulation import AdaptiveLayerNorm, FiLM, sinusoidal_embedding
+from equigrasp.diffusion.modulation import AdaptiveLayerNorm, FiLM, Shared, sinusoidal_embedding
 
 
 def test_codes_tell_times_apart_over_the_whole_interval():
@@ -28,6 +28,21 @@ def test_modulation_starts_as_the_identity_and_learns_per_sample():
     moved = (film(x, changed) - film(x, context)).abs().amax((-1, -2)) > 0
     assert moved.sum() == 1
     assert moved[1, 2]
+
+
+def test_contexts_that_samples_share_modulate_as_if_each_had_its_own():
+    film = FiLM(5, 8).double()
+    torch.nn.init.normal_(film.linear.weight)
+    torch.nn.init.normal_(film.linear.bias)
+    x = torch.randn(2, 3, 4, 8, dtype=torch.float64)
+    rows, words = (torch.randn(n, 5, dtype=torch.float64, requires_grad=True) for n in (3, 2))
+    index = torch.tensor([[0, 2, 2], [1, 0, 2]])
+    shared = film(x, words.unsqueeze(1), Shared(rows, index))
+    own = film(x, words.unsqueeze(1).expand(2, 3, 5), rows[index])
+    torch.testing.assert_close(shared, own)
+    gradients = [torch.autograd.grad(out.square().sum(), (rows, words)) for out in (shared, own)]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_odd_sizes_are_refused():
