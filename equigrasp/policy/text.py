@@ -41,6 +41,10 @@ class Vocabulary:
         """All words of some sentences, sorted."""
         return cls(sorted({word for sentence in sentences for word in split_words(sentence)}))
 
+    def with_words_of(self, sentences: Iterable[str]) -> Vocabulary:
+        """These words, which keep their numbers, and behind them those of sentences."""
+        return Vocabulary(list(dict.fromkeys([*self.words, *Vocabulary.of(sentences).words])))
+
     def __len__(self) -> int:
         return len(self._numbers)
 

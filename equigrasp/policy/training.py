@@ -9,7 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
 from equigrasp.data.split import DataSetError
+from equigrasp.policy.checkpoint import load_policy
 from equigrasp.policy.clouds import CloudSettings
 from equigrasp.policy.episodes import EpisodeError
 from equigrasp.policy.keyframe_batches import KeyframeBatches
@@ -40,8 +44,8 @@ def train_policy(config: dict[str, Any]) -> TrainResult:
     settings = TrainSettings(seed=config["seed"], **config["trainer"])
     train_data, val_data = build_data(config["data"])
     sentences = sorted({*train_data.sentences(), *val_data.sentences()})
-    words = build_words(config["text"], train_data)
-    build = partial(instantiate, config["model"], words)
+    words = build_words(config["text"], train_data, config["init"])
+    build = partial(build_policy, config["model"], words, config["init"])
     model = build()
     log.info("training on %d keyframes, validating on %d", len(train_data), len(val_data))
     result = train(
@@ -53,6 +57,7 @@ def train_policy(config: dict[str, Any]) -> TrainResult:
         run_dir,
         identity={
             "model": model.config,
+            "init": config["init"],
             "policy": config["policy"],
             "cloud": asdict(train_data.cloud),
             "augmentation": asdict(train_data.augmentation),
@@ -60,7 +65,7 @@ def train_policy(config: dict[str, Any]) -> TrainResult:
             "episodes": [fingerprint(train_data), fingerprint(val_data)],
         },
     )
-    card = data_card(train_data, val_data) | {"policy": config["policy"]}
+    card = data_card(train_data, val_data) | {"policy": config["policy"], "init": config["init"]}
     export_best(model, result, settings, card)
     return result
 
@@ -104,21 +109,59 @@ def build_data(data: dict[str, Any]) -> tuple[KeyframeDataset, KeyframeDataset]:
         raise DataSetError(str(error)) from error
 
 
-def build_words(text: dict[str, Any], data: KeyframeDataset) -> Vocabulary | str:
+def build_words(
+    text: dict[str, Any], data: KeyframeDataset, init: str | None = None
+) -> Vocabulary | str:
     """What sentences are understood with.
 
     Args:
         text: the `text` block: `kind` "vocabulary", or "clip" with the `path` of a folder.
         data: whose words are learned.
+        init: see `build_policy`; its words are known already.
 
     Raises:
-        ValueError: another kind.
+        ValueError: another kind, or one that `init` was not trained with.
     """
-    if text["kind"] == "vocabulary":
-        return Vocabulary.of(data.sentences())
     if text["kind"] == "clip":
         return text["path"]
-    raise ValueError(f"text.kind is {text['kind']!r}; choose vocabulary or clip")
+    if text["kind"] != "vocabulary":
+        raise ValueError(f"text.kind is {text['kind']!r}; choose vocabulary or clip")
+    if init is None:
+        return Vocabulary.of(data.sentences())
+    return load_policy(init).text.vocabulary.with_words_of(data.sentences())
+
+
+def build_policy(
+    block: dict[str, Any], words: Vocabulary | str, init: str | None = None
+) -> nn.Module:
+    """A policy from its configuration block, freshly initialised or with saved weights.
+
+    Args:
+        block: the `model` block of the configuration.
+        words: see `build_words`; words that the saved policy does not know start afresh.
+        init: shipped name or path of a saved policy to start from.
+
+    Raises:
+        ValueError: if the saved policy is of another build.
+    """
+    policy = instantiate(block, words)
+    if init is None:
+        return policy
+    clip = None if isinstance(words, Vocabulary) else words
+    saved = load_policy(init, clip=clip)
+    wanted, found = ({**p.config, "text": None} for p in (policy, saved))
+    if wanted != found:
+        raise ValueError(
+            f"init={init} is a policy of {found}, but the configuration asks for {wanted}; set "
+            "the model options to those of the saved policy"
+        )
+    tensors = saved.state_dict()
+    if clip is None:
+        known = tensors["text.words.weight"]
+        new = policy.text.words.weight.detach()[len(known) :]
+        tensors["text.words.weight"] = torch.cat([known, new])
+    policy.load_state_dict(tensors)
+    return policy
 
 
 def fingerprint(data: KeyframeDataset) -> str:

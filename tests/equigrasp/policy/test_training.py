@@ -11,7 +11,8 @@ from equigrasp.policy.agent import KeyframeAgent
 from equigrasp.policy.checkpoint import load_policy
 from equigrasp.policy.recipe import KeyframeRecipe, KeyframeStep, keyframe_metrics
 from equigrasp.policy.synthetic import random_frames, write_synthetic_demonstrations
-from equigrasp.policy.training import train_policy
+from equigrasp.policy.text import Vocabulary
+from equigrasp.policy.training import build_policy, train_policy
 from equigrasp.train import main_config
 from equigrasp.training.run_log import read_records
 
@@ -46,6 +47,7 @@ def configuration(root, run_dir, model="mini_diffuser", **trainer):
     return {
         "seed": 0,
         "run_dir": str(run_dir),
+        "init": None,
         "model": TINY[model],
         "text": {"kind": "vocabulary"},
         "policy": {
@@ -138,6 +140,24 @@ def test_draws_of_a_cloud_that_is_not_thinned_are_not_made(trained):
         agent.begin(0)
         poses.append(agent.act(frame, "open it")[0])
     np.testing.assert_array_equal(*poses)
+
+
+def test_a_run_starts_from_a_saved_policy_and_learns_new_words(trained, root, tmp_path):
+    model, run_dir, _ = trained
+    saved = load_policy(run_dir)
+    words = saved.text.vocabulary.with_words_of(["open a door", "close it"])
+    assert words.words == ["close", "it", "open", "a", "door"]
+    grown = build_policy(TINY[model], words, str(run_dir)).state_dict()
+    known = grown.pop("text.words.weight")[:5]  # padding, unknown, and three words
+    expected = saved.state_dict()
+    torch.testing.assert_close(known, expected.pop("text.words.weight"), rtol=0, atol=0)
+    torch.testing.assert_close(grown, expected, rtol=0, atol=0)
+    wanted = configuration(root, tmp_path / "run", model, max_steps=1, learning_rate=1e-9)
+    train_policy({**wanted, "init": str(run_dir)})
+    assert json.loads((tmp_path / "run" / "model.json").read_text())["init"] == str(run_dir)
+    torch.testing.assert_close(load_policy(tmp_path / "run").state_dict(), saved.state_dict())
+    with pytest.raises(ValueError, match="set the model options"):
+        build_policy({**TINY[model], "noise_steps": 7}, Vocabulary(["it"]), str(run_dir))
 
 
 def test_foreign_weights_are_refused_by_name(trained, tmp_path):
