@@ -43,6 +43,14 @@ def test_unknown_names_and_options_are_named():
         build_model("losses")
 
 
+@pytest.mark.parametrize("name", model_names())
+def test_no_model_takes_a_grid_that_cannot_be(name):
+    with pytest.raises(ValueError, match="encoding is 'inverted'"):
+        build_model(name, encoding="inverted")
+    with pytest.raises(ValueError, match="resolution (is )?0"):
+        build_model(name, resolution=0)
+
+
 class Undecided(DrawingModel):
     """Encodes, and says nothing of how it draws."""
 
