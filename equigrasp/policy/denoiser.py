@@ -118,11 +118,12 @@ class PositionReader(nn.Module):
         for level, key in enumerate(memory.keys):
             parts = self.own[level](self.norm[level](x, *contexts))
             parts = parts.unflatten(-1, (3, self.heads, -1))
-            query, own_key, own_value = parts.permute(3, 0, 4, 1, 2, 5)
+            parts = parts.permute(3, 0, 4, 1, 2, 5)
+            query, own_key = rotate_by_position(parts[:2], places)
             seen = sample_attention(
-                rotate_by_position(query, places),
-                rotate_by_position(own_key, places),
-                own_value,
+                query,
+                own_key,
+                parts[2],
                 key,
                 memory.values[level],
                 memory.masks[level],
