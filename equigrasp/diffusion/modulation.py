@@ -48,6 +48,23 @@ class Shared(NamedTuple):
         return F.embedding(self.index, of_rows)
 
 
+class TimeCode(nn.Sequential):
+    """Learned codes of times; samples with the same time share theirs.
+
+    Args:
+        channels: of the codes.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, channels))
+        self.channels = channels
+
+    def forward(self, time: Tensor) -> Shared:
+        """Codes of times (B, M) in [0, 1]."""
+        times, index = time.unique(return_inverse=True)
+        return Shared(super().forward(sinusoidal_embedding(times, self.channels)), index)
+
+
 class FiLM(nn.Module):
     """x * (1 + scale(c)) + shift(c), starting as the identity.
 

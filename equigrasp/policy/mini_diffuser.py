@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from equigrasp.diffusion.losses import two_level_loss
-from equigrasp.diffusion.modulation import Shared, sinusoidal_embedding
+from equigrasp.diffusion.modulation import TimeCode
 from equigrasp.diffusion.schedules import Diffusion
 from equigrasp.policy.base import KeyframePolicy
 from equigrasp.policy.denoiser import Memory, PositionReader, head, summarise
@@ -102,9 +102,7 @@ class MiniDiffuser(KeyframePolicy):
         self.denoiser = PositionReader(coarse_to_fine, channels, **shape)
         self.actor = PositionReader(coarse_to_fine, channels, **shape)
         self.enter = nn.Linear(3, channels)
-        self.time = nn.Sequential(
-            nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, channels)
-        )
+        self.time = TimeCode(channels)
         self.start = nn.Parameter(torch.zeros(channels))
         self.noise_head = head(channels, 3)
         self.action_head = head(channels, 3 * BINS + 1)
@@ -125,9 +123,7 @@ class MiniDiffuser(KeyframePolicy):
 
     def predict(self, memory: Memory, noised: Tensor, step: Tensor) -> Tensor:
         """Target (B, M, 3) of the diffusion at whitened positions (B, M, 3) and steps (B, M)."""
-        steps, index = step.unique(return_inverse=True)
-        time = steps.to(noised.dtype) / self.noise_steps
-        moment = Shared(self.time(sinusoidal_embedding(time, self.channels)), index)
+        moment = self.time(step.to(noised.dtype) / self.noise_steps)
         tokens = self.enter(noised) + moment.taken(moment.rows)
         return self.noise_head(self.denoiser(memory, tokens, unwhiten(noised), moment))
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from equigrasp.diffusion.modulation import sinusoidal_embedding
+from equigrasp.diffusion.modulation import TimeCode
 from equigrasp.policy.denoiser import head
 from equigrasp.policy.point_encoder import Context, CrossAttention, Points
 from equigrasp.policy.relative_layer import KeyValue, RelativeLayer
@@ -68,9 +68,7 @@ class PoseDenoiser(nn.Module):
         self.channels = channels
         self.enter = nn.Linear(9, channels)
         self.words = CrossAttention(channels, channels, heads)
-        self.time = nn.Sequential(
-            nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, channels)
-        )
+        self.time = TimeCode(channels)
 
         def layers(count: int) -> nn.ModuleList:
             return nn.ModuleList(RelativeLayer(channels, heads) for _ in range(count))
@@ -98,12 +96,12 @@ class PoseDenoiser(nn.Module):
             pose: (B, M, 9) whitened position and six numbers of the rotation, noised.
             time: (B, M) in [0, 1), share of the noise's steps.
         """
-        context = self.time(sinusoidal_embedding(time, self.channels)) + scene.gripper.unsqueeze(1)
+        contexts = (scene.gripper.unsqueeze(1), self.time(time))
         where = unwhiten(pose[..., :3])
 
         def run(x: Tensor, layers: Iterable[RelativeLayer], memories: list[KeyValue]) -> Tensor:
             for layer, memory in zip(layers, memories, strict=True):
-                x = layer.samples(x, where, context, memory, scene.mask)
+                x = layer.samples(x, where, contexts, memory, scene.mask)
             return x
 
         x = run(self.words(self.enter(pose), scene.words), self.trunk, scene.trunk)

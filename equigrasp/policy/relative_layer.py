@@ -8,10 +8,12 @@ remember of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from equigrasp.diffusion.attention import TwoLevelAttention
-from equigrasp.diffusion.modulation import AdaptiveLayerNorm
+from equigrasp.diffusion.modulation import AdaptiveLayerNorm, Shared
 from equigrasp.policy.point_encoder import Points
 from equigrasp.policy.rotary import rotate_by_position
 
@@ -59,22 +61,27 @@ class RelativeLayer(nn.Module):
         )
 
     def samples(
-        self, tokens: Tensor, positions: Tensor, context: Tensor, memory: KeyValue, mask: Tensor
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        contexts: Sequence[Tensor | Shared],
+        memory: KeyValue,
+        mask: Tensor,
     ) -> Tensor:
         """New features (B, M, channels) of samples.
 
         Args:
             tokens: (B, M, channels), one of each sample.
             positions: (B, M, 3) metres in the world.
-            context: (B, M, channels).
+            contexts: see `FiLM`.
             memory: of their scenes.
             mask: (B, N) bool of the scenes' tokens.
         """
         places, x = positions[:, None, :, None], tokens.unsqueeze(2)
         x = x + self.attention.samples(
-            self.norm(x, context), memory, mask, lambda t: rotate_by_position(t, places)
+            self.norm(x, *contexts), memory, mask, lambda t: rotate_by_position(t, places)
         )
-        return (x + self.mlp(self.norm_out(x, context))).squeeze(2)
+        return (x + self.mlp(self.norm_out(x, *contexts))).squeeze(2)
 
 
 def _modulated(norm: AdaptiveLayerNorm, x: Tensor, context: Tensor) -> Tensor:

@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from equigrasp.diffusion.modulation import AdaptiveLayerNorm, FiLM, Shared, sinusoidal_embedding
+from equigrasp.diffusion.modulation import (
+    AdaptiveLayerNorm,
+    FiLM,
+    Shared,
+    TimeCode,
+    sinusoidal_embedding,
+)
 
 
 def test_codes_tell_times_apart_over_the_whole_interval():
@@ -43,6 +49,15 @@ def test_contexts_that_samples_share_modulate_as_if_each_had_its_own():
     gradients = [torch.autograd.grad(out.square().sum(), (rows, words)) for out in (shared, own)]
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_samples_with_the_same_time_share_its_code():
+    code = TimeCode(16)
+    time = torch.tensor([[0.1, 0.5, 0.1], [0.5, 0.9, 0.0]])
+    shared = code(time)
+    assert shared.rows.shape == (4, 16)
+    own = torch.nn.Sequential(*code)(sinusoidal_embedding(time, 16))
+    torch.testing.assert_close(shared.taken(shared.rows), own)
 
 
 def test_odd_sizes_are_refused():

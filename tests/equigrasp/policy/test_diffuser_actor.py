@@ -174,7 +174,9 @@ def test_attention_depends_on_relative_positions():
 
     def run(scene_shift, sample_shift):
         scene, memory = layer.condition(Points(features, places + scene_shift, mask), context)
-        return scene.features, layer.samples(tokens, positions + sample_shift, times, memory, mask)
+        return scene.features, layer.samples(
+            tokens, positions + sample_shift, [times], memory, mask
+        )
 
     shift = torch.tensor([0.3, -0.2, 0.1], dtype=torch.float64)
     scene, samples = run(0.0, 0.0)
