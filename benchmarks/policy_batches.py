@@ -91,11 +91,8 @@ def study(arguments: argparse.Namespace) -> None:
     if not curves:
         raise SystemExit(f"no arm is trained in {arguments.out}; leave --table-only out")
     if "m1" in curves:
-        best = max(point["correct"] for point in curves["m1"])
-        spent = curves["m1"][-1]["minutes"]
         for arm, points in curves.items():
-            reached = next((p["minutes"] for p in points if p["correct"] >= best), None)
-            rows[arm]["time_to_m1"] = None if reached is None else reached / spent
+            rows[arm] |= time_to(curves["m1"], points)
     common = min(points[-1]["step"] for points in curves.values())
     for arm, points in curves.items():
         rows[arm]["correct_at_equal_steps"] = 100 * correct_at(points, common)
@@ -161,6 +158,16 @@ def curve(folder: Path) -> list[dict[str, float]]:
         }
         for record in read_records(folder / "metrics.jsonl", "validation")
     ]
+
+
+def time_to(one: list[dict[str, float]], points: list[dict[str, float]]) -> dict[str, float | None]:
+    """Share of the time of arm `one` after which another arm has its best score, by score."""
+    found: dict[str, float | None] = {}
+    for name in CURVES:
+        best = max(point[name] for point in one)
+        reached = next((p["minutes"] for p in points if p[name] >= best), None)
+        found[f"time_to_m1_{name}"] = None if reached is None else reached / one[-1]["minutes"]
+    return found
 
 
 def correct_at(points: list[dict[str, float]], step: int) -> float:
