@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--candidates", type=int, default=16, help="positions that a trained policy chooses from")
     add("--steps", type=int, default=10, help="denoising steps of a trained policy")
-    add("--draws", type=int, default=4, help="draws of a cloud's points that it looks at")
+    add("--draws", type=int, default=1, help="draws of a cloud's points that it looks at")
     add("--clip", metavar="DIR", help="CLIP's text weights, for a policy trained with them")
     add("--env", choices=("pybullet", "rlbench"), default="pybullet", help="whose tasks")
     add("--tasks", nargs="+", default=["all"], help="names, all, or (of RLBench) peract18")
