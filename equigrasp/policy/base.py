@@ -18,12 +18,14 @@ class KeyframePolicy(nn.Module, ABC):
     Attributes:
         name: of the kind; the module that holds it is called the same.
         loss_weights: of the losses by name, as published.
+        build: counts up when saved weights come to mean something else.
         noised: numbers of a sample.
         noise_steps: K of the diffusion.
-        config: `name` and the constructor's arguments, JSON-able.
+        config: `name`, `build` and the constructor's arguments, JSON-able.
     """
 
     name: ClassVar[str]
+    build: ClassVar[int] = 2
     loss_weights: ClassVar[dict[str, float]]
     noised: ClassVar[int]
     noise_steps: int

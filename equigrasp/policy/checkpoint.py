@@ -54,13 +54,19 @@ def load_policy(
 
     Raises:
         FileNotFoundError: nothing there.
-        ValueError: the card or the tensors do not describe a policy; the policy was trained with
-            other text weights than `clip` holds.
+        ValueError: the card or the tensors do not describe a policy, or one of another build; the
+            policy was trained with other text weights than `clip` holds.
     """
     target, note = find_policy(path)
     card = read_card(note)
     options = dict(card["config"])
     kind = policy_class(options.pop("name"))
+    build = options.pop("build", 1)
+    if build != kind.build:
+        raise ValueError(
+            f"{target} is of build {build} of {kind.name}, whose weights would mean something else "
+            f"in build {kind.build}; train it again"
+        )
     policy = kind(_words(options.pop("text"), clip, target), **options)
     if "clip" in card["config"]["text"]:
         policy.text.check(card["config"]["text"])

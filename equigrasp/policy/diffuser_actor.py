@@ -93,6 +93,7 @@ class DiffuserActor(KeyframePolicy):
         super().__init__()
         self.config = {
             "name": self.name,
+            "build": self.build,
             "channels": channels,
             "head_channels": head_channels,
             "tokens": tokens,

@@ -77,6 +77,7 @@ class MiniDiffuser(KeyframePolicy):
         super().__init__()
         self.config = {
             "name": self.name,
+            "build": self.build,
             "widths": list(widths),
             "channels": channels,
             "head_channels": head_channels,

@@ -272,7 +272,7 @@ def test_it_learns_four_keyframes():
 def test_options_are_kept_and_checked():
     assert policy(noise_steps=50).config["noise_steps"] == 50
     config = dict(policy().config)
-    assert config.pop("name") == "diffuser_actor"
+    assert (config.pop("name"), config.pop("build")) == ("diffuser_actor", DiffuserActor.build)
     assert config.pop("text") == {"vocabulary": WORDS.words}
     again = DiffuserActor(WORDS, **config)
     again.load_state_dict(policy().state_dict())

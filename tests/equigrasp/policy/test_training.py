@@ -168,6 +168,7 @@ def test_foreign_weights_are_refused_by_name(trained, tmp_path):
     for change, message in (
         ({"name": "equigiga"}, "known policies"),
         ({"channels": 36}, "does not fit"),
+        ({"build": 1}, "train it again"),
         ({"text": {"clip": "ViT", "sha256": "0"}}, "clip=DIR"),
     ):
         altered = {**card, "config": {**card["config"], **change}}
