@@ -240,7 +240,8 @@ def interval(values: list[float]) -> dict[str, Any]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: arms down, shares across; average precision, then GSR / DR where played."""
+    """Markdown: arms down, shares across; average precision with its 95 % interval, then GSR / DR
+    where played, each with its lowest and highest seed."""
     shares = sorted({r["share"] for r in rows})
     lines = ["| arm | " + " | ".join(f"{100 * s:g} %" for s in shares) + " |"]
     lines.append("|---" * (len(shares) + 1) + "|")
@@ -256,8 +257,13 @@ def cell(found: dict[str, Any]) -> str:
     if found["ap"]["half"] is not None:
         text += f" +- {found['ap']['half']:.3f}"
     if "gsr" in found:
-        text += f"; {found['gsr']['mean']:.1f} / {found['dr']['mean']:.1f}"
+        text += f"; {spread(found['gsr'])} / {spread(found['dr'])}"
     return text
+
+
+def spread(rate: dict[str, Any]) -> str:
+    """Mean of a rate, and its lowest and highest seed: of few rounds, so they lie far apart."""
+    return f"{rate['mean']:.1f} ({min(rate['values']):.0f} to {max(rate['values']):.0f})"
 
 
 def plot(rows: list[dict[str, Any]], path: Path) -> None:
