@@ -278,7 +278,8 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
         own = sorted((r for r in rows if r["arm"] == arm), key=lambda r: r["share"])
         shares = [100 * r["share"] for r in own]
         means = [r["ap"]["mean"] for r in own]
-        axis.errorbar(shares, means, [r["ap"]["half"] or 0 for r in own], label=arm, capsize=3)
+        halves = [r["ap"]["half"] or 0 for r in own]
+        axis.errorbar(shares, means, halves, fmt="o-", label=arm, capsize=3)
     axis.set(xscale="log", xlabel="% of the training scenes", ylabel="average precision")
     axis.legend()
     axis.grid(alpha=0.3)
