@@ -63,7 +63,6 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--candidates", type=int, default=16, help="positions that a trained policy chooses from")
     add("--steps", type=int, default=10, help="denoising steps of a trained policy")
-    add("--draws", type=int, default=1, help="draws of a cloud's points that it looks at")
     add("--clip", metavar="DIR", help="CLIP's text weights, for a policy trained with them")
     add("--env", choices=("pybullet", "rlbench"), default="pybullet", help="whose tasks")
     add("--tasks", nargs="+", default=["all"], help="names, all, or (of RLBench) peract18")
@@ -89,7 +88,7 @@ def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
         ValueError: no such task, a number below 1, or results of another policy in the folder.
         WorkerError: the simulator cannot be started.
     """
-    for name in ("episodes", "seeds", "candidates", "steps", "draws"):
+    for name in ("episodes", "seeds", "candidates", "steps"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} is {getattr(options, name)}; give at least 1")
     if options.env == "rlbench" and options.policy == "oracle":
@@ -156,7 +155,7 @@ def policy_options(options: argparse.Namespace) -> dict[str, Any]:
     """Options of a trained policy; others have none."""
     if options.policy == "oracle" or ":" in options.policy:
         return {}
-    chosen = {name: getattr(options, name) for name in ("candidates", "steps", "draws")}
+    chosen = {"candidates": options.candidates, "steps": options.steps}
     return {**chosen, "clip": options.clip} if options.clip else chosen
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,7 @@ import torch
 from equigrasp.geometry.transforms import Matrix, make_transform
 from equigrasp.policy.base import KeyframePolicy
 from equigrasp.policy.checkpoint import load_policy
-from equigrasp.policy.clouds import (
-    KEPT_POINTS,
-    CloudSettings,
-    cloud_of_frame,
-    pad_clouds,
-    thinned,
-)
+from equigrasp.policy.clouds import CloudSettings, cloud_of_frame, pad_clouds
 from equigrasp.policy.observation import Frame
 from equigrasp.policy.policy_io import Observations
 from equigrasp.policy.rotation_bins import bins_to_rotation
@@ -29,22 +22,15 @@ class KeyframeAgent:
 
     Args:
         policy: with a card that tells its cameras and how clouds are made.
-        candidates: positions drawn for every keyframe and draw of points; the one that most others
-            are near is taken.
+        candidates: positions drawn for every keyframe; the one that most others are near is taken.
         steps: evaluations of the denoiser for each.
-        draws: of the points that a cloud is thinned to; the answers of all decide together. Several
-            cost as many encodings, and the shipped policy succeeds no more often with four.
 
     Attributes:
         cameras: whose images are needed. image_size: pixels per side in training.
     """
 
-    def __init__(
-        self, policy: KeyframePolicy, *, candidates: int = 16, steps: int = 10, draws: int = 1
-    ) -> None:
-        if draws < 1:
-            raise ValueError(f"draws is {draws}; at least one draw of points has to be looked at")
-        self.policy, self.candidates, self.steps, self.draws = policy, candidates, steps, draws
+    def __init__(self, policy: KeyframePolicy, *, candidates: int = 16, steps: int = 10) -> None:
+        self.policy, self.candidates, self.steps = policy, candidates, steps
         self.cameras = tuple(policy.card["cameras"])
         self.image_size = int(policy.card["image_size"])
         self.settings = CloudSettings.of(policy.card["cloud"])
@@ -59,11 +45,10 @@ class KeyframeAgent:
         device: str = "cpu",
         candidates: int = 16,
         steps: int = 10,
-        draws: int = 1,
     ) -> KeyframeAgent:
         """An agent from a saved policy, see `load_policy`."""
         policy = load_policy(path, clip=clip, device=device)
-        return cls(policy, candidates=candidates, steps=steps, draws=draws)
+        return cls(policy, candidates=candidates, steps=steps)
 
     def begin(self, seed: int) -> None:
         """A new episode, whose draws follow from a seed."""
@@ -83,18 +68,15 @@ class KeyframeAgent:
                 f"with; it needs {', '.join(self.cameras)}"
             )
         seen = Frame(frame.state, {name: frame.images[name] for name in self.cameras})
-        whole = cloud_of_frame(seen, replace(self.settings, points=KEPT_POINTS), self._random)
-        # draws of what is not thinned are copies: one with the candidates of all says the same
-        draws = self.draws if len(whole.xyz) > self.settings.points else 1
-        clouds = [thinned(whole, self.settings.points, self._random) for _ in range(draws)]
+        # thinned at random, as in training
+        xyz, rgb, mask = pad_clouds([cloud_of_frame(seen, self.settings, self._random)])
         state = np.append(frame.state.gripper_pose, frame.state.gripper_open).astype(np.float32)
         device = next(self.policy.parameters()).device
-        arrays = (*pad_clouds(clouds), np.repeat(state[None], draws, 0))
+        arrays = (torch.as_tensor(a).to(device) for a in (xyz, rgb, mask, state[None]))
         found = self.policy.act(
-            Observations(*(torch.as_tensor(a).to(device) for a in arrays), [sentence] * draws),
-            candidates=self.candidates * self.draws // draws,
+            Observations(*arrays, [sentence]),
+            candidates=self.candidates,
             steps=self.steps,
-            together=True,
             generator=self._generator,
         )
         rotation = bins_to_rotation(found.bins[0].cpu().numpy())

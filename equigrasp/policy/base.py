@@ -55,15 +55,8 @@ class KeyframePolicy(nn.Module, ABC):
         """
 
     @abstractmethod
-    def choose(self, encoded: Any, start: Tensor, steps: int, together: bool) -> Actions:
-        """The keyframes that most candidates agree on, denoised from `start` (B, S, `noised`).
-
-        Args:
-            encoded: B observations, see `encode`.
-            start: standard normal noise.
-            steps: evaluations of the denoiser.
-            together: see `act`.
-        """
+    def choose(self, encoded: Any, start: Tensor, steps: int) -> Actions:
+        """The keyframe that most candidates agree on, denoised from `start` (B, S, `noised`)."""
 
     def losses(
         self,
@@ -93,7 +86,6 @@ class KeyframePolicy(nn.Module, ABC):
         *,
         candidates: int = 16,
         steps: int = 10,
-        together: bool = False,
         generator: Generator | None = None,
     ) -> Actions:
         """The keyframe that most of several denoised ones agree on.
@@ -102,10 +94,8 @@ class KeyframePolicy(nn.Module, ABC):
             seen: B observations.
             candidates: drawn for each observation.
             steps: evaluations of the denoiser (DDIM).
-            together: observations are one scene, seen with other draws of its points; one keyframe
-                is chosen for it, by the candidates and answers of all.
             generator: source of the noise; the same state gives the same answer.
         """
         shape = (len(seen.xyz), candidates, self.noised)
         start = torch.randn(shape, generator=generator, dtype=seen.xyz.dtype)
-        return self.choose(self.encode(seen), start.to(seen.xyz.device), steps, together)
+        return self.choose(self.encode(seen), start.to(seen.xyz.device), steps)

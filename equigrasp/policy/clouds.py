@@ -13,9 +13,6 @@ from equigrasp.policy.episodes import Episode
 from equigrasp.policy.observation import CameraImages, Frame, FrameCamera
 from equigrasp.policy.rlbench_camera import point_cloud
 
-KEPT_POINTS = 8192
-"""Points of a cloud at most that draws of fewer are made from."""
-
 
 @dataclass(frozen=True)
 class CloudSettings:

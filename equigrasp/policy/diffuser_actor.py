@@ -174,7 +174,7 @@ class DiffuserActor(KeyframePolicy):
             "gripper": F.binary_cross_entropy_with_logits(answer.open, opened),
         }
 
-    def choose(self, encoded: Scene, start: Tensor, steps: int, together: bool) -> Actions:
+    def choose(self, encoded: Scene, start: Tensor, steps: int) -> Actions:
         """See `KeyframePolicy`: whole poses are denoised; the gripper is read at the chosen one."""
         position, rotation = sample_together(
             self.diffusions,
@@ -182,14 +182,11 @@ class DiffuserActor(KeyframePolicy):
             start.split(POSE, -1),
             steps,
         )
-        if together:
-            position, rotation = (t.flatten(0, 1).unsqueeze(0) for t in (position, rotation))
         best = most_supported_pose(unwhiten(position), six_to_matrix(rotation))
         rows = torch.arange(len(best), device=best.device)
         position, rotation = position[rows, best], rotation[rows, best]
-        chosen = torch.cat([position, rotation], -1).unsqueeze(1).expand(len(start), 1, -1)
-        opened = self.predict(encoded, chosen, best.new_zeros(len(start), 1)).open[:, 0]
-        opened = opened.mean(0, True) if together else opened
+        chosen = torch.cat([position, rotation], -1).unsqueeze(1)
+        opened = self.predict(encoded, chosen, best.new_zeros(len(best), 1)).open[:, 0]
         return Actions(unwhiten(position), six_to_bins(rotation), (opened > 0).to(opened))
 
     def _with_gripper(self, points: Points, state: Tensor) -> Points:

@@ -20,17 +20,14 @@ from scipy.spatial.transform import Rotation
 
 from equigrasp.data.files import ArrayFileError, pack_arrays, read_arrays, write_atomically
 from equigrasp.data.split import on_side
-from equigrasp.policy.clouds import (
-    KEPT_POINTS,
-    Cloud,
-    CloudSettings,
-    cloud_of_episode,
-    thinned,
-)
+from equigrasp.policy.clouds import Cloud, CloudSettings, cloud_of_episode, thinned
 from equigrasp.policy.episodes import LOW_DIM, Episode, find_episodes
 from equigrasp.policy.keypoints import keyframe_actions
 from equigrasp.policy.observation import CAMERAS
 from equigrasp.policy.rotation_bins import rotation_to_bins
+
+KEPT_POINTS = 8192
+"""Points of a stored cloud at most; training thins them further."""
 
 
 @dataclass(frozen=True)

@@ -157,18 +157,13 @@ class MiniDiffuser(KeyframePolicy):
             "gripper": F.binary_cross_entropy_with_logits(opened, wanted.open.to(opened)),
         }
 
-    def choose(self, encoded: Encoded, start: Tensor, steps: int, together: bool) -> Actions:
+    def choose(self, encoded: Encoded, start: Tensor, steps: int) -> Actions:
         """See `KeyframePolicy`: positions are denoised, the rest is read where they agree."""
         drawn = self.diffusion.sample(
             lambda x, k: self.predict(encoded.denoising, x, k), start, steps
         )
-        candidates = unwhiten(drawn)
-        if together:
-            candidates = candidates.flatten(0, 1).unsqueeze(0)
-        position = most_supported(candidates)
-        bins, opened = self.read_action(encoded.acting, position.expand(len(drawn), 3))
-        if together:
-            bins, opened = bins.log_softmax(-1).mean(0, True), opened.mean(0, True)
+        position = most_supported(unwhiten(drawn))
+        bins, opened = self.read_action(encoded.acting, position)
         return Actions(position, bins.argmax(-1), (opened > 0).to(opened))
 
 
