@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from equigrasp.data.split import DataSetError
+from equigrasp.policy.base import KeyframePolicy
 from equigrasp.policy.checkpoint import load_policy
 from equigrasp.policy.clouds import CloudSettings
 from equigrasp.policy.episodes import EpisodeError
@@ -44,8 +44,9 @@ def train_policy(config: dict[str, Any]) -> TrainResult:
     settings = TrainSettings(seed=config["seed"], **config["trainer"])
     train_data, val_data = build_data(config["data"])
     sentences = sorted({*train_data.sentences(), *val_data.sentences()})
-    words = build_words(config["text"], train_data, config["init"])
-    build = partial(build_policy, config["model"], words, config["init"])
+    saved = load_init(config["init"], config["text"])
+    words = build_words(config["text"], train_data, saved)
+    build = partial(build_policy, config["model"], words, saved)
     model = build()
     log.info("training on %d keyframes, validating on %d", len(train_data), len(val_data))
     result = train(
@@ -109,54 +110,73 @@ def build_data(data: dict[str, Any]) -> tuple[KeyframeDataset, KeyframeDataset]:
         raise DataSetError(str(error)) from error
 
 
+def load_init(init: str | None, text: dict[str, Any]) -> KeyframePolicy | None:
+    """The policy that training starts from, if there is one.
+
+    Args:
+        init: shipped name or path of a saved policy.
+        text: see `build_words`.
+
+    Raises:
+        FileNotFoundError, ValueError: see `load_policy`; or it understands sentences another way.
+    """
+    if init is None:
+        return None
+    saved = load_policy(init, clip=text["path"] if text["kind"] == "clip" else None)
+    if text["kind"] not in saved.config["text"]:
+        raise ValueError(
+            f"init={init} understands sentences by {next(iter(saved.config['text']))}, but "
+            f"text.kind is {text['kind']!r}; set text to what the saved policy was trained with"
+        )
+    return saved
+
+
 def build_words(
-    text: dict[str, Any], data: KeyframeDataset, init: str | None = None
+    text: dict[str, Any], data: KeyframeDataset, saved: KeyframePolicy | None = None
 ) -> Vocabulary | str:
     """What sentences are understood with.
 
     Args:
         text: the `text` block: `kind` "vocabulary", or "clip" with the `path` of a folder.
         data: whose words are learned.
-        init: see `build_policy`; its words are known already.
+        saved: policy to start from, whose words are known already.
 
     Raises:
-        ValueError: another kind, or one that `init` was not trained with.
+        ValueError: another kind.
     """
     if text["kind"] == "clip":
         return text["path"]
     if text["kind"] != "vocabulary":
         raise ValueError(f"text.kind is {text['kind']!r}; choose vocabulary or clip")
-    if init is None:
+    if saved is None:
         return Vocabulary.of(data.sentences())
-    return load_policy(init).text.vocabulary.with_words_of(data.sentences())
+    return saved.text.vocabulary.with_words_of(data.sentences())
 
 
 def build_policy(
-    block: dict[str, Any], words: Vocabulary | str, init: str | None = None
-) -> nn.Module:
+    block: dict[str, Any], words: Vocabulary | str, saved: KeyframePolicy | None = None
+) -> KeyframePolicy:
     """A policy from its configuration block, freshly initialised or with saved weights.
 
     Args:
         block: the `model` block of the configuration.
         words: see `build_words`; words that the saved policy does not know start afresh.
-        init: shipped name or path of a saved policy to start from.
+        saved: policy to start from.
 
     Raises:
         ValueError: if the saved policy is of another build.
     """
     policy = instantiate(block, words)
-    if init is None:
+    if saved is None:
         return policy
-    clip = None if isinstance(words, Vocabulary) else words
-    saved = load_policy(init, clip=clip)
     wanted, found = ({**p.config, "text": None} for p in (policy, saved))
     if wanted != found:
         raise ValueError(
-            f"init={init} is a policy of {found}, but the configuration asks for {wanted}; set "
-            "the model options to those of the saved policy"
+            f"init is a policy of {found}, but the configuration asks for {wanted}; set the model "
+            "options to those of the saved policy"
         )
     tensors = saved.state_dict()
-    if clip is None:
+    if isinstance(words, Vocabulary):
         known = tensors["text.words.weight"]
         new = policy.text.words.weight.detach()[len(known) :]
         tensors["text.words.weight"] = torch.cat([known, new])

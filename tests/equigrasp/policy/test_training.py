@@ -11,7 +11,7 @@ from equigrasp.policy.checkpoint import load_policy
 from equigrasp.policy.recipe import KeyframeRecipe, KeyframeStep, keyframe_metrics
 from equigrasp.policy.synthetic import random_frames, write_synthetic_demonstrations
 from equigrasp.policy.text import Vocabulary
-from equigrasp.policy.training import build_policy, train_policy
+from equigrasp.policy.training import build_policy, load_init, train_policy
 from equigrasp.train import main_config
 from equigrasp.training.run_log import read_records
 
@@ -132,7 +132,7 @@ def test_a_run_starts_from_a_saved_policy_and_learns_new_words(trained, root, tm
     saved = load_policy(run_dir)
     words = saved.text.vocabulary.with_words_of(["open a door", "close it"])
     assert words.words == ["close", "it", "open", "a", "door"]
-    grown = build_policy(TINY[model], words, str(run_dir)).state_dict()
+    grown = build_policy(TINY[model], words, saved).state_dict()
     known = grown.pop("text.words.weight")[:5]  # padding, unknown, and three words
     expected = saved.state_dict()
     torch.testing.assert_close(known, expected.pop("text.words.weight"), rtol=0, atol=0)
@@ -142,7 +142,9 @@ def test_a_run_starts_from_a_saved_policy_and_learns_new_words(trained, root, tm
     assert json.loads((tmp_path / "run" / "model.json").read_text())["init"] == str(run_dir)
     torch.testing.assert_close(load_policy(tmp_path / "run").state_dict(), saved.state_dict())
     with pytest.raises(ValueError, match="set the model options"):
-        build_policy({**TINY[model], "noise_steps": 7}, Vocabulary(["it"]), str(run_dir))
+        build_policy({**TINY[model], "noise_steps": 7}, Vocabulary(["it"]), saved)
+    with pytest.raises(ValueError, match="sentences by vocabulary, but text.kind is 'clip'"):
+        load_init(str(run_dir), {"kind": "clip", "path": "weights"})
 
 
 def test_foreign_weights_are_refused_by_name(trained, tmp_path):
