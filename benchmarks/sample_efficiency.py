@@ -234,8 +234,8 @@ def interval(values: list[float]) -> dict[str, Any]:
     """Mean, half width of its 95 % interval (None for a single value) and the values."""
     half = None
     if len(values) > 1:
-        spread = statistics.stdev(values) / math.sqrt(len(values))
-        half = T_975.get(len(values), 2.0) * spread
+        error = statistics.stdev(values) / math.sqrt(len(values))
+        half = T_975.get(len(values), 2.0) * error
     return {"mean": statistics.fmean(values), "half": half, "values": values}
 
 

@@ -94,9 +94,9 @@ class FiLM(nn.Module):
         return x * (1 + scale) + shift
 
     def _part(self, context: Tensor | Shared) -> Tensor:
-        rows = context.rows if isinstance(context, Shared) else context
-        part = F.linear(F.silu(rows), self.linear.weight)
-        return context.taken(part) if isinstance(context, Shared) else part
+        if isinstance(context, Shared):
+            return context.taken(self._part(context.rows))
+        return F.linear(F.silu(context), self.linear.weight)
 
 
 class AdaptiveLayerNorm(nn.Module):
