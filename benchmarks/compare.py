@@ -10,12 +10,13 @@ the same rounds (same seeds, same scene list, same noise). Runs and evaluations 
 resumed, so an interrupted comparison goes on and another model can be added later. The table has
 parameters, training time and labels per second, planning latency, equivariance error, average
 precision, GSR and DR; the plots show GSR and DR against latency, and how far a score can be taken
-for a probability.
+for a probability. With --record, rows recorded before stay, except for those played again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.compare_table import collect, draw_plots, headline, table
+from shared.compare_table import collect, draw_plots, headline, table, with_earlier
 from shared.report import finish, options, write_json, write_text
 
 from equigrasp.weights import shipped_names
@@ -81,11 +82,14 @@ def compare(arguments: argparse.Namespace) -> None:
     if not arguments.table_only:
         play(arguments)
     rows = collect(arguments.out / "evaluations")
+    recorded = arguments.result.with_name("compare_rows.json")
+    if arguments.record and recorded.exists():
+        rows = with_earlier(rows, json.loads(recorded.read_text()))
     text = table(rows)
     print(text)
     if arguments.record:
         write_text(arguments.result.with_suffix(".md"), "# All planners, same rounds\n\n" + text)
-        write_json(arguments.result.with_name("compare_rows.json"), rows)
+        write_json(recorded, rows)
         draw_plots(rows, arguments.result.with_suffix(".png"))
     finish(arguments, headline(rows))
 

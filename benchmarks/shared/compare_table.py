@@ -44,6 +44,11 @@ def collect(folder: Path) -> list[Row]:
     return rows
 
 
+def with_earlier(rows: list[Row], earlier: list[Row]) -> list[Row]:
+    """`rows`, and those of `earlier` for a scene, view and model that `rows` does not have."""
+    return list({_planner(row): row for row in [*earlier, *rows]}.values())
+
+
 def training_facts(model: str) -> Row:
     """What the weights' card tells; None where it does not."""
     from equigrasp.weights import load_model
@@ -160,6 +165,10 @@ def draw_plots(rows: list[Row], path: Path) -> None:
     axes[2].plot([0, 1], [0, 1], "k--", lw=0.8)
     axes[2].set(xlabel="score", ylabel="share of successes", title="reliability, fixed view")
     save_figure(figure, path)
+
+
+def _planner(row: Row) -> tuple[str, str, str]:
+    return row["scene"], row["view"], row["model"]
 
 
 def _number(value: float | None, form: str) -> str:
