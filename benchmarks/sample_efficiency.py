@@ -8,7 +8,7 @@ Every arm is trained for the same number of steps on the first 1, 3, 10, 30 and 
 training scenes (a share contains the smaller ones) with several seeds, and judged on the same
 held-out scenes; with --closed-loop also by clearing clutter. Results of finished runs are kept in
 --runs, so the study can be stopped, continued and extended. The ablation of EquiGIGA's side
-features, deformable layers and exchange is the same study with other arms:
+features, deformable layers, exchange and normalisation is the same study with other arms:
 
     python benchmarks/sample_efficiency.py --ablation --data data/pile --shares 1
 """
@@ -49,6 +49,9 @@ ARMS: dict[str, list[str]] = {
     "plain_orbit": ["model=equigiga", "model.side_features=plain", "model.deform=orbit"],
     "plain_full": ["model=equigiga", "model.side_features=plain", "model.deform=full"],
     "no_exchange": ["model=equigiga", "model.exchange=false"],
+    "no_norm": ["model=equigiga", "model.norm=none"],
+    "sum_no_norm": ["model=equigiga", "model.side_features=sum", "model.norm=none"],
+    "plain_no_norm": ["model=equigiga", "model.side_features=plain", "model.norm=none"],
     "wide": ["model=equigiga", "model.head_fields=32"],
     "euclidean": ["model=equiigd", "model.flow=euclidean"],
 }
@@ -56,7 +59,8 @@ ARMS: dict[str, list[str]] = {
 STUDY = ("giga", "giga_c4", "plain", "induced", "equiigd")
 ABLATION = (
     *("induced", "orbit", "full", "sum", "sum_orbit", "sum_full", "plain", "plain_orbit"),
-    *("plain_full", "no_exchange", "wide", "equiigd", "euclidean"),
+    *("plain_full", "no_exchange", "no_norm", "sum_no_norm", "plain_no_norm"),
+    *("wide", "equiigd", "euclidean"),
 )
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
 TINY = {

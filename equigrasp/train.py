@@ -70,7 +70,8 @@ def train_from_config(config: dict[str, Any]) -> TrainResult:
         },
         extra_metrics=partial(_equivariance, tsdf=val_data[0]["tsdf"]),
     )
-    export_best(model, result, settings, data_card(train_data, val_data))
+    card = data_card(train_data, val_data) | {"init": config["init"]}
+    export_best(model, result, settings, card)
     return result
 
 

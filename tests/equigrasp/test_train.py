@@ -136,6 +136,8 @@ def test_training_goes_on_from_a_saved_model(data_dir, tmp_path):
     last = load_checkpoint(tmp_path / "second" / "checkpoints" / "last").model
     for name, tensor in saved.items():
         torch.testing.assert_close(last[name], tensor, rtol=1e-6, atol=1e-7)
+    card = json.loads((tmp_path / "second" / "model.json").read_text())
+    assert card["init"] == str(tmp_path / "first")
     change = (f"init={tmp_path / 'first'}", "model.fields=4")
     other = _composed(data_dir, tmp_path / "third", *change)
     with pytest.raises(ValueError, match="'fields': 4"):
