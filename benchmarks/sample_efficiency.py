@@ -36,6 +36,7 @@ ROOT = Path(__file__).parents[1]
 ARMS: dict[str, list[str]] = {
     "giga": ["model=giga", "trainer.learning_rate=1e-3"],
     "giga_c4": ["model=giga", "trainer.learning_rate=1e-3", "data.sample.quarter_turns=true"],
+    "giga_full": ["model=giga", "trainer.learning_rate=1e-3", "model.encoding=full"],
     "plain": ["model=equigiga", "model.side_features=plain"],
     "induced": ["model=equigiga"],
     "equiigd": ["model=equiigd"],
@@ -55,7 +56,7 @@ ARMS: dict[str, list[str]] = {
     "wide": ["model=equigiga", "model.head_fields=32"],
     "euclidean": ["model=equiigd", "model.flow=euclidean"],
 }
-"""Training options that make up an arm."""
+"""Training options that make up an arm. `giga_full` knows free space from unseen, as ours do."""
 STUDY = ("giga", "giga_c4", "plain", "induced", "equiigd")
 ABLATION = (
     *("induced", "orbit", "full", "sum", "sum_orbit", "sum_full", "plain", "plain_orbit"),
