@@ -2,6 +2,7 @@
 
     python benchmarks/compare.py --packed data/packed --pile data/pile     # everything
     python benchmarks/compare.py --packed data/packed --models giga giga_c4 equigiga_hr60 --epochs 6
+    python benchmarks/compare.py --shipped --pile data/pile --models equiigd_n1 equiigd_n16
     python benchmarks/compare.py --table-only --record                     # of what is there
     python benchmarks/compare.py --quick                                   # shipped weights only
 
@@ -35,8 +36,10 @@ RATES = {"vgn": 1e-3, "giga": 1e-3, "igd": 1e-3, "equigiga": 2e-3, "equiigd": 2e
 """Peak learning rates: normalised encoders take twice that of the others."""
 C4 = "_c4"
 """Ending of a model's name that stands for training it with quarter-turn augmentation."""
-HR = re.compile(r"_hr(\d+)$")
-"""Ending that stands for looking for grasps on a lattice of so many points a side ("HR")."""
+SETTINGS = {"hr": "lattice", "n": "num_samples"}
+"""Endings with a number that stand for a planner setting: a lattice of so many points a side
+("HR"), so many rotations drawn per peak. The trained model is the same."""
+ENDING = re.compile(rf"_({'|'.join(SETTINGS)})(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class Entry:
 
     @property
     def trained(self) -> str:
-        """Name under which the model is trained: the lattice is none of its business."""
-        return HR.sub("", self.model)
+        """Name under which the model is trained: planner settings are none of its business."""
+        return ENDING.sub("", self.model)
 
     @property
     def architecture(self) -> str:
@@ -57,10 +60,10 @@ class Entry:
         return self.trained.removesuffix(C4)
 
     @property
-    def lattice(self) -> int | None:
-        """Query points a side; None for the model's own."""
-        found = HR.search(self.model)
-        return int(found.group(1)) if found else None
+    def setting(self) -> str | None:
+        """Planner setting `NAME=VALUE` that the name asks for; None for the model's own."""
+        found = ENDING.search(self.model)
+        return f"{SETTINGS[found.group(1)]}={found.group(2)}" if found else None
 
 
 def main() -> None:
@@ -124,8 +127,9 @@ def parser() -> argparse.ArgumentParser:
         "--models",
         nargs="+",
         default=list(MODELS),
-        help=f"names, with {C4} for C4 augmentation and then _hr60 for a lattice of 60",
+        help=f"names, with {C4} for C4 augmentation, then _hr60 (lattice of 60) or _n4 (4 draws)",
     )
+    add("--shipped", action="store_true", help="shipped weights where there are any")
     add("--epochs", type=int, default=6)
     add("--objects", default="default", help="object sets and folders of the evaluation")
     add("--views", nargs="+", choices=("fixed", "random"), default=["fixed", "random"])
@@ -140,9 +144,11 @@ def parser() -> argparse.ArgumentParser:
 
 def weights_of(entry: Entry, arguments: argparse.Namespace) -> Path | None:
     """Weights of an entry, trained if missing; in the quick run, shipped ones or none."""
+    name = f"{entry.trained}_{entry.scene}"
+    if (arguments.quick or arguments.shipped) and name in shipped_names():
+        return Path(name)
     if arguments.quick:
-        name = f"{entry.trained}_{entry.scene}"
-        return Path(name) if name in shipped_names() else None
+        return None
     run = arguments.runs / f"{entry.scene}_{entry.trained}"
     if not (run / "model.safetensors").exists():
         folders = ",".join(str(path) for path in getattr(arguments, entry.scene))
@@ -171,8 +177,8 @@ def evaluate(entry: Entry, weights: Path, view: str, arguments: argparse.Namespa
     command += ["--model", str(weights), "--objects", arguments.objects, "--table-rectify", "on"]
     command += ["--rounds", str(arguments.rounds), "--seeds", str(arguments.seeds)]
     command += ["--workers", str(arguments.workers), "--out", str(out)]
-    if entry.lattice:
-        command += ["--set", f"lattice={entry.lattice}"]
+    if entry.setting:
+        command += ["--set", entry.setting]
     scenes = arguments.out / f"{entry.scene}_{arguments.seeds}x{arguments.rounds}.json"
     if scenes.exists():
         command += ["--scene-list", str(scenes)]

@@ -3,9 +3,26 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
+from compare import Entry
 from shared.compare_table import with_earlier
+
+
+@pytest.mark.parametrize(
+    ("model", "trained", "architecture", "setting"),
+    [
+        ("equiigd", "equiigd", "equiigd", None),
+        ("giga_c4", "giga_c4", "giga", None),
+        ("giga_c4_hr60", "giga_c4", "giga", "lattice=60"),
+        ("equiigd_n1", "equiigd", "equiigd", "num_samples=1"),
+    ],
+)
+def test_names_tell_training_from_planner_settings(model, trained, architecture, setting):
+    entry = Entry("pile", model)
+    assert (entry.trained, entry.architecture, entry.setting) == (trained, architecture, setting)
 
 
 def test_a_planner_played_again_replaces_its_row_and_others_stay():
