@@ -268,6 +268,8 @@ def cell(found: dict[str, Any]) -> str:
 
 def spread(rate: dict[str, Any]) -> str:
     """Mean of a rate, and its lowest and highest seed: of few rounds, so they lie far apart."""
+    if len(rate["values"]) == 1:
+        return f"{rate['mean']:.1f}"
     return f"{rate['mean']:.1f} ({min(rate['values']):.0f} to {max(rate['values']):.0f})"
 
 
