@@ -138,7 +138,7 @@ def draw_plots(rows: list[Row], path: Path) -> None:
 
     figure, axes = plt.subplots(1, 3, figsize=(16, 4.8))
     names = sorted({row["model"] for row in rows})
-    colours = {name: plt.cm.tab10(i % 10) for i, name in enumerate(names)}
+    colours = {name: plt.cm.tab20(i % 20) for i, name in enumerate(names)}
     marks = {"packed": "o", "pile": "s"}
     for row in rows:
         for axis, rate in zip(axes, ("gsr", "dr"), strict=False):
