@@ -72,6 +72,8 @@ def main() -> None:
     if not arguments.quick:
         compare(arguments)
         return
+    if arguments.record:
+        raise SystemExit("--quick would replace recorded rows by one round; leave out --record")
     arguments.rounds, arguments.seeds, arguments.views = 1, 1, ["fixed"]
     if arguments.models == list(MODELS):
         arguments.models = ["giga", "equigiga"]
