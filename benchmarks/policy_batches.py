@@ -1,10 +1,12 @@
 """What noised samples beside each other bring a policy: learning curves at equal wall-clock time.
 
     python benchmarks/policy_batches.py --data data/demos --minutes 90 --success 10
+    python benchmarks/policy_batches.py --minutes 34 --arms m64 m1 m1_2b m1_long --long-minutes 145
     python benchmarks/policy_batches.py --quick                # made-up demonstrations, minutes
 
 Three arms with the same model, data and time: M noised actions per observation, one, and one with
-twice as many observations. Runs go on where they were interrupted. Run them one by one, or on
+twice as many observations. A fourth, asked for by name, has one and several times as long: it tells
+how much time the others save. Runs go on where they were interrupted. Run them one by one, or on
 machines that are equally busy, for time is what is compared.
 """
 
@@ -31,12 +33,15 @@ from equigrasp.weights import save_model
 
 ROOT = Path(__file__).parents[1]
 BATCH = 16
+LONG, TIMES_AS_LONG = "m1_long", 5.0
+"""One noised action and so many times the minutes, unless `--long-minutes` tells how many."""
 ARMS = {
     "m64": ["policy.samples=64", f"trainer.batch_size={BATCH}"],
     "m1": ["policy.samples=1", f"trainer.batch_size={BATCH}"],
     "m1_2b": ["policy.samples=1", f"trainer.batch_size={2 * BATCH}"],
 }
 """Training options that make up an arm."""
+ARMS[LONG] = ARMS["m1"]
 CURVES = ("near", "turned", "correct")
 """Shares of held-out keyframes: within 1 cm, within 5 degrees, right in all."""
 MARKS = (25, 50, 75)
@@ -64,8 +69,14 @@ def parser() -> argparse.ArgumentParser:
     found = options(__doc__, "policy_batches")
     add = found.add_argument
     add("--data", type=Path, default=Path("data/demos"), help="folder of tasks")
-    add("--arms", nargs="+", choices=sorted(ARMS), default=list(ARMS))
-    add("--minutes", type=float, default=60.0, help="of every arm")
+    short = [arm for arm in ARMS if arm != LONG]
+    add("--arms", nargs="+", choices=sorted(ARMS), default=short)
+    add("--minutes", type=float, default=60.0, help=f"of every arm but {LONG}")
+    add(
+        "--long-minutes",
+        type=float,
+        help=f"of {LONG}; by default {TIMES_AS_LONG:g} times --minutes",
+    )
     add("--validate-every", type=int, default=500, help="steps")
     add("--success", type=int, metavar="EPISODES", help="play so many of every task")
     add("--workers", type=int, default=1, help="of these episodes")
@@ -90,9 +101,9 @@ def study(arguments: argparse.Namespace) -> None:
             rows[arm]["success"] = successes[arm][-1]["success"]
     if not curves:
         raise SystemExit(f"no arm is trained in {arguments.out}; leave --table-only out")
-    if "m1" in curves:
+    for one in [name for name in ("m1", LONG) if name in curves]:
         for arm, points in curves.items():
-            rows[arm] |= time_to(curves["m1"], points)
+            rows[arm] |= time_to(one, curves[one], points)
     common = min(points[-1]["step"] for points in curves.values())
     for arm, points in curves.items():
         rows[arm]["correct_at_equal_steps"] = 100 * correct_at(points, common)
@@ -109,7 +120,8 @@ def study(arguments: argparse.Namespace) -> None:
         write_json(arguments.result.with_name("policy_batches_curves.json"), found)
         write_text(arguments.result.with_name("policy_batches.md"), text)
         plot(curves, successes, RESULTS / "policy_batches.png")
-    finish(arguments, numbers, {"minutes": arguments.minutes, "batch": BATCH})
+    minutes = {f"{arm}_minutes": minutes_of(arm, arguments) for arm in curves}
+    finish(arguments, numbers, {**minutes, "batch": BATCH})
 
 
 def trained(arm: str, folder: Path, arguments: argparse.Namespace) -> None:
@@ -119,9 +131,16 @@ def trained(arm: str, folder: Path, arguments: argparse.Namespace) -> None:
     with subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL) as run:
         while run.poll() is None:
             time.sleep(min(POLL_SECONDS, arguments.minutes * 60 / 100))
-            keep_marked(folder, arguments.minutes)
+            keep_marked(folder, minutes_of(arm, arguments))
     if run.returncode:
         raise subprocess.CalledProcessError(run.returncode, command)
+
+
+def minutes_of(arm: str, arguments: argparse.Namespace) -> float:
+    """Training time of an arm."""
+    if arm != LONG:
+        return arguments.minutes
+    return arguments.long_minutes or TIMES_AS_LONG * arguments.minutes
 
 
 def keep_marked(folder: Path, minutes: float) -> None:
@@ -141,7 +160,7 @@ def training_options(arm: str, folder: Path, arguments: argparse.Namespace) -> l
         *("model=mini_diffuser", "data=demos", "experiment=policy_one_core", *ARMS[arm]),
         *(f"data.root={arguments.data}", f"data.cache={arguments.out / 'clouds'}"),
         *(f"run_dir={folder}", "trainer.progress=false"),
-        *(f"trainer.max_minutes={arguments.minutes}", "trainer.log_every=20"),
+        *(f"trainer.max_minutes={minutes_of(arm, arguments)}", "trainer.log_every=20"),
         *(f"trainer.validate_every={arguments.validate_every}", f"name={folder.name}"),
         *(TINY if arguments.quick else []),
     ]
@@ -160,13 +179,16 @@ def curve(folder: Path) -> list[dict[str, float]]:
     ]
 
 
-def time_to(one: list[dict[str, float]], points: list[dict[str, float]]) -> dict[str, float | None]:
-    """Share of the time of arm `one` after which another arm has its best score, by score."""
+def time_to(
+    arm: str, one: list[dict[str, float]], points: list[dict[str, float]]
+) -> dict[str, float | None]:
+    """Share of the time of `arm`, whose validations are `one`, after which another arm has its
+    best score, by score."""
     found: dict[str, float | None] = {}
     for name in CURVES:
         best = max(point[name] for point in one)
         reached = next((p["minutes"] for p in points if p[name] >= best), None)
-        found[f"time_to_m1_{name}"] = None if reached is None else reached / one[-1]["minutes"]
+        found[f"time_to_{arm}_{name}"] = None if reached is None else reached / one[-1]["minutes"]
     return found
 
 
