@@ -57,13 +57,6 @@ def quaternion_to_transform(quaternion: ArrayLike, translation: ArrayLike) -> Ma
     return make_transform(Rotation.from_quat(quaternion).as_matrix(), translation)
 
 
-def quaternion_from_matrix(rotation: ArrayLike) -> Matrix:
-    """Quaternion(s) xyzw (..., 4) of rotation matrices (..., 3, 3)."""
-    rotation = np.asarray(rotation, dtype=np.float64)
-    flat = Rotation.from_matrix(rotation.reshape(-1, 3, 3)).as_quat()
-    return flat.reshape(*rotation.shape[:-2], 4)
-
-
 def frame_from_approach(approach: ArrayLike) -> Matrix:
     """Rotations (..., 3, 3) whose z axis is `approach` (..., 3).
 
