@@ -10,8 +10,9 @@ Every model is trained on the same scenes for the same number of steps, and ever
 the same rounds (same seeds, same scene list, same noise). Runs and evaluations below --out are
 resumed, so an interrupted comparison goes on and another model can be added later. The table has
 parameters, training time and labels per second, planning latency, equivariance error, average
-precision, GSR and DR; the plots show GSR and DR against latency, and how far a score can be taken
-for a probability. With --record, rows recorded before stay, except for those played again.
+precision, GSR and DR; a second one tells how far ours are ahead of the others on the same rounds.
+The plots show GSR and DR against latency, and how far a score can be taken for a probability. With
+--record, rows recorded before stay, except for those played again.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared import paired
 from shared.compare_table import collect, draw_plots, headline, table, with_earlier
 from shared.report import finish, options, write_json, write_text
 
@@ -90,7 +92,7 @@ def compare(arguments: argparse.Namespace) -> None:
     recorded = arguments.result.with_name("compare_rows.json")
     if arguments.record and recorded.exists():
         rows = with_earlier(rows, json.loads(recorded.read_text()))
-    text = table(rows)
+    text = f"{table(rows)}\n\nThe same rounds, side by side:\n\n{paired.table(rows)}"
     print(text)
     if arguments.record:
         write_text(arguments.result.with_suffix(".md"), "# All planners, same rounds\n\n" + text)

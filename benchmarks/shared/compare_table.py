@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from equigrasp.weights import find_weights
+from shared.paired import outcomes
 from shared.report import save_figure
 
 Row = dict[str, Any]
@@ -36,6 +37,7 @@ def collect(folder: Path) -> list[Row]:
                 "median_ms": latency.get("median"),
                 "p95_ms": latency.get("p95"),
                 "calibration": calibration(path.parent / "rounds.jsonl"),
+                "outcomes": outcomes(path.parent / "rounds.jsonl"),
                 **training_facts(settings["model"]),
             }
         )
