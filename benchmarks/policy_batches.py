@@ -101,12 +101,9 @@ def study(arguments: argparse.Namespace) -> None:
             rows[arm]["success"] = successes[arm][-1]["success"]
     if not curves:
         raise SystemExit(f"no arm is trained in {arguments.out}; leave --table-only out")
-    for one in [name for name in ("m1", LONG) if name in curves]:
-        for arm, points in curves.items():
-            rows[arm] |= time_to(one, curves[one], points)
     common = min(points[-1]["step"] for points in curves.values())
-    for arm, points in curves.items():
-        rows[arm]["correct_at_equal_steps"] = 100 * correct_at(points, common)
+    for arm, found in compared(curves, common).items():
+        rows[arm] |= found
     text = f"{table(rows)}\n\nEqual steps: {common}. {recipe(arguments.out / next(iter(rows)))}"
     print(text)
     numbers = {
@@ -179,17 +176,45 @@ def curve(folder: Path) -> list[dict[str, float]]:
     ]
 
 
-def time_to(
-    arm: str, one: list[dict[str, float]], points: list[dict[str, float]]
-) -> dict[str, float | None]:
-    """Share of the time of `arm`, whose validations are `one`, after which another arm has its
-    best score, by score."""
+def compared(
+    curves: dict[str, list[dict[str, float]]], step: int
+) -> dict[str, dict[str, float | None]]:
+    """What the arms tell beside each other: times to scores, and scores at a common step."""
+    found: dict[str, dict[str, float | None]] = {}
+    for arm, points in curves.items():
+        found[arm] = {}
+        if "m1" in curves:
+            found[arm] |= time_to(curves["m1"], points)
+        if LONG in curves and arm != LONG:
+            found[arm] |= share_of_long(points, curves[LONG])
+        found[arm]["correct_at_equal_steps"] = 100 * correct_at(points, step)
+    return found
+
+
+def time_to(one: list[dict[str, float]], points: list[dict[str, float]]) -> dict[str, float | None]:
+    """Share of the time of arm `one` after which another arm has its best score, by score."""
     found: dict[str, float | None] = {}
     for name in CURVES:
-        best = max(point[name] for point in one)
-        reached = next((p["minutes"] for p in points if p[name] >= best), None)
-        found[f"time_to_{arm}_{name}"] = None if reached is None else reached / one[-1]["minutes"]
+        reached = minutes_to(points, name, max(point[name] for point in one))
+        found[f"time_to_m1_{name}"] = None if reached is None else reached / one[-1]["minutes"]
     return found
+
+
+def share_of_long(
+    points: list[dict[str, float]], long: list[dict[str, float]]
+) -> dict[str, float | None]:
+    """Time that an arm needs for its own best score, as a share of what `long` needs for it."""
+    found: dict[str, float | None] = {}
+    for name in CURVES:
+        best = max(point[name] for point in points)
+        own, other = (minutes_to(of, name, best) for of in (points, long))
+        found[f"share_of_{LONG}_{name}"] = None if other is None else own / other
+    return found
+
+
+def minutes_to(points: list[dict[str, float]], name: str, level: float) -> float | None:
+    """Minutes until a score reaches a level; None if it does not."""
+    return next((point["minutes"] for point in points if point[name] >= level), None)
 
 
 def correct_at(points: list[dict[str, float]], step: int) -> float:
