@@ -78,7 +78,12 @@ def parser() -> argparse.ArgumentParser:
         help=f"of {LONG}; by default {TIMES_AS_LONG:g} times --minutes",
     )
     add("--validate-every", type=int, default=500, help="steps")
-    add("--success", type=int, metavar="EPISODES", help="play so many of every task")
+    add(
+        "--success",
+        type=int,
+        metavar="EPISODES",
+        help="play so many of every task, but those on record",
+    )
     add("--workers", type=int, default=1, help="of these episodes")
     add("--table-only", action="store_true", help="tabulate what is there")
     add("--out", type=Path, default=Path("outputs/policy_batches"))
@@ -97,7 +102,8 @@ def study(arguments: argparse.Namespace) -> None:
         curves[arm] = curve(folder)
         rows[arm] = row(folder, curves[arm])
         if arguments.success:
-            successes[arm] = success_curve(folder, arguments)
+            known = recorded_success(arm, curves[arm], arguments)
+            successes[arm] = known or success_curve(folder, arguments)
             rows[arm]["success"] = successes[arm][-1]["success"]
     if not curves:
         raise SystemExit(f"no arm is trained in {arguments.out}; leave --table-only out")
@@ -114,7 +120,7 @@ def study(arguments: argparse.Namespace) -> None:
     }
     if arguments.record:
         found = {"validation": curves, "success": successes}
-        write_json(arguments.result.with_name("policy_batches_curves.json"), found)
+        write_json(recorded_curves(arguments), found)
         write_text(arguments.result.with_name("policy_batches.md"), text)
         plot(curves, successes, RESULTS / "policy_batches.png")
     minutes = {f"{arm}_minutes": minutes_of(arm, arguments) for arm in curves}
@@ -245,6 +251,25 @@ def row(folder: Path, points: list[dict[str, float]]) -> dict[str, Any]:
     }
 
 
+def recorded_success(
+    arm: str, points: list[dict[str, float]], arguments: argparse.Namespace
+) -> list[dict[str, float]] | None:
+    """Success curve on record of this very run, of as many episodes; None if there is none."""
+    path = recorded_curves(arguments)
+    if not path.exists():
+        return None
+    found = json.loads(path.read_text())
+    curve = found["success"].get(arm, [])
+    same = found["validation"].get(arm) == points
+    alike = all(point["episodes"] == arguments.success for point in curve)
+    return curve if same and alike else None
+
+
+def recorded_curves(arguments: argparse.Namespace) -> Path:
+    """File of the curves on record."""
+    return arguments.result.with_name("policy_batches_curves.json")
+
+
 def success_curve(folder: Path, arguments: argparse.Namespace) -> list[dict[str, float]]:
     """Mean success (%) on the task suite of the weights kept on the way and of the best ones."""
     minutes = minutes_by_step(folder / "metrics.jsonl")
@@ -264,6 +289,7 @@ def success_curve(folder: Path, arguments: argparse.Namespace) -> list[dict[str,
     points.append({"step": card["step"], "success": played(folder, arguments)})
     for point in points:
         point["minutes"] = max(m for step, m in minutes.items() if step <= point["step"])
+        point["episodes"] = arguments.success
     return points
 
 
