@@ -123,7 +123,7 @@ def study(arguments: argparse.Namespace) -> None:
         write_json(recorded_curves(arguments), found)
         write_text(arguments.result.with_name("policy_batches.md"), text)
         plot(curves, successes, RESULTS / "policy_batches.png")
-    minutes = {f"{arm}_minutes": minutes_of(arm, arguments) for arm in curves}
+    minutes = {f"{arm}_planned_minutes": minutes_of(arm, arguments) for arm in curves}
     finish(arguments, numbers, {**minutes, "batch": BATCH})
 
 
