@@ -227,8 +227,9 @@ def test_ray_gives_the_same_results(functions):
 
 
 DRIVER = """
-    import sys
+    import signal, sys
     from sim.workers import Task, run_tasks
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
     tasks = [Task(i, {"x": i, "how": "hang"}) for i in range(2)]
     print("up", flush=True)
     run_tasks("task_functions:work", tasks, workers=2, timeout_s=600, on_result=print)
