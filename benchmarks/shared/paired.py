@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from sim.clutter.metrics import BOOTSTRAP_DRAWS, counts
+
 OURS, OTHERS = ("equigiga", "equiigd"), ("giga", "igd")
-DRAWS = 2000
 RATES = {"gsr": 1, "dr": 2}
 """Rates and the column of (successes, attempts, objects) that divides the successes."""
 
@@ -30,8 +31,7 @@ def outcomes(path: Path) -> dict[str, str]:
     """
     found: dict[str, list[str]] = {}
     for record in sorted(map(json.loads, path.read_text().splitlines()), key=lambda r: r["round"]):
-        successes = sum(attempt["success"] for attempt in record["attempts"])
-        numbers = f"{successes}/{len(record['attempts'])}/{record['objects']}"
+        numbers = "/".join(map(str, counts([record])))
         digest = zlib.crc32(" ".join(record["object_ids"]).encode()) & 0xFFFF
         text = f"{record['round']}:{numbers}:{digest:04x}"
         found.setdefault(str(record["seed"]), []).append(text)
@@ -59,9 +59,9 @@ def difference(first: dict[str, str], second: dict[str, str]) -> dict[str, Any] 
         seeds.setdefault(key[0], []).append((ours[key][0], others[key][0]))
     tables = [np.array(pairs) for pairs in seeds.values()]  # (rounds, 2, 3) each
     rng = np.random.default_rng(0)
-    drawn = np.zeros((DRAWS, 2, 3))
+    drawn = np.zeros((BOOTSTRAP_DRAWS, 2, 3))
     for pairs in tables:
-        drawn += pairs[rng.integers(len(pairs), size=(DRAWS, len(pairs)))].sum(1)
+        drawn += pairs[rng.integers(len(pairs), size=(BOOTSTRAP_DRAWS, len(pairs)))].sum(1)
     total = sum(pairs.sum(0) for pairs in tables)[None]
     found: dict[str, Any] = {"rounds": len(common)}
     for rate, column in RATES.items():

@@ -30,8 +30,10 @@ def played(path: Path, rounds: list[tuple[int, int, int]], seed: int = 0, names:
 
 
 def random_rounds(rng, skill: float) -> list[tuple[int, int, int]]:
-    attempts = rng.integers(1, 8, 60)
-    successes = np.minimum(rng.binomial(attempts, skill), 5)
+    """Every second round is a hard one, whoever plays it."""
+    attempts = rng.integers(6, 8, 60)
+    ease = np.tile([1.0, 0.3], 30)
+    successes = np.minimum(rng.binomial(attempts, skill * ease), 5)
     return [(int(s), int(a), 5) for s, a in zip(successes, attempts, strict=True)]
 
 
@@ -51,6 +53,18 @@ def test_agrees_with_scipys_paired_bootstrap(tmp_path):
     assert found["rounds"] == 60
     assert found["gsr"][0] == pytest.approx(ahead(np.arange(60)))
     assert found["gsr"][1:] == pytest.approx([expected.low, expected.high], abs=1.0)
+    apart = stats.bootstrap(
+        (np.arange(60),) * 2,
+        lambda a, b: (
+            100
+            * (first[a].sum(0)[0] / first[a].sum(0)[1] - second[b].sum(0)[0] / second[b].sum(0)[1])
+        ),
+        n_resamples=1000,
+        method="percentile",
+        vectorized=False,
+        rng=rng,
+    ).confidence_interval
+    assert found["gsr"][2] - found["gsr"][1] < 0.8 * (apart.high - apart.low)
     assert found["dr"][0] == pytest.approx(100 * (first - second)[:, 0].sum() / 300)
 
 
