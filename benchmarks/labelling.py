@@ -19,9 +19,10 @@ from typing import Any
 
 from shared.report import options, processor, write_json, write_text
 
-from data_gen.compare import SHARED_STAGES
+from benchmarks.shared.labellers import SHARED_STAGES
 from data_gen.settings import KINDS, SPLITS, SceneSettings
-from sim.workers import Failed, Ok, Task, run_tasks
+from sim.workers.run import run_tasks
+from sim.workers.tasks import Failed, Ok, Task
 
 QUICK_SCENES = 3
 
@@ -51,7 +52,11 @@ def measure(
         for kind in KINDS
     ]
     run_tasks(
-        "data_gen.compare:compare_scene", tasks, workers=workers, timeout_s=900, on_result=add
+        "benchmarks.shared.labellers:compare_scene",
+        tasks,
+        workers=workers,
+        timeout_s=900,
+        on_result=add,
     )
     return {kind: {**counts[kind], **total[kind]} for kind in KINDS}
 

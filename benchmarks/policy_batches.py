@@ -26,7 +26,7 @@ from shared.arm_curves import CURVES, LONG, compared, curve, plot, table
 from shared.report import RESULTS, finish, options, write_json, write_text
 
 from equigrasp.policy.checkpoint import load_policy
-from equigrasp.policy.synthetic import write_synthetic_demonstrations
+from equigrasp.policy.keyframes.synthetic import write_synthetic_demonstrations
 from equigrasp.training.checkpoint import load_checkpoint
 from equigrasp.training.run_log import minutes_by_step
 from equigrasp.weights import save_model

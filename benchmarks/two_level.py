@@ -29,15 +29,15 @@ import equigrasp
 from equigrasp.diffusion.suggest_m import suggest_m
 from equigrasp.models.losses import GraspLoss
 from equigrasp.policy.diffuser_actor import DiffuserActor
+from equigrasp.policy.keyframes.policy_io import Actions, Observations
 from equigrasp.policy.mini_diffuser import MiniDiffuser
-from equigrasp.policy.policy_io import Actions, Observations
+from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.synthetic_batch import (
     SENTENCES,
     random_actions,
     random_observations,
     replicated,
 )
-from equigrasp.policy.text import Vocabulary
 from equigrasp.training.grasp_recipe import TrainingStep
 from equigrasp.training.memory import keep_freed_memory
 

@@ -28,7 +28,8 @@ from equigrasp.data.manifest import (
     read_manifest,
 )
 from equigrasp.data.scene_files import failed_path, scene_path
-from sim.workers import Failed, Ok, Task, run_tasks
+from sim.workers.run import run_tasks
+from sim.workers.tasks import Failed, Ok, Task
 
 FATAL = {"OSError", "MemoryError", "ObjectSetError"}
 """Exceptions that speak of the machine, not of a scene: the run ends, and nothing is noted."""

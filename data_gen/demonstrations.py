@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from equigrasp.policy.episodes import LAYOUTS, write_episode
+from equigrasp.policy.episodes.files import LAYOUTS, write_episode
 from sim.keyframes.demonstrate import DemonstrationError, demonstrate
 from sim.keyframes.environment import TaskEnvironment
 from sim.keyframes.seeds import DEMONSTRATION, scene_seed

@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from equigrasp.data.files import write_atomically
-from equigrasp.policy.episodes import LAYOUTS, LOW_DIM
+from equigrasp.policy.episodes.files import LAYOUTS, LOW_DIM
 from sim.policy_eval import known_tasks
-from sim.workers import Failed, Ok, Task, WorkerError, run_tasks
+from sim.workers.run import run_tasks
+from sim.workers.tasks import Failed, Ok, Task, WorkerError
 
 MANIFEST = "manifest.json"
 

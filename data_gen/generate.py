@@ -24,12 +24,12 @@ from equigrasp.data.scene_files import SceneRecord, scene_path, write_scene
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view, project, random_view
 
 if TYPE_CHECKING:
-    from data_gen.label import Labels
-    from data_gen.propose import Candidates
-    from sim.objects import ObjectSpec
-    from sim.renderer import SceneGeometry
-    from sim.scenes import Scene
-    from sim.world import World
+    from sim.grasping.label import Labels
+    from sim.grasping.propose import Candidates
+    from sim.objects.spec import ObjectSpec
+    from sim.scene.builders import Scene
+    from sim.scene.renderer import SceneGeometry
+    from sim.scene.world import World
 
 STREAMS = ("build", "views", "propose", "label", "occupancy")
 """Independent generators of a scene. Their order is part of the data: only append."""
@@ -87,10 +87,10 @@ def generate_scene(
     Raises:
         EmptySceneError: if no object is left, none is in view, or none can be grasped.
     """
-    from data_gen.propose import propose
-    from sim.renderer import scene_geometry
-    from sim.scenes import build_scene
-    from sim.world import World
+    from sim.grasping.propose import propose
+    from sim.scene.builders import build_scene
+    from sim.scene.renderer import scene_geometry
+    from sim.scene.world import World
 
     clock = clock or StageClock()
     streams = scene_streams(seed, index)
@@ -170,7 +170,7 @@ def occupancy_points(geometry: SceneGeometry, count: int, rng: np.random.Generat
 @lru_cache(maxsize=4)
 def load_object_set(names: str, kind: str, split: str) -> list[ObjectSpec]:
     """The object set of a run, loaded once per process."""
-    from sim.objects import load_objects
+    from sim.objects.load import load_objects
 
     return load_objects(names, kind, split, report=[])
 
@@ -182,8 +182,9 @@ def hash_ids(object_ids: Sequence[str]) -> str:
 
 def describe_run(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Worker function: object ids, (path, reason) of broken objects, and the labeller's name."""
-    from data_gen.label import FAST_LABELLER, REFERENCE_LABELLER
-    from sim.objects import Fault, load_objects
+    from sim.grasping.label import FAST_LABELLER, REFERENCE_LABELLER
+    from sim.objects.load import load_objects
+    from sim.objects.spec import Fault
 
     chosen = SceneSettings(**settings)
     faults: list[Fault] = []
@@ -223,7 +224,7 @@ def _check_visible(
     poses: Sequence[np.ndarray],
     rng: np.random.Generator,
 ) -> None:
-    from data_gen.propose import seen_from
+    from sim.grasping.propose import seen_from
 
     points = geometry.sample_surface(VISIBILITY_SAMPLES, rng).point
     for name, T in zip(names, poses, strict=True):
@@ -241,7 +242,7 @@ def _label(
     settings: SceneSettings,
     rng: np.random.Generator,
 ) -> tuple[Labels, str]:
-    from data_gen import label
+    from sim.grasping import label
 
     if settings.labeller == "reference":
         return label.label_reference(world, candidates), label.REFERENCE_LABELLER

@@ -17,7 +17,7 @@ class SceneSettings:
 
     Attributes:
         grasps_per_scene: grasp points per scene, each tried at every yaw.
-        objects: comma-separated names of object sets and folders (`sim.objects`).
+        objects: comma-separated names of object sets and folders (`sim.objects.load`).
         split: "train", "val", "test" or "all" of these objects.
         view: "fixed" (published side view), "random" views, or "both" (the fixed one first).
         random_views: number of random views where there are any.

@@ -4,8 +4,6 @@ Values follow the published VGN/GIGA protocol: a cube of six finger depths on a 
 depth above its floor.
 """
 
-from math import pi
-
 WORKSPACE_SIZE = 0.30
 """Side of the cubic workspace; its lower corner is the origin of the workspace frame."""
 
@@ -23,9 +21,3 @@ TCP_FROM_HAND = 0.112
 
 NEAR, FAR = 0.10, 2.00
 """Depth range of the simulated camera; background reads `FAR`."""
-
-YAWS_PER_POINT = 5
-"""Yaws tried per grasp point, spread over the half circle (0 and 180 degrees are one grasp)."""
-
-YAW_STEP = pi / YAWS_PER_POINT
-"""Angle between neighbouring yaws."""

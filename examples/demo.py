@@ -23,12 +23,13 @@ from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view, project
 from equigrasp.perception.noise import apply_noise
 from equigrasp.planner import GraspPlanner, PlanResult
 from equigrasp.viewer import gripper_lines, save_pictures
-from sim.workers import Failed, Ok, Task, run_tasks
+from sim.workers.run import run_tasks
+from sim.workers.tasks import Failed, Ok, Task
 
 if TYPE_CHECKING:
-    from sim.objects import ObjectSpec
-    from sim.scenes import Scene
-    from sim.world import World
+    from sim.objects.spec import ObjectSpec
+    from sim.scene.builders import Scene
+    from sim.scene.world import World
 
 SCENES = ("packed", "pile")
 NUM_OBJECTS = 5
@@ -77,11 +78,11 @@ class Round:
 
 def clear_scene(kind: str, model: str, seed: int) -> Round:
     """Build a scene of objects that were never trained on and clear it. Runs in a worker."""
-    from sim.grasp_trial import execute_grasp
-    from sim.gripper import Gripper
-    from sim.objects import load_objects
-    from sim.scenes import build_scene
-    from sim.world import World
+    from sim.grasping.gripper import Gripper
+    from sim.grasping.trial import execute_grasp
+    from sim.objects.load import load_objects
+    from sim.scene.builders import build_scene
+    from sim.scene.world import World
 
     planner = GraspPlanner.from_pretrained(model)
     rng = np.random.default_rng([seed, SCENES.index(kind)])
@@ -116,8 +117,8 @@ def take_image(
     world: World, scene: Scene, objects: list[ObjectSpec], rng: np.random.Generator
 ) -> np.ndarray:
     """(H, W) depth in metres of the scene as it stands now, with the noise of a real sensor."""
-    from sim.renderer import scene_geometry
-    from sim.scenes import record_bodies
+    from sim.scene.builders import record_bodies
+    from sim.scene.renderer import scene_geometry
 
     geometry = scene_geometry(replace(scene, bodies=tuple(record_bodies(world))), objects)
     return apply_noise(geometry.render(DEFAULT_INTRINSICS, fixed_view()), "gamma", rng)

@@ -22,7 +22,8 @@ from typing import Any
 
 from equigrasp.data.files import write_atomically
 from sim.keyframes.report import film_name, summarise, table, write_film
-from sim.workers import Failed, Ok, Task, WorkerError, run_tasks
+from sim.workers.run import run_tasks
+from sim.workers.tasks import Failed, Ok, Task, WorkerError
 
 KEY = ("task", "seed", "index")
 """What names an episode."""
@@ -140,7 +141,7 @@ def stored_episodes(folder: Path, tasks: Iterable[str]) -> dict[str, int]:
     Raises:
         ValueError: the folder has none of one of the tasks.
     """
-    from equigrasp.policy.episodes import find_episodes
+    from equigrasp.policy.episodes.files import find_episodes
 
     try:
         found = {task: len(find_episodes(folder, [task])) for task in tasks}

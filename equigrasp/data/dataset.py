@@ -26,10 +26,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE, YAWS_PER_POINT
+from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
 from equigrasp.data.augment import random_symmetry
 from equigrasp.data.manifest import provenance
-from equigrasp.data.queries import balanced_choice, free_negatives, yaw_rotations
+from equigrasp.data.queries import balanced_choice, free_negatives
 from equigrasp.data.scene_files import (
     SceneFileError,
     SceneRecord,
@@ -38,7 +38,9 @@ from equigrasp.data.scene_files import (
     read_scene,
 )
 from equigrasp.data.split import DataSetError, list_scenes, split_scenes
+from equigrasp.data.vocabulary import YAWS_PER_POINT
 from equigrasp.geometry.rotations import random_rotations
+from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.perception.noise import NOISE_KINDS, apply_noise
 from equigrasp.perception.table import table_rectify
 from equigrasp.perception.tsdf import fuse_tsdf
@@ -251,7 +253,7 @@ def _query_tensors(
     points[:known] = record.grasp_position[chosen] - settings.query_setback * base[:, :, 2]
     points[known:used] = free
     rotations = np.broadcast_to(np.eye(3, dtype=np.float32), (total, YAWS_PER_POINT, 3, 3)).copy()
-    rotations[:known] = yaw_rotations(base)
+    rotations[:known] = base[:, None] @ yaw_turns(YAWS_PER_POINT)
     rotations[known:used] = _any_rotations(len(free), rng)  # no rotation succeeds there
     yaw_success = np.zeros((total, YAWS_PER_POINT), bool)
     yaw_success[:known] = success[chosen]

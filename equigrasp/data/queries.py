@@ -16,8 +16,6 @@ from equigrasp.constants import (
     MAX_WIDTH,
     TABLE_HEIGHT,
     WORKSPACE_SIZE,
-    YAW_STEP,
-    YAWS_PER_POINT,
 )
 
 Array = NDArray[np.float32]
@@ -27,24 +25,6 @@ _PALM_CLEARANCE = 0.004
 
 _OCCUPANCY_SPACING = 0.015
 """A surface point has a sampled occupied point at about this distance (metres)."""
-
-
-def yaw_rotations(base: NDArray[np.floating]) -> Array:
-    """Rotations of all yaws of grasp points, `R_k = R_base Rz(k * 36 deg)`.
-
-    Args:
-        base: (G, 3, 3) rotation at yaw 0.
-
-    Returns:
-        (G, 5, 3, 3) float32.
-    """
-    angles = YAW_STEP * np.arange(YAWS_PER_POINT)
-    turns = np.zeros((YAWS_PER_POINT, 3, 3))
-    turns[:, 0, 0] = turns[:, 1, 1] = np.cos(angles)
-    turns[:, 1, 0] = np.sin(angles)
-    turns[:, 0, 1] = -turns[:, 1, 0]
-    turns[:, 2, 2] = 1.0
-    return (base[:, None].astype(np.float64) @ turns).astype(np.float32)
 
 
 def balanced_choice(

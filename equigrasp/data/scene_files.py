@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equigrasp.constants import YAWS_PER_POINT
 from equigrasp.data.files import ArrayFileError, pack_arrays, read_arrays, write_atomically
+from equigrasp.data.vocabulary import YAWS_PER_POINT
 from equigrasp.perception.camera import Intrinsics
 
 FORMAT_VERSION = 1
@@ -45,12 +45,12 @@ SCHEMA: dict[str, tuple[str, tuple[int | str, ...]]] = {
     "intrinsics": ("f8", (6,)),  # width, height, fx, fy, cx, cy | pixels
     "T_world_camera": ("f8", ("V", 4, 4)),  # OpenCV axes | m
     "grasp_position": ("f4", ("G", 3)),  # between the finger tips | m
-    "grasp_rotation": ("f4", ("G", 3, 3)),  # at yaw 0; yaw k is R @ Rz(k * YAW_STEP)
+    "grasp_rotation": ("f4", ("G", 3, 3)),  # at yaw 0; yaw k is R @ Rz(k * pi / 5)
     "grasp_source": ("u1", ("G",)),  # 0 along a normal, 1 antipodal pair
     "grasp_visible": ("?", ("G",)),  # surface point seen from the first view
     "yaw_success": ("?", ("G", Y)),
     "yaw_width": ("f4", ("G", Y)),  # opening after the trial | m
-    "yaw_fate": ("u1", ("G", Y)),  # how the trial ended (sim.grasp_trial.Fate)
+    "yaw_fate": ("u1", ("G", Y)),  # how the trial ended (equigrasp.data.vocabulary.Fate)
     "yaw_audited": ("?", ("G", Y)),  # rejected by geometry, simulated all the same
     "object_id": ("U", ("K",)),
     "object_scale": ("f8", ("K",)),

@@ -20,11 +20,10 @@ from equigrasp.constants import (
     MAX_WIDTH,
     TABLE_HEIGHT,
     WORKSPACE_SIZE,
-    YAWS_PER_POINT,
 )
-from equigrasp.data.queries import yaw_rotations
 from equigrasp.data.scene_files import SceneRecord, write_scene
-from equigrasp.geometry.transforms import frame_from_approach
+from equigrasp.data.vocabulary import YAWS_PER_POINT
+from equigrasp.geometry.transforms import frame_from_approach, yaw_turns
 from equigrasp.perception.camera import Intrinsics, fixed_view, random_view
 
 Array = NDArray[np.float64]
@@ -183,7 +182,7 @@ def _labelled_grasps(
         surface, normal = _surface_point(shape, rng)
         rotation[i] = frame_from_approach(-normal)
         position[i] = surface - rng.uniform(-0.005, FINGER_DEPTH - 0.005) * normal
-        for k, turned in enumerate(yaw_rotations(rotation[i][None])[0]):
+        for k, turned in enumerate(rotation[i] @ yaw_turns(YAWS_PER_POINT)):
             width[i, k] = _extent(shape, turned[:, 1])
             success[i, k] = _holds(shape, position[i], turned, width[i, k])
     return position, rotation, success, width

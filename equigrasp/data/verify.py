@@ -26,14 +26,13 @@ from equigrasp.data.scene_files import (
     read_scene,
     scene_path,
 )
+from equigrasp.data.vocabulary import Fate
 
 TIP_MARGIN = 0.06
 """A finger tip may leave the workspace by so much (m): its root lies inside."""
 WIDTH_MARGIN = 0.002
 """Compliant fingers open this much further than their nominal limit (m)."""
 ROTATION_TOLERANCE = 1e-4
-MAX_FATE, SUCCESS = 6, 0
-"""Largest value of `yaw_fate`, and the one that means success (`sim.grasp_trial.Fate`)."""
 OCCUPANCY_MARGIN = 1e-3
 """Half precision rounds a point on a wall of the workspace to just outside (m)."""
 REASONS = ("empty", "exception", "crash", "timeout")
@@ -115,8 +114,10 @@ def record_faults(record: SceneRecord) -> list[str]:
         "grasp_position leaves the workspace",
     )
     expect(_within(r.yaw_width, 0.0, MAX_WIDTH + WIDTH_MARGIN), "yaw_width is out of range")
-    expect((r.yaw_fate <= MAX_FATE).all(), f"yaw_fate exceeds {MAX_FATE}")
-    expect(((r.yaw_fate == SUCCESS) == r.yaw_success).all(), "yaw_fate contradicts yaw_success")
+    expect((r.yaw_fate <= max(Fate)).all(), f"yaw_fate exceeds {max(Fate)}")
+    expect(
+        ((r.yaw_fate == Fate.SUCCESS) == r.yaw_success).all(), "yaw_fate contradicts yaw_success"
+    )
     expect((r.grasp_source <= 1).all(), "grasp_source exceeds 1")
     expect(len(r.object_id) > 0, "there is no object")
     expect((r.object_scale > 0).all(), "object_scale is not positive")

@@ -57,18 +57,37 @@ def quaternion_to_transform(quaternion: ArrayLike, translation: ArrayLike) -> Ma
     return make_transform(Rotation.from_quat(quaternion).as_matrix(), translation)
 
 
-def frame_from_approach(approach: ArrayLike) -> Matrix:
-    """Rotations (..., 3, 3) whose z axis is `approach` (..., 3).
+def frame_from_approach(approach: ArrayLike, closing: ArrayLike | None = None) -> Matrix:
+    """Rotations (..., 3, 3) of hands whose z axis is `approach` and whose y axis is `closing`.
 
-    x is world x made orthogonal to z, or world y where z is nearly along x (VGN's choice).
+    Args:
+        approach: unit vectors (..., 3).
+        closing: unit vectors (..., 3) orthogonal to them; by default x is world x made orthogonal
+            to the approach, or world y where the approach is nearly along x (VGN's choice).
     """
     z = np.asarray(approach, dtype=np.float64)
-    z = z / np.linalg.norm(z, axis=-1, keepdims=True)
-    along_x = np.abs(z[..., :1]) > 1.0 - 1e-4
-    seed = np.where(along_x, [0.0, 1.0, 0.0], [1.0, 0.0, 0.0])
-    x = seed - (seed * z).sum(-1, keepdims=True) * z
-    x = x / np.linalg.norm(x, axis=-1, keepdims=True)
-    return np.stack([x, np.cross(z, x), z], axis=-1)
+    if closing is None:
+        along_x = np.abs(z[..., :1]) > 1.0 - 1e-4
+        x = np.where(along_x, [0.0, 1.0, 0.0], [1.0, 0.0, 0.0])
+        x = x - (x * z).sum(-1, keepdims=True) * z
+        closing = np.cross(z, x / np.linalg.norm(x, axis=-1, keepdims=True))
+    y = np.asarray(closing, dtype=np.float64)
+    return np.stack([np.cross(y, z), y, z], axis=-1)
+
+
+def yaw_turns(count: int) -> Matrix:
+    """Turns (count, 3, 3) about z by k * pi / count: the yaws tried at one approach.
+
+    They cover half a turn, because a parallel jaw is the same after the other half. Yaw k of a
+    grasp with rotation R is R @ yaw_turns(count)[k].
+    """
+    angle = np.arange(count) * (np.pi / count)
+    turns = np.zeros((count, 3, 3))
+    turns[:, 0, 0] = turns[:, 1, 1] = np.cos(angle)
+    turns[:, 1, 0] = np.sin(angle)
+    turns[:, 0, 1] = -turns[:, 1, 0]
+    turns[:, 2, 2] = 1.0
+    return turns
 
 
 def is_rotation(rotation: ArrayLike, tolerance: float = 1e-4) -> bool:

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from equigrasp.diffusion.times import sample_noise, sample_steps
-from equigrasp.policy.policy_io import Actions, Observations
+from equigrasp.policy.keyframes.policy_io import Actions, Observations
 
 
 class KeyframePolicy(nn.Module, ABC):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from equigrasp.policy.base import KeyframePolicy
-from equigrasp.policy.text import Vocabulary
+from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.weights import SHIPPED, find_weights, read_card, read_tensors
 
 POLICIES = ("mini_diffuser", "diffuser_actor")

@@ -20,10 +20,13 @@ from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.diffusion.schedules import Diffusion, sample_together
 from equigrasp.geometry.rotations import quaternion_to_matrix
 from equigrasp.policy.base import KeyframePolicy
-from equigrasp.policy.patches import PatchEncoder
-from equigrasp.policy.point_encoder import Context, PointBlock, Points
-from equigrasp.policy.policy_io import Actions, Observations
-from equigrasp.policy.pose_denoiser import PoseAnswer, PoseDenoiser, Scene
+from equigrasp.policy.keyframes.policy_io import Actions, Observations
+from equigrasp.policy.nn.patches import PatchEncoder
+from equigrasp.policy.nn.point_encoder import Context, PointBlock, Points
+from equigrasp.policy.nn.pose_denoiser import PoseAnswer, PoseDenoiser, Scene
+from equigrasp.policy.nn.text import text_encoder
+from equigrasp.policy.nn.vocabulary import Vocabulary
+from equigrasp.policy.nn.whitening import unwhiten, whiten
 from equigrasp.policy.poses import (
     bins_to_six,
     matrix_to_six,
@@ -31,8 +34,6 @@ from equigrasp.policy.poses import (
     six_to_bins,
     six_to_matrix,
 )
-from equigrasp.policy.text import Vocabulary, text_encoder
-from equigrasp.policy.whitening import unwhiten, whiten
 
 POSE = (3, 6)
 """Numbers of a pose: whitened position, first two rows of the rotation."""

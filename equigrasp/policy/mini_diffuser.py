@@ -18,12 +18,13 @@ from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.diffusion.modulation import TimeCode
 from equigrasp.diffusion.schedules import Diffusion
 from equigrasp.policy.base import KeyframePolicy
-from equigrasp.policy.denoiser import Memory, PositionReader, head, summarise
-from equigrasp.policy.point_encoder import Context, PointEncoder
-from equigrasp.policy.policy_io import Actions, Observations
-from equigrasp.policy.rotation_bins import BINS
-from equigrasp.policy.text import Vocabulary, text_encoder
-from equigrasp.policy.whitening import unwhiten, whiten
+from equigrasp.policy.keyframes.policy_io import Actions, Observations
+from equigrasp.policy.keyframes.rotation_bins import BINS
+from equigrasp.policy.nn.point_encoder import Context, PointEncoder
+from equigrasp.policy.nn.position_reader import Memory, PositionReader, head, summarise
+from equigrasp.policy.nn.text import text_encoder
+from equigrasp.policy.nn.vocabulary import Vocabulary
+from equigrasp.policy.nn.whitening import unwhiten, whiten
 
 POSITION_NOISE = 0.01
 """Standard deviation (m) of the true position at which rotation and gripper are learned."""

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from equigrasp.geometry.rotations import geodesic_distance, polar_rows
+from equigrasp.policy.keyframes.rotation_bins import bins_to_rotation, rotation_to_bins
 from equigrasp.policy.mini_diffuser import BANDWIDTH
-from equigrasp.policy.rotation_bins import bins_to_rotation, rotation_to_bins
 
 TURN = 0.3
 """Candidates turned by less than about this (rad) speak for each other."""

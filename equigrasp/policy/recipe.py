@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from equigrasp.geometry.rotations import geodesic_distance
 from equigrasp.policy.base import KeyframePolicy
-from equigrasp.policy.keyframe_batches import KeyframeBatches, actions, observations
-from equigrasp.policy.rotation_bins import bins_to_rotation
+from equigrasp.policy.keyframes.batches import KeyframeBatches, actions, observations
+from equigrasp.policy.keyframes.rotation_bins import bins_to_rotation
 from equigrasp.training.loader import load_batches
 
 NEAR, TURNED = 0.01, 5.0

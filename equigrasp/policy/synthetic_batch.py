@@ -7,8 +7,8 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from equigrasp.policy.policy_io import Actions, Observations
-from equigrasp.policy.rotation_bins import BINS
+from equigrasp.policy.keyframes.policy_io import Actions, Observations
+from equigrasp.policy.keyframes.rotation_bins import BINS
 
 SENTENCES = ("stack two red blocks", "open the top drawer", "press the blue button")
 

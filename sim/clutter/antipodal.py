@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equigrasp.constants import MAX_WIDTH, TABLE_HEIGHT, WORKSPACE_SIZE
-from equigrasp.geometry.transforms import frame_from_approach
+from equigrasp.geometry.transforms import frame_from_approach, yaw_turns
 from equigrasp.grasp import Grasp
 from equigrasp.perception.camera import Intrinsics, pixel_rays, valid_pixels
 from equigrasp.perception.table import table_rectify
 from equigrasp.planner import PlanResult
-from sim.clutter.rounds import Observation
+from sim.clutter.observation import Observation
 
 Array = NDArray[np.float64]
 
@@ -102,14 +102,11 @@ def _hands_at(point: Array, normal: Array) -> tuple[Array, Array]:
     between = down - normal
     approaches = np.stack([down, -normal, between / max(np.linalg.norm(between), 1e-9)])
     # A face that looks down has no approach halfway, and one from below is none.
-    approaches = approaches[(approaches[:, 2] < 0.1) & (np.linalg.norm(approaches, axis=1) > 0.5)]
-    angles = np.pi * np.arange(YAWS) / YAWS
-    turns = np.zeros((YAWS, 3, 3))
-    turns[:, 0, 0] = turns[:, 1, 1] = np.cos(angles)
-    turns[:, 1, 0] = np.sin(angles)
-    turns[:, 0, 1] = -turns[:, 1, 0]
-    turns[:, 2, 2] = 1.0
-    frames = (frame_from_approach(approaches)[:, None] @ turns).reshape(-1, 3, 3)
+    length = np.linalg.norm(approaches, axis=1, keepdims=True)
+    approaches = (approaches / np.maximum(length, 0.5))[
+        (approaches[:, 2] < 0.1) & (length[:, 0] > 0.5)
+    ]
+    frames = (frame_from_approach(approaches)[:, None] @ yaw_turns(YAWS)).reshape(-1, 3, 3)
     depths = np.asarray(TIP_DEPTHS)
     tips = point + depths[None, :, None] * frames[:, None, :, 2]
     return np.repeat(frames, len(depths), 0), tips.reshape(-1, 3)

@@ -20,11 +20,11 @@ CODE = (
     "equigrasp/nn",
     "equigrasp/perception",
     "sim/clutter",
-    "sim/grasp_trial.py",
-    "sim/gripper.py",
-    "sim/renderer.py",
-    "sim/scenes.py",
-    "sim/world.py",
+    "sim/grasping/trial.py",
+    "sim/grasping/gripper.py",
+    "sim/scene/renderer.py",
+    "sim/scene/builders.py",
+    "sim/scene/world.py",
 )
 """Sources between a scene list and the outcome of an attempt."""
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from importlib import import_module
 
 import numpy as np
 
-from equigrasp.constants import YAW_STEP
+from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.grasp import Grasp
 from equigrasp.planner import PlanResult
-from sim.clutter.rounds import Observation
+from sim.clutter.observation import Observation
+from sim.grasping.label import Labels, label_fast
+from sim.grasping.propose import Candidates, propose
 
 CANDIDATES = 100
 TRIES = 3
@@ -25,16 +26,13 @@ class OraclePlanner:
 
     def plan(self, seen: Observation) -> PlanResult:
         """Confirmed grasps, best first; empty if none of `TRIES * CANDIDATES` points succeeds."""
-        # The labeller lives a floor up, beside the data generator; it is loaded by name.
-        propose = import_module("data_gen.propose").propose
-        label = import_module("data_gen.label").label_fast
         begin = time.perf_counter()
         grasps: list[Grasp] = []
         for _ in range(TRIES):
             candidates = propose(seen.geometry, seen.rng, CANDIDATES)
             if not len(candidates):
                 break
-            labels = label(seen.world, seen.geometry, candidates, seen.rng, 0.0)
+            labels = label_fast(seen.world, seen.geometry, candidates, seen.rng, 0.0)
             grasps = _confirmed(candidates, labels)
             if grasps:
                 break
@@ -43,15 +41,12 @@ class OraclePlanner:
         return PlanResult(grasps, "ok" if grasps else "no_grasp", seconds, empty)
 
 
-def _confirmed(candidates: object, labels: object) -> list[Grasp]:
+def _confirmed(candidates: Candidates, labels: Labels) -> list[Grasp]:
     good = labels.yaw_success
     share = good.sum(1) / good.shape[1]
     found = []
     for point, yaw in np.argwhere(good):
-        angle = yaw * YAW_STEP
-        c, s = np.cos(angle), np.sin(angle)
-        turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-        rotation = candidates.rotation[point] @ turn
+        rotation = candidates.rotation[point] @ yaw_turns(good.shape[1])[yaw]
         width = float(labels.yaw_width[point, yaw])
         found.append(Grasp(candidates.position[point], rotation, width, float(share[point])))
     return sorted(found, key=lambda grasp: -grasp.score)

@@ -6,8 +6,8 @@ import json
 from functools import lru_cache
 from typing import Any, Protocol
 
+from sim.clutter.observation import Observation
 from sim.clutter.protocol import EvalSettings
-from sim.clutter.rounds import Observation
 
 
 class ClutterPlanner(Protocol):

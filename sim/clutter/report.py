@@ -7,7 +7,8 @@ from typing import Any
 
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.run import read_rounds
-from sim.workers import Failed, Ok, Task, run_tasks
+from sim.workers.run import run_tasks
+from sim.workers.tasks import Failed, Ok, Task
 
 MAX_PICTURES = 6
 
@@ -65,9 +66,9 @@ def picture_failure(
     from equigrasp.perception.camera import project
     from sim.clutter.rounds import _set_table, _specs, attempt_grasp, observe, recorded_grasp
     from sim.clutter.scene_lists import read_scene_list
-    from sim.gripper import Gripper
-    from sim.scenes import load_scene
-    from sim.world import World
+    from sim.grasping.gripper import Gripper
+    from sim.scene.builders import load_scene
+    from sim.scene.world import World
 
     options = EvalSettings(**settings)
     scene = read_scene_list(Path(scenes), options.scene)[(seed, index)]

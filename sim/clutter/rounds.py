@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,12 @@ from equigrasp.constants import TABLE_HEIGHT
 from equigrasp.grasp import Grasp
 from equigrasp.perception.camera import (
     DEFAULT_INTRINSICS,
-    Intrinsics,
     depth_to_points,
     fixed_view,
     random_view,
 )
 from equigrasp.perception.noise import apply_noise
+from sim.clutter.observation import Observation
 from sim.clutter.protocol import (
     MAX_CONSECUTIVE_FAILURES,
     NOISE_STREAM,
@@ -35,34 +35,13 @@ from sim.clutter.protocol import (
 from sim.clutter.scene_lists import round_generator
 
 if TYPE_CHECKING:
-    from sim.grasp_trial import TrialOutcome
-    from sim.gripper import Gripper
-    from sim.renderer import SceneGeometry
-    from sim.scenes import Scene
-    from sim.world import World
+    from sim.grasping.gripper import Gripper
+    from sim.grasping.trial import TrialOutcome
+    from sim.scene.builders import Scene
+    from sim.scene.world import World
 
 MIN_VISIBLE_POINTS = 50
 """Fewer readings on objects than this count as an empty view."""
-
-
-@dataclass
-class Observation:
-    """What a planner gets: the noisy depth, and for the oracle the truth.
-
-    Attributes:
-        depth: (H, W) metres after noise; clean_depth the same before it.
-        intrinsics, T_world_camera: the camera, in the workspace frame.
-        geometry, world: meshes and simulation as they stand (privileged).
-        rng: the planner's own source of randomness.
-    """
-
-    depth: np.ndarray
-    clean_depth: np.ndarray
-    intrinsics: Intrinsics
-    T_world_camera: np.ndarray
-    geometry: SceneGeometry
-    world: World
-    rng: np.random.Generator
 
 
 def run_round(settings: dict[str, Any], scene: str, seed: int, index: int) -> dict[str, Any]:
@@ -74,8 +53,8 @@ def run_round(settings: dict[str, Any], scene: str, seed: int, index: int) -> di
         seed, index: seed and number of the round.
     """
     from sim.clutter.planners import make_planner
-    from sim.scenes import Scene, load_scene
-    from sim.world import World
+    from sim.scene.builders import Scene, load_scene
+    from sim.scene.world import World
 
     options = EvalSettings(**settings)
     planner = make_planner(json.dumps(settings, sort_keys=True))
@@ -99,7 +78,7 @@ def clear_scene(
     index: int,
 ) -> dict[str, Any]:
     """The loop of `run_round` on a world that holds the scene."""
-    from sim.gripper import Gripper
+    from sim.grasping.gripper import Gripper
 
     gripper = Gripper(world)
     present = len(world.bodies)
@@ -155,7 +134,7 @@ def attempt_grasp(world: World, gripper: Gripper, grasp: Grasp) -> tuple[TrialOu
     Returns:
         the outcome and the bodies that left the workspace.
     """
-    from sim.grasp_trial import execute_grasp
+    from sim.grasping.trial import execute_grasp
 
     outcome = execute_grasp(world, gripper, grasp, allow_contact=True, remove_object=True)
     _, gone = world.settle()
@@ -172,8 +151,8 @@ def observe(
     world: World, scene: Scene, specs: Any, options: EvalSettings, key: tuple[int, int, int]
 ) -> Observation:
     """Render the scene as it stands; view and noise depend on (seed, round, attempt) alone."""
-    from sim.renderer import scene_geometry
-    from sim.scenes import record_bodies
+    from sim.scene.builders import record_bodies
+    from sim.scene.renderer import scene_geometry
 
     geometry = scene_geometry(replace(scene, bodies=tuple(record_bodies(world))), specs)
     seed, index, attempt = key
@@ -200,6 +179,6 @@ def _set_table(world: World) -> None:
 
 @lru_cache(maxsize=4)
 def _specs(objects: str, kind: str) -> Any:
-    from sim.objects import load_objects
+    from sim.objects.load import load_objects
 
     return load_objects(objects, kind, "all", report=[])

@@ -15,10 +15,11 @@ from tqdm import tqdm
 from sim.clutter.metrics import summarise
 from sim.clutter.protocol import BASELINES, EvalSettings
 from sim.clutter.scene_lists import Key, public_object_names
-from sim.workers import Failed, Ok, Task, run_tasks
+from sim.workers.run import run_tasks
+from sim.workers.tasks import Failed, Ok, Task
 
 if TYPE_CHECKING:
-    from sim.scenes import Scene
+    from sim.scene.builders import Scene
 
 ROUND_TIMEOUT = 300.0
 

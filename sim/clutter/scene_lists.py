@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.clutter.protocol import SCENE_STREAM, EvalSettings
-from sim.workers import Failed, Ok, Task, run_tasks
+from sim.workers.run import run_tasks
+from sim.workers.tasks import Failed, Ok, Task
 
 if TYPE_CHECKING:
-    from sim.scenes import Scene
+    from sim.scene.builders import Scene
 
 FORMAT = 1
 Key = tuple[int, int]
@@ -28,9 +29,9 @@ def round_generator(seed: int, round_index: int, *more: int) -> np.random.Genera
 
 def build_round(scene: str, objects: str, split: str, count: int, seed: int, index: int) -> str:
     """Build the scene of one round and return it as JSON. Runs in a worker process."""
-    from sim.objects import load_objects
-    from sim.scenes import build_scene
-    from sim.world import World
+    from sim.objects.load import load_objects
+    from sim.scene.builders import build_scene
+    from sim.scene.world import World
 
     specs = load_objects(objects, scene, split, report=[])
     rng = round_generator(seed, index, SCENE_STREAM)
@@ -46,7 +47,7 @@ def build_scene_list(
     Raises:
         RuntimeError: if a scene cannot be built; the message names the round.
     """
-    from sim.scenes import Scene
+    from sim.scene.builders import Scene
 
     built: dict[Key, Scene] = {}
     common = {"scene": settings.scene, "objects": settings.objects, "split": settings.split}
@@ -88,7 +89,7 @@ def read_scene_list(path: Path, scene_kind: str) -> dict[Key, Scene]:
     Raises:
         ValueError: if it is of another format or scene kind.
     """
-    from sim.scenes import Scene
+    from sim.scene.builders import Scene
 
     content = json.loads(path.read_text())
     if content.get("format") != FORMAT or content.get("scene") != scene_kind:

@@ -9,8 +9,8 @@ import numpy as np
 import pybullet
 
 from equigrasp.geometry.transforms import inverse_transform, look_at
-from equigrasp.policy.observation import CameraImages, FrameCamera
-from equigrasp.policy.rlbench_camera import camera_from_opengl, intrinsics_of, opengl_depth
+from equigrasp.policy.episodes.camera import camera_from_opengl, intrinsics_of, opengl_depth
+from equigrasp.policy.episodes.observation import CameraImages, FrameCamera
 from sim.keyframes.arm import HAND, Arm
 from sim.keyframes.stage import TABLE_TOP
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
 from equigrasp.geometry.transforms import Matrix, make_transform
-from equigrasp.policy.observation import CAMERAS, Demo, Frame, Observation
+from equigrasp.policy.episodes.observation import CAMERAS, Demo, Frame, Observation
 from sim.keyframes.arm import Arm
 from sim.keyframes.cameras import IMAGE_SIZE, render
 from sim.keyframes.motion import UnreachableError, move_tip

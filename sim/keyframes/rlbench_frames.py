@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equigrasp.policy.observation import CameraImages, Frame, Observation
+from equigrasp.policy.episodes.observation import CameraImages, Frame, Observation
 
 
 def frame_of(seen: Any, cameras: Sequence[str]) -> Frame:

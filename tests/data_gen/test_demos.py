@@ -1,7 +1,7 @@
 import pytest
 
 from data_gen.demos import main
-from equigrasp.policy.episodes import episode_faults, find_episodes
+from equigrasp.policy.episodes.files import episode_faults, find_episodes
 
 SMALL = ["--tasks", "open_drawer", "press_buttons", "--image-size", "16", "--workers", "1"]
 

@@ -10,7 +10,7 @@ import pytest
 from equigrasp.grasp import Grasp
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 from equigrasp.plan_result import PlanResult
-from sim.renderer import SceneGeometry
+from sim.scene.renderer import SceneGeometry
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -60,7 +60,7 @@ def test_pictures_are_written(demo, depth, fates, tmp_path):
 
 
 def test_every_fate_of_a_trial_has_words(demo):
-    from sim.grasp_trial import Fate
+    from equigrasp.data.vocabulary import Fate
 
     static = {"STATIC_COLLISION", "EMPTY_REGION"}  # the labeller's, never an executed grasp's
     assert set(demo.FATES) == {fate.name for fate in Fate} - static

@@ -9,10 +9,10 @@ from PIL import Image
 
 import equigrasp
 from data_gen.demos import main as make_demos
-from equigrasp.policy.clouds import CloudSettings
-from equigrasp.policy.episodes import find_episodes
+from equigrasp.policy.episodes.files import find_episodes
+from equigrasp.policy.keyframes.clouds import CloudSettings
 from equigrasp.policy.mini_diffuser import MiniDiffuser
-from equigrasp.policy.text import Vocabulary
+from equigrasp.policy.nn.vocabulary import Vocabulary
 from sim.keyframes.report import interval, summarise
 from sim.keyframes.rollout import FAILURES
 from sim.policy_eval import main

@@ -3,10 +3,9 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.transform import Rotation
 
 from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
-from equigrasp.data.queries import balanced_choice, free_negatives, yaw_rotations
+from equigrasp.data.queries import balanced_choice, free_negatives
 from equigrasp.data.synthetic import random_shapes, synthetic_scene
 
 
@@ -26,14 +25,6 @@ def test_balanced_choice(labels, count, share, seed):
     # More than the share of positives only where the negatives ran out.
     assert taken >= wanted if len(labels) >= count else taken == positive.sum()
     assert taken == wanted or len(chosen) - taken == negatives
-
-
-def test_yaw_rotations_turn_about_the_approach():
-    base = Rotation.random(7, random_state=0).as_matrix()
-    rotations = yaw_rotations(base)
-    for k in range(5):
-        expected = base @ Rotation.from_euler("z", 36 * k, degrees=True).as_matrix()
-        np.testing.assert_allclose(rotations[:, k], expected, atol=1e-6)
 
 
 def _gap(shape, points):

@@ -13,6 +13,7 @@ from equigrasp.geometry.transforms import (
     make_transform,
     quaternion_to_transform,
     transform_points,
+    yaw_turns,
 )
 
 coordinates = st.floats(-2, 2, allow_nan=False)
@@ -71,6 +72,7 @@ def test_look_at_refuses_views_without_an_up(eye, target):
 
 @given(directions)
 def test_frame_from_approach(approach):
+    approach = approach / np.linalg.norm(approach)
     R = frame_from_approach(approach)
     assert is_rotation(R, 1e-9)
     np.testing.assert_allclose(R[:, 2], approach / np.linalg.norm(approach), atol=1e-12)
@@ -87,3 +89,16 @@ def test_frame_from_approach_takes_world_x_and_handles_it_as_approach():
 )
 def test_is_rotation_refuses_what_is_none(matrix):
     assert not is_rotation(matrix)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_frames_close_along_the_line_they_are_given(seed):
+    frames = Rotation.random(5, random_state=seed).as_matrix()
+    R = frame_from_approach(frames[..., 2], frames[..., 1])
+    np.testing.assert_allclose(R, frames, atol=1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 5, 6])
+def test_yaws_spread_over_half_a_turn(count):
+    expected = Rotation.from_euler("z", 180 / count * np.arange(count)[:, None], degrees=True)
+    np.testing.assert_allclose(yaw_turns(count), expected.as_matrix(), atol=1e-12)

@@ -6,15 +6,15 @@ import torch
 from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.geometry.rotations import geodesic_distance
 from equigrasp.policy.diffuser_actor import POSE, DiffuserActor
-from equigrasp.policy.point_encoder import Points
-from equigrasp.policy.policy_io import Actions, Observations
-from equigrasp.policy.pose_denoiser import PoseAnswer
+from equigrasp.policy.keyframes.policy_io import Actions, Observations
+from equigrasp.policy.keyframes.rotation_bins import BINS
+from equigrasp.policy.nn.point_encoder import Points
+from equigrasp.policy.nn.pose_denoiser import PoseAnswer
+from equigrasp.policy.nn.relative_layer import RelativeLayer
+from equigrasp.policy.nn.vocabulary import Vocabulary
+from equigrasp.policy.nn.whitening import whiten
 from equigrasp.policy.poses import bins_to_six, six_to_matrix
-from equigrasp.policy.relative_layer import RelativeLayer
-from equigrasp.policy.rotation_bins import BINS
 from equigrasp.policy.synthetic_batch import SENTENCES, random_observations, replicated, stirred
-from equigrasp.policy.text import Vocabulary
-from equigrasp.policy.whitening import whiten
 
 WORDS = Vocabulary.of(SENTENCES)
 

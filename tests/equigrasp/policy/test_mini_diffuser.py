@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from equigrasp.policy.local_query import LocalQuery
+from equigrasp.policy.keyframes.policy_io import Actions, Observations
+from equigrasp.policy.keyframes.rotation_bins import BINS, bins_to_rotation, rotation_to_bins
 from equigrasp.policy.mini_diffuser import MiniDiffuser, most_supported
-from equigrasp.policy.point_encoder import Points
-from equigrasp.policy.policy_io import Actions, Observations
-from equigrasp.policy.rotation_bins import BINS, bins_to_rotation, rotation_to_bins
+from equigrasp.policy.nn.local_query import LocalQuery
+from equigrasp.policy.nn.point_encoder import Points
+from equigrasp.policy.nn.vocabulary import Vocabulary
+from equigrasp.policy.nn.whitening import unwhiten, whiten
 from equigrasp.policy.synthetic_batch import SENTENCES, random_observations, replicated, stirred
-from equigrasp.policy.text import Vocabulary
-from equigrasp.policy.whitening import unwhiten, whiten
 
 
 def policy(seed=0):

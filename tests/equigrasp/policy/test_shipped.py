@@ -5,7 +5,7 @@ import pytest
 
 from equigrasp.policy.agent import KeyframeAgent
 from equigrasp.policy.checkpoint import SHIPPED_POLICIES, find_policy
-from equigrasp.policy.synthetic import random_frames
+from equigrasp.policy.keyframes.synthetic import random_frames
 from equigrasp.weights import shipped_names
 
 

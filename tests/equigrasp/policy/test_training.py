@@ -8,9 +8,9 @@ import torch
 
 from equigrasp.policy.agent import KeyframeAgent
 from equigrasp.policy.checkpoint import load_policy
+from equigrasp.policy.keyframes.synthetic import random_frames, write_synthetic_demonstrations
+from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.recipe import KeyframeRecipe, KeyframeStep, keyframe_metrics
-from equigrasp.policy.synthetic import random_frames, write_synthetic_demonstrations
-from equigrasp.policy.text import Vocabulary
 from equigrasp.policy.training import build_policy, load_init, train_policy
 from equigrasp.train import main_config
 from equigrasp.training.run_log import read_records

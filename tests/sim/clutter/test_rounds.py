@@ -37,15 +37,15 @@ class Scripted:
 
 @pytest.fixture(scope="module")
 def scene():
-    from sim.scenes import Scene
+    from sim.scene.builders import Scene
 
     return Scene.from_json(build_round("packed", "random_urdfs", "test", 2, 0, 0))
 
 
 def played(scene, planner):
-    from sim.objects import load_objects
-    from sim.scenes import load_scene
-    from sim.world import World
+    from sim.objects.load import load_objects
+    from sim.scene.builders import load_scene
+    from sim.scene.world import World
 
     specs = load_objects("random_urdfs", "packed", "all", report=[])
     with World() as world:
@@ -75,10 +75,10 @@ def test_no_grasp_ends_the_round_without_an_attempt(scene):
 
 def test_recorded_attempts_lead_back_to_what_the_planner_saw(scene):
     from sim.clutter.rounds import attempt_grasp, observe, recorded_grasp
-    from sim.gripper import Gripper
-    from sim.objects import load_objects
-    from sim.scenes import load_scene
-    from sim.world import World
+    from sim.grasping.gripper import Gripper
+    from sim.objects.load import load_objects
+    from sim.scene.builders import load_scene
+    from sim.scene.world import World
 
     low = Grasp(np.array([0.15, 0.15, 0.06]), np.diag([1.0, -1.0, -1.0]), 0.08, 0.9)
     start = scene.bodies[0].T_world_object[:3, 3]

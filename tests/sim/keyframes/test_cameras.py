@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from equigrasp.policy.observation import CAMERAS, FrameCamera, Observation
-from equigrasp.policy.rlbench_camera import point_cloud, project
+from equigrasp.policy.episodes.camera import point_cloud, project
+from equigrasp.policy.episodes.observation import CAMERAS, FrameCamera, Observation
 from sim.keyframes.arm import Arm
 from sim.keyframes.cameras import render
 from sim.keyframes.shapes import box

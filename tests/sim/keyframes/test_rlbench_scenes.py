@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
-from equigrasp.policy import rlbench_pickle
-from equigrasp.policy.clouds import CloudSettings, cloud_of_frame
-from equigrasp.policy.observation import Demo, FrameCamera, Observation
-from equigrasp.policy.rlbench_camera import point_cloud
+from equigrasp.policy.episodes import rlbench_pickle
+from equigrasp.policy.episodes.camera import point_cloud
+from equigrasp.policy.episodes.observation import Demo, FrameCamera, Observation
+from equigrasp.policy.keyframes.clouds import CloudSettings, cloud_of_frame
 from sim.keyframes.rlbench_environment import RLBenchEnvironment, describe_tasks
 from sim.keyframes.rlbench_frames import frame_of
 

@@ -1,0 +1,107 @@
+"""Both labellers on the same scene and grasps: what they cost and where they differ.
+
+`compare_scene` is a worker function: it imports the simulator, so call it through
+`sim.workers.run.run_tasks`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data_gen.generate import (
+    StageClock,
+    choose_views,
+    load_object_set,
+    occupancy_points,
+    scene_streams,
+)
+from data_gen.settings import SceneSettings
+from equigrasp.perception.camera import DEFAULT_INTRINSICS
+
+if TYPE_CHECKING:
+    from sim.grasping.label import Labels
+
+SHARED_STAGES = ("build", "render", "propose", "occupancy")
+"""Work on a scene that is the same whoever labels it."""
+
+
+def compare_scene(kind: str, seed: int, index: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """Make scene (kind, seed, index) and label its grasps with both labellers.
+
+    Args:
+        settings: fields of `SceneSettings`; `labeller` is not looked at.
+
+    Returns:
+        `seconds`, processor seconds per stage (those of `SHARED_STAGES`, "fast", "reference"), and
+        the counts of `agreement_counts`. All zero if the scene came out empty.
+    """
+    from sim.grasping.label import Labels, label_fast, label_reference
+    from sim.grasping.propose import propose
+    from sim.scene.builders import build_scene
+    from sim.scene.renderer import scene_geometry
+    from sim.scene.world import World
+
+    chosen, clock = SceneSettings(**settings), StageClock()
+    objects = load_object_set(chosen.objects, kind, chosen.split)
+    with (
+        World() as world
+    ):  # meshes are prepared and cached when first used: keep that off the clock
+        build_scene(kind, objects, scene_streams(seed, index)["build"], chosen.num_objects, world)
+    streams = scene_streams(seed, index)
+    with World() as world:
+        with clock("build"):
+            scene = build_scene(kind, objects, streams["build"], chosen.num_objects, world)
+            geometry = scene_geometry(scene, objects)
+        if not scene.bodies:
+            return {"seconds": {}, **agreement_counts(Labels.blank(0), Labels.blank(0))}
+        with clock("render"):
+            poses = choose_views(chosen, streams["views"])[1]
+            for T in poses:
+                geometry.render(DEFAULT_INTRINSICS, T)
+        with clock("propose"):
+            candidates = propose(
+                geometry,
+                streams["propose"],
+                chosen.grasps_per_scene,
+                chosen.antipodal,
+                camera_position=poses[0][:3, 3],
+            )
+        with clock("fast"):
+            fast = label_fast(world, geometry, candidates, streams["label"], chosen.audit)
+        with clock("reference"):
+            reference = label_reference(world, candidates)
+        with clock("occupancy"):
+            points = occupancy_points(geometry, chosen.occupancy_points, streams["occupancy"])
+            geometry.occupancy(points)
+    return {"seconds": clock.seconds, **agreement_counts(reference, fast)}
+
+
+def agreement_counts(reference: Labels, fast: Labels) -> dict[str, Any]:
+    """Counts over points and yaws, and the fates of the yaws whose outcome differs.
+
+    Returns:
+        points, yaws; equal_points, equal_yaws; positives_reference, positives_fast (points with a
+        successful yaw); audited, audit_reversed (audited yaws that succeeded); simulated (yaws that
+        needed a trial, audits aside); differences, a dict "FATE>FATE" -> count.
+    """
+    from equigrasp.data.vocabulary import Fate
+
+    rejected = np.isin(fast.yaw_fate, (Fate.STATIC_COLLISION, Fate.EMPTY_REGION))
+    differ = reference.yaw_success != fast.yaw_success
+    pairs = zip(reference.yaw_fate[differ], fast.yaw_fate[differ], strict=True)
+    differences = Counter(f"{Fate(a).name}>{Fate(b).name}" for a, b in pairs)
+    return {
+        "points": len(reference.yaw_success),
+        "yaws": differ.size,
+        "equal_points": int((reference.point_success == fast.point_success).sum()),
+        "equal_yaws": int((~differ).sum()),
+        "positives_reference": int(reference.point_success.sum()),
+        "positives_fast": int(fast.point_success.sum()),
+        "audited": int(fast.yaw_audited.sum()),
+        "audit_reversed": int((fast.yaw_audited & fast.yaw_success).sum()),
+        "simulated": int((~rejected & ~fast.yaw_audited).sum()),
+        "differences": dict(differences),
+    }

@@ -1,0 +1,226 @@
+"""A parallel-jaw hand as one value: what simulation, sweeps, planners, models and pictures read.
+
+The hand is described in the grasp frame (TCP): origin between the finger tips, z along the
+approach, y along the closing direction. `configs/hand/*.yaml` describe the hands that come with
+the project; a hand of one's own is such a file, and a URDF if boxes do not do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+Vector = tuple[float, float, float]
+
+
+class Box(NamedTuple):
+    """An axis-aligned box: two opposite corners in metres."""
+
+    lower: Vector
+    upper: Vector
+
+
+@dataclass(frozen=True)
+class Hand:
+    """A parallel-jaw hand. Lengths in metres, in the grasp frame.
+
+    Attributes:
+        name: what messages, model cards and manifests call it.
+        opening: largest distance between the finger pads.
+        finger_depth: from the finger root (the palm's surface) to the finger tips.
+        tcp_from_base: along the approach, from the hand's own base frame to the TCP.
+        base_rpy: roll, pitch, yaw of the base frame in the grasp frame, radians.
+        palm_box: box around the palm.
+        finger_box: box around the left finger, at +y, its pad at y = 0; the right one is this one
+            turned by half a turn about z.
+        closing_force: of each finger, newtons.
+        friction: lateral friction of the fingers.
+        masses: palm, and each finger, kg.
+        palm_com, finger_com: centres of mass, in the base frame and in the finger's.
+        palm_mesh, finger_mesh: collision meshes of which the convex hull is taken, in the base
+            frame and in the finger's; empty for the boxes above. A path, or one below
+            `pybullet_data:`.
+        finger_from_base: along the approach, from the base frame to the frame of the fingers.
+        urdf: a simulated body in place of palm and finger shapes; empty for none.
+        finger_joints: names of its two prismatic joints, left (+y) and right.
+
+    Raises:
+        ValueError: naming the value and its limits.
+    """
+
+    name: str
+    opening: float
+    finger_depth: float
+    tcp_from_base: float
+    palm_box: Box
+    finger_box: Box
+    base_rpy: Vector = (0.0, 0.0, 0.0)
+    closing_force: float = 20.0
+    friction: float = 1.0
+    masses: tuple[float, float] = (0.81, 0.1)
+    palm_com: Vector = (0.0, 0.0, 0.04)
+    finger_com: Vector = (0.0, 0.01, 0.02)
+    palm_mesh: str = ""
+    finger_mesh: str = ""
+    finger_from_base: float = 0.0
+    urdf: str = ""
+    finger_joints: tuple[str, str] = field(default=("", ""))
+
+    def __post_init__(self) -> None:
+        for name in ("palm_box", "finger_box"):
+            object.__setattr__(self, name, _box(name, getattr(self, name)))
+        for name, count in (*(("base_rpy", 3), ("palm_com", 3), ("finger_com", 3), ("masses", 2)),):
+            object.__setattr__(self, name, _numbers(name, getattr(self, name), count))
+        object.__setattr__(self, "finger_joints", tuple(map(str, self.finger_joints)))
+        if not self.name:
+            raise ValueError("name is empty; a hand is told from others by its name")
+        for name, low, high in LIMITS:
+            if not low < getattr(self, name) <= high:
+                raise ValueError(f"{name} is {getattr(self, name)}; it lies in ({low}, {high}]")
+        if self.urdf and not all(self.finger_joints):
+            raise ValueError("a hand with a urdf names its two finger_joints, left and right")
+
+    @classmethod
+    def of(cls, value: Hand | Mapping[str, Any]) -> Hand:
+        """A hand from what a card, a manifest or a configuration holds; a hand is returned as is.
+
+        Raises:
+            ValueError: unknown or missing entries, named.
+        """
+        if isinstance(value, Hand):
+            return value
+        if not isinstance(value, Mapping):
+            raise ValueError(f"a hand is described by names and values, not by {value!r}")
+        values = {key: entry for key, entry in value.items() if key != "_target_"}
+        known = {f.name for f in fields(cls)}
+        needed = {"name", "opening", "finger_depth", "tcp_from_base", "palm_box", "finger_box"}
+        unknown, missing = sorted(set(values) - known), sorted(needed - set(values))
+        if unknown or missing:
+            raise ValueError(f"this is no hand: {unknown} are unknown, {missing} are missing")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form; `Hand.of` is its inverse. Files keep their names, not their folders."""
+        values = asdict(self)
+        for name in ("palm_mesh", "finger_mesh", "urdf"):
+            values[name] = _public(values[name])
+        return _plain(values)
+
+    def differences(self, other: Hand) -> list[str]:
+        """What differs between two hands, one line each; where files lie does not count."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return [f"{k}: {mine[k]!r}, {theirs[k]!r}" for k in mine if mine[k] != theirs[k]]
+
+
+LIMITS = (
+    ("opening", 0.0, 0.5),
+    ("finger_depth", 0.0, 0.3),
+    ("tcp_from_base", 0.0, 1.0),
+    ("closing_force", 0.0, 1000.0),
+    ("friction", 0.0, 10.0),
+)
+"""(field, above, up to) of a hand's numbers."""
+
+PANDA = Hand(
+    name="panda",
+    opening=0.08,
+    finger_depth=0.05,
+    tcp_from_base=0.112,
+    palm_box=Box((-0.032, -0.102, -0.14), (0.032, 0.102, -0.046)),
+    finger_box=Box((-0.0115, 0.0, -0.046), (0.0115, 0.026, 0.0)),
+    palm_mesh="pybullet_data:franka_panda/meshes/collision/hand.obj",
+    finger_mesh="pybullet_data:franka_panda/meshes/collision/finger.obj",
+    finger_from_base=0.0584,
+)
+"""The Franka hand of the published protocols, and of everything that names no hand."""
+
+
+def require_same_hand(first: Hand, first_owner: str, second: Hand, second_owner: str) -> None:
+    """Refuse to bring together what was made for two different hands.
+
+    Args:
+        first, second: the hands.
+        first_owner, second_owner: what they belong to, for the message: "the model", "data/pile".
+
+    Raises:
+        ValueError: naming both hands, what differs, and the remedy.
+    """
+    if differences := first.differences(second):
+        raise ValueError(
+            f"{first_owner} is for the hand '{first.name}', {second_owner} for '{second.name}' "
+            f"({'; '.join(differences[:3])}); use the same hand for both"
+        )
+
+
+def load_hand(name_or_path: str | Path) -> Hand:
+    """A hand by the name of a file in `configs/hand`, or from a YAML file of one's own.
+
+    Paths of meshes and of the URDF are taken relative to the YAML file.
+
+    Raises:
+        ValueError: there is none of that name, or the file describes no hand.
+    """
+    if str(name_or_path) == PANDA.name:
+        return PANDA
+    import yaml
+
+    path = _hand_file(str(name_or_path))
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not YAML: {error}") from error
+    try:
+        hand = Hand.of(values)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    placed = {
+        name: str(path.parent / getattr(hand, name))
+        for name in ("palm_mesh", "finger_mesh", "urdf")
+        if getattr(hand, name) and ":" not in getattr(hand, name)
+    }
+    return Hand(**{**{f.name: getattr(hand, f.name) for f in fields(hand)}, **placed})
+
+
+def _hand_file(name_or_path: str) -> Path:
+    if name_or_path.endswith((".yaml", ".yml")):
+        if not Path(name_or_path).is_file():
+            raise ValueError(f"there is no file {name_or_path}; give a hand's YAML file")
+        return Path(name_or_path)
+    folder = Path(__file__).parents[1] / "configs" / "hand"
+    path = folder / f"{name_or_path}.yaml"
+    if not path.is_file():
+        known = sorted({PANDA.name, *(p.stem for p in folder.glob("*.yaml"))})
+        raise ValueError(
+            f"no hand is called '{name_or_path}'; give one of {', '.join(known)}, or a YAML file"
+        )
+    return path
+
+
+def _numbers(name: str, values: Any, count: int) -> tuple[float, ...]:
+    if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != count:
+        raise ValueError(f"{name} is {values!r}; give {count} numbers")
+    return tuple(float(value) for value in values)
+
+
+def _box(name: str, value: Any) -> Box:
+    if isinstance(value, Mapping):
+        value = (value.get("lower"), value.get("upper"))
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
+        raise ValueError(f"{name} is {value!r}; give its lower and its upper corner")
+    box = Box(*(_numbers(name, corner, 3) for corner in value))
+    if not all(low < high for low, high in zip(*box, strict=True)):
+        raise ValueError(f"{name} is {value!r}; its lower corner is not below its upper one")
+    return box
+
+
+def _public(path: str) -> str:
+    return path if ":" in path else PurePosixPath(path.replace("\\", "/")).name
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, so that a value equals what JSON gives back."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value

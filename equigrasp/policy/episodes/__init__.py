@@ -1,0 +1,1 @@
+"""RLBench episodes on disk: images, low-dimensional observations, keypoints."""

@@ -1,0 +1,264 @@
+"""RLBench episodes on disk: find, read and write them, in both layouts in use.
+
+    ROOT/TASK/variation3/variation_descriptions.pkl             "variations", RLBench's own
+    ROOT/TASK/variation3/episodes/episode0/
+    ROOT/TASK/all_variations/episodes/episode0/                 "all_variations", the PerAct fork's:
+        variation_number.pkl  variation_descriptions.pkl        these two in every episode
+
+An episode holds `low_dim_obs.pkl` and a folder of PNGs for every camera and kind of image.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equigrasp.policy.episodes import image_files, rlbench_pickle
+from equigrasp.policy.episodes.camera import point_cloud
+from equigrasp.policy.episodes.keypoints import discover_keypoints
+from equigrasp.policy.episodes.observation import CAMERAS, IMAGES, Demo, Frame, FrameCamera
+
+LOW_DIM, NUMBER = "low_dim_obs.pkl", "variation_number.pkl"
+DESCRIPTIONS = "variation_descriptions.pkl"
+ALL_VARIATIONS = "all_variations"
+LAYOUTS = ("variations", ALL_VARIATIONS)
+
+
+class EpisodeError(ValueError):
+    """An episode on disk is torn or foreign; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """An episode on disk; files are read when they are asked for.
+
+    Attributes:
+        path: its folder.
+        task: name of the task.
+        number: of the episode.
+    """
+
+    path: Path
+    task: str
+    number: int
+
+    def __len__(self) -> int:
+        return len(self.demo)
+
+    @property
+    def layout(self) -> str:
+        """One of `LAYOUTS`."""
+        return ALL_VARIATIONS if self.path.parents[1].name == ALL_VARIATIONS else LAYOUTS[0]
+
+    @cached_property
+    def demo(self) -> Demo:
+        """Observations without images.
+
+        Raises:
+            EpisodeError: the file is missing, torn, hostile or no demonstration.
+        """
+        found = self._unpickled(self.path / LOW_DIM)
+        if not isinstance(found, Demo) or not len(found):
+            raise EpisodeError(f"{self.path / LOW_DIM}: holds no demonstration")
+        return found
+
+    @cached_property
+    def variation(self) -> int:
+        """Of the task."""
+        if self.layout == ALL_VARIATIONS:
+            return int(self._unpickled(self.path / NUMBER))
+        return int(self.path.parents[1].name.removeprefix("variation"))
+
+    @cached_property
+    def descriptions(self) -> list[str]:
+        """Sentences, any of which asks for this variation."""
+        inside = self.path / DESCRIPTIONS
+        file = inside if inside.exists() else self.path.parents[1] / DESCRIPTIONS
+        return [str(sentence) for sentence in self._unpickled(file)]
+
+    @cached_property
+    def keypoints(self) -> list[int]:
+        """Frames that end an action."""
+        return discover_keypoints(self.demo)
+
+    def camera(self, name: str, frame: int) -> FrameCamera:
+        """A camera in one frame."""
+        return FrameCamera.of(self.demo[frame], name)
+
+    def rgb(self, camera: str, frame: int) -> NDArray[np.uint8]:
+        """(H, W, 3)."""
+        return self._image(camera, "rgb", frame)
+
+    def depth(self, camera: str, frame: int) -> NDArray[np.float64]:
+        """(H, W) metres."""
+        seen = self.camera(camera, frame)
+        return image_files.decode_depth(self._image(camera, "depth", frame), seen.near, seen.far)
+
+    def mask(self, camera: str, frame: int) -> NDArray[np.int32]:
+        """(H, W) object handles."""
+        return image_files.decode_handles(self._image(camera, "mask", frame))
+
+    def point_cloud(self, camera: str, frame: int) -> NDArray[np.float64]:
+        """(H, W, 3) metres in the world."""
+        return point_cloud(self.depth(camera, frame), self.camera(camera, frame))
+
+    def _image(self, camera: str, kind: str, frame: int) -> NDArray[np.uint8]:
+        path = image_path(self.path, camera, kind, frame)
+        try:
+            return image_files.read_png(path)
+        except (FileNotFoundError, ValueError) as error:
+            raise EpisodeError(str(error)) from error
+
+    @staticmethod
+    def _unpickled(path: Path) -> object:
+        try:
+            return rlbench_pickle.load(path)
+        except (FileNotFoundError, ValueError, rlbench_pickle.HostilePickleError) as error:
+            raise EpisodeError(str(error)) from error
+
+
+def image_path(episode: Path, camera: str, kind: str, frame: int) -> Path:
+    """File of one image."""
+    return episode / f"{camera}_{kind}" / f"{frame}.png"
+
+
+def find_episodes(root: str | Path, tasks: Sequence[str] | None = None) -> list[Episode]:
+    """Episodes below a folder, in either layout, by task, variation folder and number.
+
+    Args:
+        root: folder of tasks.
+        tasks: names; None takes all.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or a named task is not in it.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is no folder; give the one that holds the tasks")
+    if missing := sorted(set(tasks or ()) - {p.name for p in root.iterdir() if p.is_dir()}):
+        raise FileNotFoundError(f"{root} holds no task '{missing[0]}'")
+    found = []
+    for task in sorted(tasks or (p.name for p in root.iterdir() if p.is_dir())):
+        for path in root.glob(f"{task}/*/episodes/episode*"):
+            folder, number = path.parents[1].name, path.name.removeprefix("episode")
+            if re.fullmatch(rf"{ALL_VARIATIONS}|variation\d+", folder) and number.isdigit():
+                found.append(Episode(path, task, int(number)))
+    return sorted(found, key=lambda e: (e.task, *_natural(e.path.parents[1].name), e.number))
+
+
+def write_episode(
+    root: str | Path,
+    task: str,
+    number: int,
+    frames: Sequence[Frame],
+    *,
+    variation: int,
+    descriptions: Sequence[str],
+    layout: str = ALL_VARIATIONS,
+    random_seed: tuple | None = None,
+) -> Episode:
+    """Write an episode whole or not at all; one that is there already is replaced.
+
+    Args:
+        root: folder of tasks.
+        task, number: of the episode; the number counts within its variation in the layout
+            "variations".
+        frames: observations with images of all cameras, or of none.
+        variation: of the task.
+        descriptions: sentences that ask for it.
+        layout: one of `LAYOUTS`.
+        random_seed: state of the generator that the scene was drawn from.
+
+    Raises:
+        ValueError: no frames, an unknown layout, or frames with different cameras.
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout is '{layout}'; use one of {LAYOUTS}")
+    if not frames or not descriptions:
+        raise ValueError("an episode needs at least one frame and one description")
+    if len({tuple(sorted(frame.images)) for frame in frames}) > 1:
+        raise ValueError("frames differ in their cameras; every frame needs images of all of them")
+    shared = layout != ALL_VARIATIONS
+    above = Path(root) / task / (f"variation{variation}" if shared else ALL_VARIATIONS)
+    target = above / "episodes" / f"episode{number}"
+    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.rmtree(partial, ignore_errors=True)
+    for camera in frames[0].images:
+        for kind in IMAGES:
+            (partial / f"{camera}_{kind}").mkdir(parents=True)
+    partial.mkdir(parents=True, exist_ok=True)
+    for index, frame in enumerate(frames):
+        _write_images(partial, index, frame)
+    demo = Demo([frame.state for frame in frames], random_seed, variation)
+    _dump(partial / LOW_DIM, demo)
+    if not shared:
+        _dump(partial / NUMBER, int(variation))
+    _dump((above if shared else partial) / DESCRIPTIONS, list(descriptions))
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(partial, target)
+    return Episode(target, task, number)
+
+
+def episode_faults(episode: Episode, *, deep: bool = False) -> list[str]:
+    """What is wrong with an episode, one sentence each; `deep` decodes every image as well."""
+    faults = []
+    try:
+        count, _, _ = len(episode.demo), episode.variation, episode.descriptions
+    except EpisodeError as error:
+        return [str(error)]
+    present = [c for c in CAMERAS if (episode.path / f"{c}_rgb").is_dir()]
+    for camera in CAMERAS:
+        if camera not in present:
+            faults.append(f"{episode.path}: no images of camera '{camera}'")
+            continue
+        for kind in IMAGES:
+            faults += _image_faults(episode, camera, kind, count, deep)
+        if f"{camera}_camera_extrinsics" not in episode.demo[0].misc:
+            faults.append(f"{episode.path / LOW_DIM}: does not describe camera '{camera}'")
+    return faults
+
+
+def _image_faults(episode: Episode, camera: str, kind: str, count: int, deep: bool) -> list[str]:
+    folder = episode.path / f"{camera}_{kind}"
+    stored = {path.name for path in folder.glob("*.png")}
+    expected = {f"{index}.png" for index in range(count)}
+    if stored != expected:
+        return [f"{folder}: {len(stored)} images where the demonstration has {count} frames"]
+    faults = []
+    for index in range(count if deep else 0):
+        try:
+            image_files.read_png(folder / f"{index}.png")
+        except ValueError as error:
+            faults.append(str(error))
+    return faults
+
+
+def _write_images(folder: Path, index: int, frame: Frame) -> None:
+    for name, images in frame.images.items():
+        camera = FrameCamera.of(frame.state, name)
+        coded = {
+            "rgb": images.rgb,
+            "depth": image_files.encode_depth(images.depth, camera.near, camera.far),
+            "mask": image_files.encode_handles(images.mask),
+        }
+        for kind, image in coded.items():
+            image_path(folder, name, kind, index).write_bytes(image_files.png_bytes(image))
+
+
+def _dump(path: Path, value: object) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    partial.write_bytes(rlbench_pickle.dumps(value))
+    os.replace(partial, path)
+
+
+def _natural(name: str) -> tuple[str, int]:
+    digits = name.lstrip("abcdefghijklmnopqrstuvwxyz_")
+    return name.removesuffix(digits), int(digits or 0)

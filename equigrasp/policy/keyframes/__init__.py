@@ -1,0 +1,1 @@
+"""What a keyframe policy trains on: clouds, observations, actions, batches."""

@@ -1,0 +1,66 @@
+"""Keyframe items as tensors of equal shapes, and batches of them as a policy takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equigrasp.policy.keyframes.clouds import pad_clouds
+from equigrasp.policy.keyframes.dataset import KeyframeDataset
+from equigrasp.policy.keyframes.policy_io import Actions, Observations
+
+
+class KeyframeBatches:
+    """Items by key (epoch, index), a pure function of key and seed (see `KeyedDataset`).
+
+    An item holds xyz (P, 3), rgb (P, 3) and mask (P,) of the cloud, state (8,), position (3,),
+    rotation (3, 3), bins (3,), open, and the numbers of its sentence and of its task.
+
+    Args:
+        data: items as arrays.
+        sentences: all that may occur; items hold the place in this list.
+        seed: of the draws.
+    """
+
+    def __init__(self, data: KeyframeDataset, sentences: Sequence[str], seed: int = 0) -> None:
+        self.data, self.seed = data, seed
+        self.sentences = {sentence: number for number, sentence in enumerate(sentences)}
+        self.tasks = sorted({episode.task for episode in data.episodes})
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
+        """The item of a key."""
+        random = None
+        if self.data.augmentation is not None:
+            random = np.random.default_rng([self.seed, *key])
+        item = self.data.item(key[1], random)
+        xyz, rgb, mask = (rows[0] for rows in pad_clouds([item.cloud], self.data.cloud.points))
+        arrays = {
+            "xyz": xyz,
+            "rgb": rgb,
+            "mask": mask,
+            "state": item.state,
+            "position": item.position,
+            "rotation": item.rotation,
+            "bins": item.bins,
+            "open": np.float32(item.open),
+            "sentence": np.int64(self.sentences[item.sentence]),
+            "task": np.int64(self.tasks.index(item.task)),
+        }
+        return {name: torch.as_tensor(array) for name, array in arrays.items()}
+
+
+def observations(batch: dict[str, Tensor], sentences: Sequence[str]) -> Observations:
+    """What is seen and asked for in a batch of items; `sentences` as `KeyframeBatches` had them."""
+    said = [sentences[number] for number in batch["sentence"].tolist()]
+    return Observations(batch["xyz"], batch["rgb"], batch["mask"], batch["state"], said)
+
+
+def actions(batch: dict[str, Tensor]) -> Actions:
+    """The next keyframes of a batch of items."""
+    return Actions(batch["position"], batch["bins"], batch["open"])

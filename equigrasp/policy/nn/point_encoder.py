@@ -1,0 +1,261 @@
+"""Points and words to features of points at several scales: what is computed once per observation.
+
+A U-Net of transformers over points in Morton order: neighbours on the curve are near in space, so
+attention runs within patches of the sequence and pooling joins groups of it. Positions enter by
+rotary codes on queries and keys; words and the state of the gripper by cross-attention at every
+scale. After PointTransformer V3 and "Mini Diffuser" (arXiv 2505.09430), in plain torch.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from equigrasp.diffusion.attention import TwoLevelAttention
+from equigrasp.policy.nn.rotary import rotate_by_position
+
+GROUP = 4
+"""Points that pooling joins."""
+LEAST = -30.0
+"""Logarithms of weights end here."""
+DESCRIBED = 23
+"""Numbers that describe a point by itself and by its neighbours."""
+REACH = 0.02
+"""Neighbours within about this (m) tell what a point's surroundings look like."""
+HAND = 0.05
+"""Points within about this (m) of the tip are in the gripper, or below it."""
+MORTON_BITS = 10
+
+
+class Points(NamedTuple):
+    """Features at one scale.
+
+    Attributes:
+        features: (B, N, C), zero where masked.
+        xyz: (B, N, 3) metres.
+        mask: (B, N) bool, True for points.
+    """
+
+    features: Tensor
+    xyz: Tensor
+    mask: Tensor
+
+
+class Context(NamedTuple):
+    """Words and state that every point may look at.
+
+    Attributes:
+        tokens: (B, T, C).
+        mask: (B, T) bool, True for tokens; at least one in every row.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+
+
+def morton_order(xyz: Tensor, mask: Tensor, cell: float = 0.005) -> Tensor:
+    """Indices (B, N) that sort points (B, N, 3) along a Morton curve, masked ones last.
+
+    The curve starts at the lowest corner of each cloud and has cells of `cell` metres.
+    """
+    low = xyz.masked_fill(~mask.unsqueeze(-1), torch.inf).amin(1, keepdim=True)
+    low = torch.where(low.isfinite(), low, 0.0)
+    cells = ((xyz - low) / cell).long().clamp(0, 2**MORTON_BITS - 1)
+    keys = torch.zeros_like(cells[..., 0])
+    for bit in range(MORTON_BITS):
+        for axis in range(3):
+            keys |= ((cells[..., axis] >> bit) & 1) << (3 * bit + axis)
+    return keys.masked_fill(~mask, 2 ** (3 * MORTON_BITS)).argsort(stable=True, dim=1)
+
+
+class CrossAttention(nn.Module):
+    """Tokens look at a context of another width."""
+
+    def __init__(self, channels: int, context: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(channels)
+        self.query, self.leave = nn.Linear(channels, channels), nn.Linear(channels, channels)
+        self.memory = nn.Linear(context, 2 * channels)
+
+    def forward(self, tokens: Tensor, context: Context) -> Tensor:
+        """(B, N, channels) and what was seen: the sum, of the same shape."""
+        query = self.query(self.norm(tokens)).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        memory = self.memory(context.tokens).unflatten(-1, (2, self.heads, -1))
+        key, value = memory.permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=context.mask[:, None, None]
+        )
+        return tokens + self.leave(seen.transpose(1, 2).flatten(2))
+
+
+class PointBlock(nn.Module):
+    """Attention within patches, attention to the context, and an MLP; pre-normalised residuals."""
+
+    def __init__(self, channels: int, context: int, heads: int, patch: int) -> None:
+        super().__init__()
+        self.patch = patch
+        self.norm, self.norm_out = nn.LayerNorm(channels), nn.LayerNorm(channels)
+        self.attention = TwoLevelAttention(channels, heads)
+        self.context = CrossAttention(channels, context, heads)
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels)
+        )
+
+    def forward(self, points: Points, context: Context) -> Points:
+        """The same points with new features."""
+        x = points.features
+        x = x + self._within_patches(self.norm(x), points)
+        x = self.context(x, context)
+        x = x + self.mlp(self.norm_out(x))
+        return points._replace(features=x.masked_fill(~points.mask.unsqueeze(-1), 0.0))
+
+    def _within_patches(self, x: Tensor, points: Points) -> Tensor:
+        batch, count, _ = x.shape
+        size = min(self.patch, count)
+        missing = -count % size
+        tokens, xyz = (F.pad(t, (0, 0, 0, missing)) for t in (x, points.xyz))
+        mask = F.pad(points.mask, (0, missing))
+        tokens, xyz = (t.reshape(-1, size, t.shape[-1]) for t in (tokens, xyz))
+        mask = mask.reshape(-1, size).clone()
+        mask[:, 0] |= ~mask.any(1)  # a patch of nothing needs something to look at
+        places = xyz.unsqueeze(1)
+        out, _ = self.attention.condition(tokens, mask, lambda t: rotate_by_position(t, places))
+        return out.reshape(batch, count + missing, -1)[:, :count]
+
+
+class PointEncoder(nn.Module):
+    """U-Net over a cloud.
+
+    Args:
+        context: channels of the context's tokens.
+        widths: channels at every scale, fine to coarse; multiples of `head_channels`.
+        head_channels: of each attention head.
+        patch: points that attend to each other.
+        table_top: height (m) that counts as zero.
+    """
+
+    def __init__(
+        self,
+        context: int,
+        *,
+        widths: tuple[int, ...] = (64, 128, 192),
+        head_channels: int = 32,
+        patch: int = 128,
+        table_top: float = 0.75,
+    ) -> None:
+        super().__init__()
+        if bad := [width for width in widths if width % head_channels]:
+            raise ValueError(f"width {bad[0]} is no multiple of head_channels={head_channels}")
+        self.widths, self.table_top = tuple(widths), table_top
+
+        def block(width: int) -> PointBlock:
+            return PointBlock(width, context, width // head_channels, patch)
+
+        self.enter = nn.Sequential(
+            nn.Linear(DESCRIBED, widths[0]), nn.GELU(), nn.Linear(widths[0], widths[0])
+        )
+        self.down_blocks = nn.ModuleList(block(width) for width in widths)
+        steps = list(zip(widths, widths[1:], strict=False))
+        self.pool = nn.ModuleList(nn.Linear(fine, coarse) for fine, coarse in steps)
+        self.unpool = nn.ModuleList(nn.Linear(coarse, fine) for fine, coarse in steps)
+        self.up_blocks = nn.ModuleList(block(width) for width in widths[:-1])
+
+    def forward(
+        self, xyz: Tensor, rgb: Tensor, mask: Tensor, tip: Tensor, context: Context
+    ) -> list[Points]:
+        """Features at every scale, coarse to fine.
+
+        Args:
+            xyz: (B, N, 3) metres in the world.
+            rgb: (B, N, 3) in [-1, 1].
+            mask: (B, N) bool, True for points.
+            tip: (B, 3) metres, where the gripper is.
+            context: what points may look at.
+        """
+        order = morton_order(xyz, mask)
+        xyz, rgb = (t.gather(1, order.unsqueeze(-1).expand_as(t)) for t in (xyz, rgb))
+        mask = mask.gather(1, order)
+        missing = -xyz.shape[1] % GROUP ** (len(self.widths) - 1)
+        xyz, rgb = (F.pad(t, (0, 0, 0, missing)) for t in (xyz, rgb))
+        mask = F.pad(mask, (0, missing))
+        known = describe_points(xyz, rgb, mask, tip, self.table_top)
+        features = self.enter(known).masked_fill(~mask.unsqueeze(-1), 0.0)
+        points = Points(features, xyz, mask)
+        scales: list[Points] = []
+        for level, block in enumerate(self.down_blocks):
+            points = block(points, context)
+            scales.append(points)
+            if level < len(self.pool):
+                points = pool_groups(points, self.pool[level])
+        result = [scales.pop()]
+        for level in reversed(range(len(self.unpool))):
+            fine = scales.pop()
+            added = self.unpool[level](result[-1].features).repeat_interleave(GROUP, 1)
+            joined = fine._replace(
+                features=(fine.features + added).masked_fill(~fine.mask.unsqueeze(-1), 0.0)
+            )
+            result.append(self.up_blocks[level](joined, context))
+        return result
+
+
+def describe_points(
+    xyz: Tensor, rgb: Tensor, mask: Tensor, tip: Tensor, table_top: float
+) -> Tensor:
+    """What a point is before it looks at others: (B, N, `DESCRIBED`).
+
+    Waves of the colour keep neighbouring hues apart. The gripper's place tells how far a task has
+    come, so points know where it is from them, and whether it is within `HAND`. `local_shape` tells
+    edges and their directions, which turn with an object.
+
+    Args:
+        xyz, rgb, mask, tip, table_top: see `PointEncoder`.
+    """
+    height = 5 * (xyz[..., 2:] - table_top)
+    offset = xyz - tip.unsqueeze(1)
+    near = torch.exp(-(offset / HAND).square().sum(-1, keepdim=True))
+    waves = math.pi * rgb
+    shape = local_shape(xyz, mask)
+    return torch.cat([rgb, waves.sin(), waves.cos(), shape, height, 4 * offset, near], -1)
+
+
+@torch.no_grad()
+def local_shape(xyz: Tensor, mask: Tensor) -> Tensor:
+    """Where the neighbours of a point lie: their mean from it, and their covariance (B, N, 9).
+
+    Neighbours count by a Gaussian of standard deviation `REACH`, which is the unit of both. Of the
+    covariance come xx, yy, zz, xy, yz, zx.
+
+    Args:
+        xyz: (B, N, 3) metres.
+        mask: (B, N) bool, True for points.
+    """
+    there = mask.unsqueeze(-1)
+    middle = (xyz * there).sum(1, keepdim=True) / there.sum(1, keepdim=True).clamp(min=1)
+    x = (xyz - middle) / REACH  # small numbers, for variances are differences of squares
+    half = 0.5 * x.square().sum(-1)
+    moments = torch.cat([torch.ones_like(x[..., :1]), x, x.square(), x * x.roll(-1, -1)], -1)
+    # cloud by cloud, for its weights fit into a cache; numbers below the floor would be slow
+    sums = torch.stack(
+        [
+            torch.addmm(-h - h.unsqueeze(1), row, row.T).clamp_(min=LEAST).exp_() @ values
+            for row, h, values in zip(x, half, moments * there, strict=True)
+        ]
+    )
+    mean, squares, products = (sums[..., 1:] / sums[..., :1].clamp(min=1e-6)).split(3, -1)
+    spread = torch.cat([squares - mean.square(), products - mean * mean.roll(-1, -1)], -1)
+    return torch.cat([mean - x, spread], -1) * there
+
+
+def pool_groups(points: Points, linear: nn.Module) -> Points:
+    """Means of groups of `GROUP` neighbours along the curve; groups of nothing are masked."""
+    weight = points.mask.unsqueeze(-1).unflatten(1, (-1, GROUP)).to(points.xyz)
+    total = weight.sum(2).clamp(min=1.0)
+    features = (points.features.unflatten(1, (-1, GROUP)) * weight).sum(2) / total
+    xyz = (points.xyz.unflatten(1, (-1, GROUP)) * weight).sum(2) / total
+    mask = points.mask.unflatten(1, (-1, GROUP)).any(2)
+    return Points(linear(features).masked_fill(~mask.unsqueeze(-1), 0.0), xyz, mask)

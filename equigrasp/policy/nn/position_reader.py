@@ -1,0 +1,148 @@
+"""What runs for every sample: noised positions look at the encoded observation.
+
+A sample is one token. At every scale but the finest it looks at the points and at itself under one
+softmax (`equigrasp.diffusion.attention`), modulated by its time and by the words; at the finest it
+asks the cells around its position, which costs a sample less than looking at a thousand points.
+Keys and values are computed once per observation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from equigrasp.diffusion.attention import sample_attention
+from equigrasp.diffusion.modulation import AdaptiveLayerNorm, Shared
+from equigrasp.policy.nn.local_query import LocalQuery
+from equigrasp.policy.nn.point_encoder import Points
+from equigrasp.policy.nn.rotary import rotate_by_position
+from equigrasp.policy.nn.whitening import whiten
+
+
+class Memory(NamedTuple):
+    """An observation as samples see it.
+
+    Attributes:
+        keys, values: (B, H, N, d) at every scale but the finest, coarse to fine; keys are turned by
+            position.
+        masks: (B, N) bool at these scales.
+        finest: the points of the finest scale, with few channels.
+        words: (B, C) summary of the sentence and the state.
+    """
+
+    keys: list[Tensor]
+    values: list[Tensor]
+    masks: list[Tensor]
+    finest: Points
+    words: Tensor
+
+
+class PositionReader(nn.Module):
+    """Features of positions in an observation.
+
+    Args:
+        widths: channels of the points at every scale, coarse to fine.
+        words: channels of the summary of the sentence.
+        channels: width of the samples' tokens.
+        head_channels: of each attention head.
+        cell: side (m) of the cells of the local query.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        words: int,
+        *,
+        channels: int = 96,
+        head_channels: int = 24,
+        cell: float = 0.02,
+    ) -> None:
+        super().__init__()
+        if channels % head_channels:
+            raise ValueError(
+                f"{channels} channels are no multiple of head_channels={head_channels}"
+            )
+        self.heads = channels // head_channels
+        if len(widths) < 2:
+            raise ValueError(f"widths are {tuple(widths)}; a coarse and a fine scale are needed")
+        attended = widths[:-1]
+        self.memory = nn.ModuleList(nn.Linear(width, 2 * channels) for width in attended)
+        # What is found tells where it was found: scores depend on differences of positions alone,
+        # and without this a sample would know that something is near, but not where it lies.
+        self.places = nn.ModuleList(nn.Linear(3, channels, bias=False) for _ in attended)
+        self.own = nn.ModuleList(nn.Linear(channels, 3 * channels) for _ in attended)
+        self.leave = nn.ModuleList(nn.Linear(channels, channels) for _ in attended)
+        # one modulation per scale: each costs a sample as much as half of an MLP
+        self.norm = nn.ModuleList(AdaptiveLayerNorm(words, channels) for _ in widths)
+        self.norm_out = nn.ModuleList(nn.LayerNorm(channels) for _ in attended)
+        self.mlp = nn.ModuleList(
+            nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
+            for hidden in [*(channels for _ in attended), 2 * channels]
+        )
+        self.narrow = nn.Linear(widths[-1], channels // 4)  # once per observation, not per sample
+        self.narrow_places = nn.Linear(3, channels // 4, bias=False)
+        self.local = LocalQuery(channels // 4, channels, cell)
+
+    def remember(self, scales: Sequence[Points], words: Tensor) -> Memory:
+        """Keys and values of an observation; runs once per condition."""
+        keys, values = [], []
+        for linear, place, points in zip(self.memory, self.places, scales[:-1], strict=True):
+            key, value = linear(points.features).chunk(2, -1)
+            value = value + place(whiten(points.xyz))
+            key, value = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (key, value))
+            keys.append(rotate_by_position(key, points.xyz.unsqueeze(1)))
+            values.append(value)
+        finest = scales[-1]
+        seen = self.narrow(finest.features) + self.narrow_places(whiten(finest.xyz))
+        seen = seen.masked_fill(~finest.mask.unsqueeze(-1), 0.0)
+        masks = [points.mask for points in scales[:-1]]
+        return Memory(keys, values, masks, finest._replace(features=seen), words)
+
+    def forward(
+        self, memory: Memory, tokens: Tensor, positions: Tensor, moment: Shared | None = None
+    ) -> Tensor:
+        """Features (B, M, channels) of samples.
+
+        Args:
+            memory: of their observations.
+            tokens: (B, M, channels), one of each sample.
+            positions: (B, M, 3) metres.
+            moment: codes of their times, beside the words that modulate all samples.
+        """
+        contexts = [memory.words.unsqueeze(1), *([] if moment is None else [moment])]
+        x = tokens.unsqueeze(2)
+        places = positions[:, None, :, None]
+        for level, key in enumerate(memory.keys):
+            parts = self.own[level](self.norm[level](x, *contexts))
+            parts = parts.unflatten(-1, (3, self.heads, -1))
+            parts = parts.permute(3, 0, 4, 1, 2, 5)
+            query, own_key = rotate_by_position(parts[:2], places)
+            seen = sample_attention(
+                query,
+                own_key,
+                parts[2],
+                key,
+                memory.values[level],
+                memory.masks[level],
+            )
+            x = x + self.leave[level](seen.movedim(1, 3).flatten(3))
+            x = x + self.mlp[level](self.norm_out[level](x))
+        x = x + self.local(memory.finest, positions).unsqueeze(2)
+        return (x + self.mlp[-1](self.norm[-1](x, *contexts))).squeeze(2)
+
+
+def head(channels: int, out: int) -> nn.Sequential:
+    """A small MLP whose answers start near zero."""
+    last = nn.Linear(channels, out)
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, channels), nn.ReLU(), last)
+
+
+def summarise(tokens: Tensor, mask: Tensor, weigh: nn.Module) -> Tensor:
+    """Weighted mean (B, C) of tokens (B, T, C); `weigh` gives a logit for each."""
+    logits = weigh(tokens).squeeze(-1).masked_fill(~mask, -torch.inf)
+    return (logits.softmax(1).unsqueeze(-1) * tokens).sum(1)

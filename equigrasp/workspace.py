@@ -1,0 +1,57 @@
+"""The workspace as one value: side of the cube, height of the table, number of voxels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A cube over a table. Its lower corner is the origin of the workspace frame, z points up.
+
+    The default is that of the published VGN/GIGA protocol: six finger depths wide, the table one
+    finger depth above the floor.
+
+    Attributes:
+        side: of the cube, metres.
+        table_height: of the table's surface over the cube's floor, metres.
+        resolution: voxels per side; even, so that quarter turns are exact.
+
+    Raises:
+        ValueError: naming the value and its limits.
+    """
+
+    side: float = 0.30
+    table_height: float = 0.05
+    resolution: int = 40
+
+    def __post_init__(self) -> None:
+        if not 0.01 <= self.side <= 10.0:
+            raise ValueError(f"side is {self.side} m; a workspace is 0.01 to 10 m wide")
+        if not 0.0 <= self.table_height < self.side:
+            raise ValueError(
+                f"table_height is {self.table_height} m; the table lies within the cube, from 0 "
+                f"to {self.side} m"
+            )
+        if self.resolution != int(self.resolution) or not 2 <= self.resolution <= 1024:
+            raise ValueError(f"resolution is {self.resolution}; give 2 to 1024 voxels per side")
+
+    @classmethod
+    def of(cls, value: Workspace | Mapping[str, Any]) -> Workspace:
+        """A workspace from what a card or a configuration holds; a workspace is returned as is."""
+        return value if isinstance(value, Workspace) else cls(**value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form; `Workspace.of` is its inverse."""
+        return asdict(self)
+
+    @property
+    def voxel(self) -> float:
+        """Side of a voxel, metres."""
+        return self.side / self.resolution
+
+
+WORKSPACE = Workspace()
+"""The published workspace: what scenes are made in, and what names no other."""

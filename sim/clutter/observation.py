@@ -1,0 +1,34 @@
+"""What a planner under test gets to see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from equigrasp.perception.camera import Intrinsics
+
+if TYPE_CHECKING:
+    from sim.scene.renderer import SceneGeometry
+    from sim.scene.world import World
+
+
+@dataclass
+class Observation:
+    """What a planner gets: the noisy depth, and for the oracle the truth.
+
+    Attributes:
+        depth: (H, W) metres after noise; clean_depth the same before it.
+        intrinsics, T_world_camera: the camera, in the workspace frame.
+        geometry, world: meshes and simulation as they stand (privileged).
+        rng: the planner's own source of randomness.
+    """
+
+    depth: np.ndarray
+    clean_depth: np.ndarray
+    intrinsics: Intrinsics
+    T_world_camera: np.ndarray
+    geometry: SceneGeometry
+    world: World
+    rng: np.random.Generator

@@ -1,0 +1,1 @@
+"""The hand in a simulated scene: proposals, sweeps, trials, labels."""

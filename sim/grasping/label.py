@@ -1,0 +1,172 @@
+"""Label proposed grasps by simulated trials: the full published trial, and a fast equivalent.
+
+Both start every trial by restoring the same snapshot ("restore semantics": every trial sees the
+same scene, which for compound bodies differs from an undisturbed continuation).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from equigrasp.constants import MAX_WIDTH
+from equigrasp.data.vocabulary import YAWS_PER_POINT, Fate
+from equigrasp.geometry.transforms import yaw_turns
+from sim.grasping.fast_trial import EARLY_EXIT, EarlyExit, approach_steps, audit_trial, short_trial
+from sim.grasping.gripper import PARKED, Gripper
+from sim.grasping.propose import Candidates
+from sim.grasping.sweep import ContactSweep, ray_collision, region_empty, table_clearance
+from sim.grasping.trial import TrialOutcome, execute_grasp
+from sim.scene.world import World
+
+if TYPE_CHECKING:
+    from sim.scene.renderer import SceneGeometry
+
+REFERENCE_LABELLER = "reference/restore/1"
+FAST_LABELLER = "fast/restore/1"
+"""Names stored with the labels: labeller, semantics of the scene before each trial, version."""
+AUDIT_SHARE = 0.05
+FAST_SOLVER_ITERATIONS = 50
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Outcome of every yaw of G grasps.
+
+    Attributes:
+        yaw_success: (G, 5) bool.
+        yaw_width: (G, 5) float32, opening after the trial; MAX_WIDTH where the fingers never
+            closed.
+        yaw_fate: (G, 5) uint8, see `Fate`.
+        yaw_audited: (G, 5) bool, simulated only because the audit drew it.
+    """
+
+    yaw_success: np.ndarray
+    yaw_width: np.ndarray
+    yaw_fate: np.ndarray
+    yaw_audited: np.ndarray
+
+    @classmethod
+    def blank(cls, count: int) -> Labels:
+        """Labels of `count` grasps, all failed."""
+        shape = (count, YAWS_PER_POINT)
+        return cls(
+            np.zeros(shape, bool),
+            np.full(shape, MAX_WIDTH, np.float32),
+            np.full(shape, Fate.COLLISION_START, np.uint8),
+            np.zeros(shape, bool),
+        )
+
+    @property
+    def point_success(self) -> np.ndarray:
+        """(G,) bool, whether any yaw of a grasp succeeds."""
+        return self.yaw_success.any(axis=1)
+
+
+def grasp_poses(candidates: Candidates) -> np.ndarray:
+    """(G, 5, 4, 4) TCP poses of every yaw of every candidate."""
+    poses = np.zeros((len(candidates), YAWS_PER_POINT, 4, 4))
+    poses[..., :3, :3] = candidates.rotation[:, None] @ yaw_turns(YAWS_PER_POINT)
+    poses[..., :3, 3] = candidates.position[:, None]
+    poses[..., 3, 3] = 1.0
+    return poses
+
+
+def _store(labels: Labels, index: tuple[int, int], outcome: TrialOutcome) -> None:
+    labels.yaw_success[index] = outcome.success
+    labels.yaw_width[index] = outcome.width
+    labels.yaw_fate[index] = outcome.fate
+
+
+def label_reference(world: World, candidates: Candidates) -> Labels:
+    """Label by the VGN/GIGA trial in full, with a freshly loaded gripper for every trial.
+
+    Args:
+        world: holds the scene; it is left as it was found.
+        candidates: G proposed grasps.
+    """
+    labels = Labels.blank(len(candidates))
+    poses = grasp_poses(candidates)
+    gripper = Gripper(world)
+    state = world.save()
+    for index in np.ndindex(poses.shape[:2]):
+        world.restore(state)
+        _store(labels, index, execute_grasp(world, gripper, poses[index]))
+    world.restore(state)
+    world.forget(state)
+    return labels
+
+
+def label_fast(
+    world: World,
+    geometry: SceneGeometry,
+    candidates: Candidates,
+    rng: np.random.Generator,
+    audit: float = AUDIT_SHARE,
+    *,
+    early: EarlyExit = EARLY_EXIT,
+    solver_iterations: int = FAST_SOLVER_ITERATIONS,
+) -> Labels:
+    """Label by geometry first, and by a shortened trial where geometry does not decide.
+
+    A random share of the rejected yaws is simulated all the same, approach included; its outcome
+    is then the label, and `yaw_audited` marks it.
+
+    Args:
+        world: holds the scene; it is left as it was found.
+        geometry: the same scene's meshes.
+        candidates: G proposed grasps.
+        audit: share of the rejected yaws to simulate, in [0, 1].
+        early: when the outcome of a shortened trial counts as known.
+        solver_iterations: of the shortened trials.
+
+    Raises:
+        ValueError: if `audit` is outside [0, 1].
+    """
+    if not 0.0 <= audit <= 1.0:
+        raise ValueError(f"audit is {audit}; give a share in [0, 1]")
+    labels = Labels.blank(len(candidates))
+    poses = grasp_poses(candidates)
+
+    found = world.save()
+    world.restore(found)
+    gripper = Gripper(world)
+    gripper.load(PARKED)
+    begin = world.save()
+    world.step(approach_steps())
+    approached = world.save()
+
+    labels.yaw_fate[:] = _screen(world, gripper, geometry, poses.reshape(-1, 4, 4)).reshape(
+        -1, YAWS_PER_POINT
+    )
+    open_ = labels.yaw_fate == Fate.SUCCESS
+    labels.yaw_audited[:] = ~open_ & (rng.random(open_.shape) < audit)
+    iterations = world.solver_iterations
+    world.set_solver_iterations(solver_iterations)
+    for index in map(tuple, np.argwhere(labels.yaw_audited)):
+        _store(labels, index, audit_trial(world, gripper, begin, poses[index], early))
+    for index in map(tuple, np.argwhere(open_)):
+        _store(labels, index, short_trial(world, gripper, approached, poses[index], early))
+    world.set_solver_iterations(iterations)
+
+    gripper.unload()
+    world.restore(found)
+    for state in (found, begin, approached):
+        world.forget(state)
+    return labels
+
+
+def _screen(
+    world: World, gripper: Gripper, geometry: SceneGeometry, poses: np.ndarray
+) -> np.ndarray:
+    """(n,) fates that geometry alone decides; SUCCESS where a trial has to."""
+    fate = np.full(len(poses), Fate.STATIC_COLLISION, np.uint8)
+    sweep = ContactSweep(world, gripper)
+    alive = np.flatnonzero((table_clearance(poses) > sweep.table_limits).all(axis=1))
+    alive = alive[~ray_collision(geometry, poses[alive])]
+    alive = alive[[not sweep.collides(pose) for pose in poses[alive]]]
+    empty = region_empty(geometry, poses[alive])
+    fate[alive] = np.where(empty, Fate.EMPTY_REGION, Fate.SUCCESS)
+    return fate

@@ -1,0 +1,252 @@
+"""Geometry tests that settle most trials without simulating them.
+
+*Static sweep*: during the approach the hand moves in a straight line, so what it sweeps is a prism
+along the approach. `ray_collision` casts rays along that prism, for all yaws of all grasps at once;
+`ContactSweep` then asks Bullet for the clearances along the path of the few that remain. Bullet
+reports a contact already at a small positive distance that depends on the pair of shapes;
+`contact_distances` computes it, so that the sweep sees what the simulated trial would see.
+
+*Finger region*: rays between the open finger pads; if nothing crosses them, the hand closes empty.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from equigrasp.constants import MAX_WIDTH, TABLE_HEIGHT
+from sim.grasping.gripper import LEFT_JOINT, RIGHT_JOINT, Gripper, gripper_hulls
+from sim.grasping.trial import APPROACH_DISTANCE, increments
+
+if TYPE_CHECKING:
+    import trimesh
+
+    from sim.scene.renderer import SceneGeometry
+    from sim.scene.world import World
+
+LINKS = (-1, LEFT_JOINT, RIGHT_JOINT)
+"""Gripper links in the order of `gripper_hulls`."""
+DRIVE_GAIN = 0.8
+"""Share of the drive's error that one simulation step leaves."""
+RELATIVE_BREAKING = 0.02
+"""Bullet's contact breaking threshold, relative to the size of the smaller shape."""
+COLLISION_MARGIN = 0.001
+"""Bullet's margin around the convex hulls of a URDF."""
+RAY_SPACING = 0.004
+FINGER_GRID = (5, 9)
+"""Rays between the finger pads: across the pad, along the finger."""
+
+
+def drive_lag(count: int, steps: int, increment: float) -> np.ndarray:
+    """(count,) distance in metres by which the driven hand trails after each increment.
+
+    The drive leaves `DRIVE_GAIN` of its error per step, so the lag is a geometric series.
+    """
+    keep = DRIVE_GAIN**steps
+    lag = np.zeros(count)
+    for i in range(count):
+        lag[i] = ((lag[i - 1] if i else 0.0) + increment) * keep
+    return lag
+
+
+@lru_cache(maxsize=1)
+def path_offsets() -> np.ndarray:
+    """(n,) places along the approach, relative to the grasp, where the trial looks for contacts.
+
+    Bullet finds the contacts of a step before it moves the bodies: what is seen after an increment
+    is where the hand was one step earlier.
+    """
+    count, steps = increments(APPROACH_DISTANCE)
+    increment = APPROACH_DISTANCE / count
+    seen = drive_lag(count, steps, increment) / DRIVE_GAIN
+    return np.arange(1, count + 1) * increment - seen - APPROACH_DISTANCE
+
+
+def arrival_offset() -> float:
+    """Where the hand is at the end of the approach, along it and relative to the grasp."""
+    count, steps = increments(APPROACH_DISTANCE)
+    return -float(drive_lag(count, steps, APPROACH_DISTANCE / count)[-1])
+
+
+@lru_cache(maxsize=1)
+def _hull_vertices() -> tuple[np.ndarray, ...]:
+    return tuple(np.asarray(hull.vertices) for hull in gripper_hulls())
+
+
+def table_clearance(poses: np.ndarray) -> np.ndarray:
+    """(..., 3) height over the table of hand, left and right finger during the approach.
+
+    Args:
+        poses: (..., 4, 4) grasp poses of the TCP. The hand is taken where the trial looks for
+            contacts, a little short of the pose.
+    """
+    down = poses[..., 2, :3]
+    lowest = np.stack([(down @ v.T).min(axis=-1) for v in _hull_vertices()], axis=-1)
+    offsets = path_offsets()
+    travel = np.minimum(offsets[0] * down[..., 2], offsets[-1] * down[..., 2])
+    height = poses[..., 2, 3] + travel - TABLE_HEIGHT
+    return lowest + height[..., None] - COLLISION_MARGIN
+
+
+@lru_cache(maxsize=1)
+def _approach_rays() -> tuple[np.ndarray, np.ndarray]:
+    """(n, 3) starts at the leading surface of fingers and hand, and (n,) lengths, TCP frame."""
+    starts, lengths = [], []
+    hand, left, right = gripper_hulls()
+    for hull in (left, right, hand):
+        top, bottom = _extent_along_z(hull)
+        # The hull is inflated by Bullet's margin, the path ends short of the pose by the lag.
+        top[:, 2] += path_offsets()[-1] + COLLISION_MARGIN
+        starts.append(top)
+        lengths.append(top[:, 2] - bottom + path_offsets()[-1] - path_offsets()[0])
+    return np.concatenate(starts), np.concatenate(lengths)
+
+
+def _extent_along_z(hull: trimesh.Trimesh) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 3) points of the leading surface over a grid in x, y, and (n,) z of the trailing one."""
+    lower, upper = hull.bounds
+    axes = []
+    for axis in range(2):
+        count = int(np.ceil((upper[axis] - lower[axis]) / RAY_SPACING)) + 1
+        axes.append(np.linspace(lower[axis] + 1e-4, upper[axis] - 1e-4, count))
+    x, y = (grid.ravel() for grid in np.meshgrid(*axes, indexing="ij"))
+    # A hull is the intersection of half spaces n.p <= d: bound z over each grid point.
+    normals = hull.face_normals
+    offsets = np.sum(normals * hull.triangles[:, 0], axis=1)
+    slack = offsets - np.outer(x, normals[:, 0]) - np.outer(y, normals[:, 1])
+    with np.errstate(divide="ignore"):
+        bound = slack / normals[:, 2]
+    steep = np.abs(normals[:, 2]) < 1e-6
+    top = np.where((normals[:, 2] > 0) & ~steep, bound, np.inf).min(axis=1)
+    bottom = np.where((normals[:, 2] < 0) & ~steep, bound, -np.inf).max(axis=1)
+    inside = (top > bottom) & (slack[:, steep] > -1e-9).all(axis=1)
+    return np.stack([x, y, top], axis=1)[inside], bottom[inside]
+
+
+def ray_collision(geometry: SceneGeometry, poses: np.ndarray) -> np.ndarray:
+    """(n,) whether the prism swept by the open hand certainly meets an object.
+
+    Args:
+        geometry: the scene's objects (the table is left to `table_clearance`).
+        poses: (n, 4, 4) grasp poses of the TCP.
+    """
+    starts, lengths = _approach_rays()
+    origins = starts @ np.swapaxes(poses[:, :3, :3], 1, 2) + poses[:, None, :3, 3]
+    directions = np.repeat(-poses[:, :3, 2], len(starts), axis=0)
+    hit = geometry.cast(origins.reshape(-1, 3), directions, table=False)
+    return (hit.distance.reshape(len(poses), len(starts)) < lengths).any(axis=1)
+
+
+@lru_cache(maxsize=1)
+def _region_rays() -> np.ndarray:
+    """(n, 3) starts on the left pad of the open hand, TCP frame."""
+    lower, upper = gripper_hulls()[1].bounds
+    across = np.linspace(lower[0], upper[0], FINGER_GRID[0])
+    along = np.linspace(lower[2], upper[2], FINGER_GRID[1])
+    x, z = (grid.ravel() for grid in np.meshgrid(across, along, indexing="ij"))
+    return np.stack([x, np.full_like(x, MAX_WIDTH / 2), z], axis=1)
+
+
+def region_empty(geometry: SceneGeometry, poses: np.ndarray) -> np.ndarray:
+    """(n,) whether no object crosses the space between the open finger pads.
+
+    Args:
+        geometry: the scene's objects.
+        poses: (n, 4, 4) grasp poses of the TCP.
+    """
+    starts = _region_rays()
+    origins = starts @ np.swapaxes(poses[:, :3, :3], 1, 2) + poses[:, None, :3, 3]
+    directions = np.repeat(-poses[:, :3, 1], len(starts), axis=0)
+    hit = geometry.cast(origins.reshape(-1, 3), directions, table=False)
+    return (hit.distance.reshape(len(poses), len(starts)) > MAX_WIDTH).all(axis=1)
+
+
+def contact_distances(world: World, gripper: Gripper) -> dict[int, np.ndarray]:
+    """Body id -> (3,) distance in metres at which Bullet reports a contact with each gripper link.
+
+    Bullet keeps a contact up to 2 % of the reach of the smaller of two shapes, the reach being
+    measured from the centre of mass to the far corner of the bounding box. Bodies are turned to
+    measure them and stay so: restore the world afterwards. The gripper must stand unturned.
+    """
+    links = np.array([_reach(world, gripper.body, link) for link in LINKS])
+    bodies = [*world.bodies] + ([] if world.table is None else [world.table])
+    return {body: RELATIVE_BREAKING * np.minimum(links, _reach(world, body, -1)) for body in bodies}
+
+
+def _reach(world: World, body: int, link: int) -> float:
+    """Distance from the link's centre of mass to the far corner of its bounding box, unturned."""
+    p = world.p
+    if link < 0:
+        centre = np.array(p.getBasePositionAndOrientation(body)[0])
+        p.resetBasePositionAndOrientation(body, centre.tolist(), (0.0, 0.0, 0.0, 1.0))
+    else:
+        centre = np.array(p.getLinkState(body, link)[0])
+    lower, upper = map(np.array, p.getAABB(body, link))
+    return float(np.linalg.norm((lower + upper) / 2 - centre) + np.linalg.norm(upper - lower) / 2)
+
+
+class ContactSweep:
+    """Asks Bullet whether the approach of a loaded, open gripper meets an object at rest.
+
+    Args:
+        world: holds the scene.
+        gripper: loaded, its fingers open. It ends up where the last question put it.
+    """
+
+    QUERY = 0.012
+    """Clearances are searched up to this distance; it also bounds one stride of the sweep."""
+
+    def __init__(self, world: World, gripper: Gripper) -> None:
+        self.world, self.gripper = world, gripper
+        gripper.park()
+        bodies = list(world.bodies)
+        boxes = np.array([world.p.getAABB(body) for body in bodies]).reshape(-1, 2, 3)
+        self._lower, self._upper = boxes[:, 0], boxes[:, 1]
+        state = world.save()
+        distances = contact_distances(world, gripper)
+        world.restore(state)
+        world.forget(state)
+        self.bodies = bodies
+        self.limits = {body: dict(zip(LINKS, distances[body], strict=True)) for body in bodies}
+        self.table_limits = distances.get(world.table, np.zeros(3))
+        corners = np.stack([hull.bounds for hull in gripper_hulls()])
+        self._box = np.stack([corners[:, 0].min(0), corners[:, 1].max(0)])
+
+    def collides(self, pose: np.ndarray) -> bool:
+        """Whether the trial at a (4, 4) TCP pose would see a contact during its approach."""
+        near = self._near(pose)
+        if not near:
+            return False
+        offsets = path_offsets()
+        last = len(offsets) - 1
+        T = pose.copy()
+        while last >= 0:
+            T[:3, 3] = pose[:3, 3] + offsets[last] * pose[:3, 2]
+            clearance = self._clearance(T, near)
+            if clearance <= 0.0:
+                return True
+            # A translation by s changes no distance by more than s.
+            last = int(np.searchsorted(offsets, offsets[last] - clearance, side="left")) - 1
+        return False
+
+    def _near(self, pose: np.ndarray) -> list[int]:
+        """Bodies whose bounding box the box of the swept hand may touch."""
+        lower, upper = self._box[0].copy(), self._box[1]
+        lower[2] -= APPROACH_DISTANCE
+        centre = pose[:3, :3] @ ((lower + upper) / 2) + pose[:3, 3]
+        half = np.abs(pose[:3, :3]) @ ((upper - lower) / 2) + self.QUERY
+        overlap = ((self._lower <= centre + half) & (self._upper >= centre - half)).all(axis=1)
+        return [body for body, near in zip(self.bodies, overlap, strict=True) if near]
+
+    def _clearance(self, T: np.ndarray, bodies: list[int]) -> float:
+        """Smallest distance beyond the contact distance, at most about QUERY."""
+        p, gripper = self.world.p, self.gripper
+        gripper.place(T)
+        clearance = self.QUERY - 0.003
+        for body in bodies:
+            limits = self.limits[body]
+            for point in p.getClosestPoints(gripper.body, body, self.QUERY):
+                clearance = min(clearance, point[8] - limits[point[3]])
+        return clearance

@@ -1,0 +1,1 @@
+"""Objects: what they are, where they come from, how they are prepared."""

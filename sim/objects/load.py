@@ -1,0 +1,67 @@
+"""Object sets: a registry of names, folders of the user, and a split by object.
+
+A set is named by a registry entry (`random_urdfs`, `procedural`, `pybullet_misc`; `default` is all
+of them) or by a folder. Objects are prepared when first used and then found in the cache, so that
+listing a thousand of them is quick. Run `python -m sim.objects --help` for the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sim.objects.cache import cache_root
+from sim.objects.sets import load_set
+from sim.objects.spec import KINDS, SPLITS, Fault, ObjectSpec
+
+
+def load_objects(
+    names: str = "default",
+    kind: str = "pile",
+    split: str = "all",
+    cache_dir: Path | str | None = None,
+    report: list[Fault] | None = None,
+) -> list[ObjectSpec]:
+    """The objects of one or more sets, sorted by id.
+
+    Args:
+        names: comma-separated registry names ("default", "random_urdfs", "procedural" or
+            "procedural:COUNT", "pybullet_misc") and folders. A folder holds the published layout
+            ({packed,pile}/{train,test}/*.urdf), or meshes and URDFs side by side.
+        kind: "packed" or "pile"; sets differ in size and upright direction.
+        split: "train", "val", "test" or "all".
+        cache_dir: see `sim.objects.cache.cache_root`.
+        report: broken files found on the way are appended here; else they are warned about.
+
+    Raises:
+        ValueError: for an unknown name, kind or split, two objects of one id, or no objects.
+    """
+    if kind not in KINDS or split not in SPLITS:
+        raise ValueError(
+            f"kind '{kind}' and split '{split}' must be one of {KINDS} and one of {SPLITS}"
+        )
+    faults: list[Fault] = []
+    found: dict[str, ObjectSpec] = {}
+    for name in dict.fromkeys(n.strip() for n in names.split(",") if n.strip()):
+        for spec in load_set(name, kind, split, cache_root(cache_dir), faults):
+            if found.setdefault(spec.object_id, spec) != spec:
+                raise ValueError(
+                    f"two objects are called '{spec.object_id}' in '{names}'; rename one of them"
+                )
+    if report is not None:
+        report += faults
+    else:
+        _warn(faults)
+    if not found:
+        raise ValueError(
+            f"'{names}' holds no usable {kind} objects for split '{split}'"
+            f" ({len(faults)} broken); run `python -m sim.objects check --objects {names}`"
+        )
+    return [found[key] for key in sorted(found)]
+
+
+def _warn(faults: Sequence[Fault]) -> None:
+    import warnings
+
+    for fault in faults:
+        warnings.warn(f"skipped '{fault.path}': it {fault.reason}", stacklevel=3)

@@ -1,0 +1,52 @@
+"""The procedural objects as a set: `procedural`, or `procedural:COUNT` for another number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sim.objects import procedural
+from sim.objects.cache import PreparedObject, content_key, fetch, store
+from sim.objects.spec import LazyObjectSpec, ObjectSpec
+
+DEFAULT_COUNT = 800
+
+
+@dataclass(frozen=True)
+class Procedural:
+    """Recipe of one procedural object."""
+
+    index: int
+    kind: str
+    cache: Path
+
+    def prepare(self) -> PreparedObject:
+        """The object, from the cache or made now."""
+        key = content_key(f"procedural {procedural.VERSION} {self.index} {self.kind}")
+        folder = self.cache / "objects" / f"procedural-{self.index:05d}-{self.kind}-{key}"
+        found = fetch(folder)
+        if found is not None:
+            return found
+        shape = procedural.generate(self.index, self.kind)
+        return store(folder, object_id(self.index), shape.solid, shape.parts)
+
+
+def object_id(index: int) -> str:
+    """Id of the procedural object with a number."""
+    return f"procedural/{index:05d}"
+
+
+def load(kind: str, cache: Path, argument: str = "") -> list[ObjectSpec]:
+    """The first `argument` objects (800 if empty).
+
+    Raises:
+        ValueError: if the argument is no positive number.
+    """
+    if argument and not (argument.isdecimal() and int(argument) > 0):
+        raise ValueError(
+            f"'procedural:{argument}' asks for no number of objects; write procedural:2000"
+        )
+    count = int(argument or DEFAULT_COUNT)
+    return [
+        LazyObjectSpec(object_id(i), "procedural", Procedural(i, kind, cache)) for i in range(count)
+    ]

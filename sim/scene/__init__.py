@@ -1,0 +1,1 @@
+"""A scene in PyBullet and as rays see it."""

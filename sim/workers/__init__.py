@@ -1,0 +1,1 @@
+"""Worker processes: tasks, the local pool, Ray."""

@@ -1,0 +1,293 @@
+"""The parent side of `sim.workers.run`: hire, feed, watch and replace worker processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from sim.workers.tasks import Counts, Failed, Ok, Task, WorkerError
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+START_TIMEOUT = 300.0
+"""Longest time a worker may take to import its function, in seconds."""
+MAX_TASKS = 200
+"""Tasks after which a worker is replaced: Bullet leaks a little."""
+MAX_MEMORY = 4 << 30
+"""Bytes that a worker may hold after a task without being replaced."""
+MAX_FAILED_STARTS = 3
+"""Starts in a row that may fail before the run is given up."""
+LOG_TAIL = 4000
+"""Characters of a dead worker's output that are kept."""
+
+
+@dataclass
+class _Attempt:
+    task: Task
+    number: int = 1
+
+
+@dataclass
+class _Worker:
+    process: subprocess.Popen
+    connection: Connection
+    log: Path
+    deadline: float
+    ready: bool = False
+    attempt: _Attempt | None = None
+    served: int = 0
+
+    def last_words(self) -> str:
+        return self.log.read_text(errors="replace")[-LOG_TAIL:].strip()
+
+    def kill(self) -> None:
+        self.connection.close()
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class Pool:
+    """One run: its workers and its queue. See `sim.workers.run.run_tasks` for the parameters."""
+
+    function: str
+    timeout_s: float
+    retries: int
+    on_result: Callable[[Ok | Failed], None]
+    max_tasks_per_worker: int
+    max_memory: int
+    threads: int
+    folder: Path
+    workers: list[_Worker] = field(default_factory=list)
+    queue: deque[_Attempt] = field(default_factory=deque)
+    counts: Counts = field(default_factory=Counts)
+    failed_starts: int = 0
+    started: int = 0
+
+    def run(self, tasks: Iterator[Task], size: int) -> None:
+        """Work off all tasks with at most `size` workers."""
+        while True:
+            self._hire(tasks, size)
+            if not self.workers:
+                return
+            soonest = min(w.deadline for w in self.workers)
+            connections = {w.connection: w for w in self.workers}
+            for ready in wait(connections, max(0.0, soonest - time.monotonic())):
+                self._hear(connections[ready])
+            now = time.monotonic()
+            for worker in [w for w in self.workers if w.deadline <= now]:
+                if not worker.connection.poll():  # else it answered while we were busy here
+                    self._overdue(worker)
+
+    def _next(self, tasks: Iterator[Task]) -> _Attempt | None:
+        if self.queue:
+            return self.queue.popleft()
+        task = next(tasks, None)
+        return None if task is None else _Attempt(task)
+
+    def _hire(self, tasks: Iterator[Task], size: int) -> None:
+        """Give every idle worker a task, start workers for more tasks, dismiss the rest."""
+        for worker in [w for w in self.workers if w.ready and w.attempt is None]:
+            attempt = self._next(tasks)
+            if attempt is None:
+                self._dismiss(worker)
+            else:
+                self._send(worker, attempt)
+        while len(self.workers) < size:
+            attempt = self._next(tasks)
+            if attempt is None:
+                return
+            # The task waits with the worker: it counts against the time-out once it is sent.
+            self.workers.append(self._start())
+            self.workers[-1].attempt = attempt
+
+    def _start(self) -> _Worker:
+        self.started += 1
+        log = self.folder / f"worker-{self.started}.log"
+        ours, theirs = socket.socketpair()
+        with theirs, open(log, "ab") as output:
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "sim.workers.process",
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                ],
+                env=_environment(self.threads, self.folder),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        connection = Connection(ours.detach())
+        worker = _Worker(process, connection, log, time.monotonic() + START_TIMEOUT)
+        with contextlib.suppress(ConnectionError):  # a dead worker is noticed when heard
+            connection.send({"function": self.function, "path": sys.path, "threads": self.threads})
+        return worker
+
+    def _send(self, worker: _Worker, attempt: _Attempt) -> None:
+        worker.attempt = attempt
+        worker.deadline = time.monotonic() + self.timeout_s
+        with contextlib.suppress(ConnectionError):
+            worker.connection.send(attempt.task.kwargs)
+
+    def _hear(self, worker: _Worker) -> None:
+        try:
+            message = worker.connection.recv()
+        except (EOFError, ConnectionError):
+            self._died(worker)
+            return
+        if not worker.ready:
+            if not message["ready"]:
+                raise WorkerError(f"cannot load {self.function}:\n{message['traceback']}")
+            worker.ready, self.failed_starts = True, 0
+            attempt, worker.attempt = worker.attempt, None
+            self._send(worker, attempt)
+            return
+        attempt, worker.attempt = worker.attempt, None
+        worker.served += 1
+        worker.deadline = float("inf")
+        if worker.served >= self.max_tasks_per_worker or message["rss"] > self.max_memory:
+            self._dismiss(worker)
+        self._finish(attempt, message)
+
+    def _finish(self, attempt: _Attempt, message: dict[str, Any]) -> None:
+        key, number = attempt.task.key, attempt.number
+        if message["ok"]:
+            self.counts.ok += 1
+            self.on_result(
+                Ok(key, message["value"], number, message["seconds"], message["cpu_seconds"])
+            )
+            return
+        # The same code on the same arguments fails the same way: no second attempt.
+        self.counts.failed += 1
+        self.on_result(
+            Failed(
+                key,
+                "exception",
+                message["message"],
+                message["traceback"],
+                number,
+                tuple(message["kinds"]),
+            )
+        )
+
+    def _died(self, worker: _Worker) -> None:
+        self.workers.remove(worker)
+        self.counts.restarts += 1
+        worker.connection.close()
+        try:
+            code = worker.process.wait(timeout=5.0)
+        except subprocess.TimeoutExpired:  # it closed its connection and lives on
+            worker.kill()
+            code = worker.process.returncode
+        self._lost(worker, "crash", f"the worker process {_describe_exit(code)}")
+
+    def _overdue(self, worker: _Worker) -> None:
+        self.workers.remove(worker)
+        self.counts.restarts += 1
+        # The handler of faulthandler is C: it prints where Python is even if a library hangs.
+        worker.process.send_signal(signal.SIGUSR1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            worker.process.wait(timeout=0.2)
+        worker.kill()
+        limit = self.timeout_s if worker.ready else START_TIMEOUT
+        self._lost(worker, "timeout", f"no result within {limit:g} s")
+
+    def _lost(self, worker: _Worker, reason: str, message: str) -> None:
+        """A worker is gone; try its task again, or give the task up."""
+        attempt, words = worker.attempt, worker.last_words()
+        if not worker.ready:
+            self.failed_starts += 1
+            if self.failed_starts >= MAX_FAILED_STARTS:
+                raise WorkerError(f"workers do not start: {message}\n{words}")
+            self.queue.append(attempt)
+        elif attempt.number <= self.retries:
+            self.counts.retried += 1
+            self.queue.append(_Attempt(attempt.task, attempt.number + 1))
+        else:
+            self.counts.failed += 1
+            self.on_result(Failed(attempt.task.key, reason, message, words, attempt.number))
+
+    def _dismiss(self, worker: _Worker) -> None:
+        self.workers.remove(worker)
+        with contextlib.suppress(ConnectionError):
+            worker.connection.send(None)
+        try:
+            worker.process.wait(timeout=5.0)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            worker.process.wait()
+        worker.connection.close()
+
+    def close(self) -> None:
+        """Kill what still works."""
+        for worker in self.workers:
+            worker.kill()
+        self.workers.clear()
+
+
+def run_locally(
+    function: str,
+    tasks: Iterable[Task],
+    workers: int,
+    timeout_s: float,
+    on_result: Callable[[Ok | Failed], None],
+    retries: int,
+    threads: int,
+    max_tasks_per_worker: int = MAX_TASKS,
+    max_memory: int = MAX_MEMORY,
+) -> Counts:
+    """See `sim.workers.run.run_tasks`: one pool of worker processes on this machine."""
+    with tempfile.TemporaryDirectory(prefix="equigrasp-workers-") as folder:
+        pool = Pool(
+            function,
+            timeout_s,
+            retries,
+            on_result,
+            max_tasks_per_worker,
+            max_memory,
+            threads,
+            Path(folder),
+        )
+        try:
+            pool.run(iter(tasks), workers)
+        finally:
+            pool.close()
+        return pool.counts
+
+
+def _environment(threads: int, scratch: Path) -> dict[str, str]:
+    """Environment of a worker: few threads, our modules, and scratch files that go with the run."""
+    return {
+        **os.environ,
+        **{name: str(threads) for name in THREAD_VARIABLES},
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        "TMPDIR": str(scratch),
+    }
+
+
+def _describe_exit(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    with contextlib.suppress(ValueError):
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"was ended by signal {-code}"

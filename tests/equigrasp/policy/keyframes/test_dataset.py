@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from equigrasp.policy.episodes.files import EpisodeError, write_episode
+from equigrasp.policy.episodes.observation import CAMERAS
+from equigrasp.policy.keyframes.clouds import CloudSettings, cloud_of_episode
+from equigrasp.policy.keyframes.dataset import (
+    Augmentation,
+    KeyframeDataset,
+    turned_action,
+    turned_cloud,
+)
+from equigrasp.policy.keyframes.rotation_bins import rotation_to_bins
+from equigrasp.policy.keyframes.synthetic import random_frames
+
+WIDE = CloudSettings(low=(-9, -9, -9), high=(9, 9, 9), table_top=-9, voxel=0.02, points=100)
+
+
+def unit(pose):
+    return np.concatenate([pose[:3], pose[3:] / np.linalg.norm(pose[3:])])
+
+
+@pytest.fixture
+def root(tmp_path):
+    for number in range(3):
+        frames = random_frames(number, 12, 8)
+        for index, frame in enumerate(frames):
+            frame.state.gripper_pose = unit(frame.state.gripper_pose)
+            frame.state.gripper_open = float(index < 6)
+        write_episode(
+            tmp_path / "demos", "t", number, frames, variation=0, descriptions=["first", "second"]
+        )
+    return tmp_path
+
+
+def test_an_item_is_a_keyframe_and_the_next(root):
+    data = KeyframeDataset(root / "demos", cloud=WIDE)
+    episode = data.episodes[1]
+    assert episode.keypoints == [6, 11]
+    assert len(data) == 6
+    item = data.item(3)  # second step of the second episode
+    demo = episode.demo
+    np.testing.assert_allclose(item.state, [*demo[6].gripper_pose, 0.0], atol=1e-6)
+    np.testing.assert_allclose(item.position, demo[11].gripper_pose[:3], atol=1e-6)
+    turn = Rotation.from_quat(demo[11].gripper_pose[3:]).as_matrix()
+    assert item.bins.tolist() == rotation_to_bins(turn).tolist()
+    assert (item.open, item.sentence, item.task) == (0.0, "first", "t")
+    assert data.item(2).open == 0.0
+    assert data.item(2).state[7] == 1.0
+    seen = cloud_of_episode(episode, 6, CAMERAS, WIDE)
+    assert item.cloud.xyz.shape == seen.xyz.shape == (100, 3)
+
+
+def test_stored_clouds_are_those_made_anew_and_a_torn_one_is_made_again(root):
+    fresh = KeyframeDataset(root / "demos", cloud=WIDE)
+    stored = KeyframeDataset(root / "demos", cloud=WIDE, cache=root / "cache")
+    for _ in range(2):
+        for index in range(len(fresh)):
+            first, second = fresh.item(index).cloud, stored.item(index).cloud
+            np.testing.assert_array_equal(first.xyz, second.xyz)
+            np.testing.assert_allclose(first.rgb, second.rgb, atol=1.01 / 255)
+    files = sorted((root / "cache").glob("*.npz"))
+    assert len(files) == 3
+    files[0].write_bytes(files[0].read_bytes()[:50])
+    assert len({len(stored.item(i).cloud.xyz) for i in range(6)}) == 1
+    coarse = CloudSettings(**{**vars(WIDE), "voxel": 0.5})
+    KeyframeDataset(root / "demos", cloud=coarse, cache=root / "cache").item(0)
+    assert len(list((root / "cache").glob("*.npz"))) == 4
+
+
+def test_augmented_items_repeat_with_their_generator(root):
+    augmentation = Augmentation(yaw=0.7)
+    data = KeyframeDataset(root / "demos", cloud=WIDE, augmentation=augmentation)
+    first, again, other = (data.item(0, np.random.default_rng(s)) for s in (0, 0, 1))
+    np.testing.assert_array_equal(first.cloud.xyz, again.cloud.xyz)
+    np.testing.assert_array_equal(first.position, again.position)
+    assert np.abs(first.position - other.position).max() > 1e-3
+    said = {data.item(0, np.random.default_rng(s)).sentence for s in range(12)}
+    assert said == {"first", "second"}
+    with pytest.raises(ValueError, match="generator"):
+        data.item(0)
+
+
+@pytest.mark.parametrize("angle", [0.3, -2.0])
+def test_a_turned_scene_keeps_its_shape(root, angle):
+    data = KeyframeDataset(root / "demos", cloud=WIDE)
+    item = data.item(1)
+    action = np.concatenate([item.position, [0, 0, 0, 1], [1.0]]).astype(float)
+    cloud, moved = turned_cloud(item.cloud, angle), turned_action(action, angle)
+    before = np.linalg.norm(item.cloud.xyz - item.position, axis=1)
+    np.testing.assert_allclose(np.linalg.norm(cloud.xyz - moved[:3], axis=1), before, atol=1e-5)
+    np.testing.assert_allclose(cloud.xyz[:, 2], item.cloud.xyz[:, 2], atol=1e-6)
+    turn = Rotation.from_quat(moved[3:7]).as_euler("xyz")
+    np.testing.assert_allclose(turn, [0, 0, angle], atol=1e-9)
+    assert moved[7] == 1.0
+
+
+def test_an_episode_is_on_one_side_of_the_split(root):
+    def sides(**options):
+        return [
+            [
+                e.number
+                for e in KeyframeDataset(root / "demos", cloud=WIDE, split=s, **options).episodes
+            ]
+            for s in ("train", "val")
+        ]
+
+    train, held_out = sides(val_fraction=0.01)  # a small set has one all the same
+    assert sorted([*train, *held_out]) == [0, 1, 2]
+    assert len(held_out) == 1
+    assert sides(val_fraction=0.01, episodes=1) == [train[:1], held_out]
+    with pytest.raises(FileNotFoundError, match="no episodes on the side 'train'"):
+        KeyframeDataset(root / "demos", split="train", val_fraction=1.0)
+
+
+def test_clouds_are_kept_in_memory_while_there_is_room(root):
+    plenty = KeyframeDataset(root / "demos", cloud=WIDE, memory=2**30)
+    first = plenty.item(0).cloud
+    for path in plenty.episodes[0].path.glob("*_rgb/*"):
+        path.unlink()
+    np.testing.assert_array_equal(plenty.item(0).cloud.xyz, first.xyz)
+    none = KeyframeDataset(root / "demos", cloud=WIDE, memory=10)
+    with pytest.raises(EpisodeError):
+        none.item(0)
+
+
+@pytest.mark.parametrize("change", [{"yaw": -1}, {"jitter": -0.1}, {"drop": 1.0}])
+def test_impossible_augmentations_are_refused(change):
+    with pytest.raises(ValueError, match="need"):
+        Augmentation(**change)

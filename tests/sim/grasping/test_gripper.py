@@ -1,0 +1,118 @@
+"""The free hand: where its parts are, how it moves and holds."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from equigrasp.constants import FINGER_DEPTH, MAX_WIDTH, TABLE_HEIGHT
+from sim.grasping.gripper import PARKED, Gripper, gripper_hulls, quaternion_from_matrix
+from sim.scene.world import World
+
+MARGIN = 0.001
+"""Bullet's margin around convex hulls."""
+
+
+@pytest.fixture
+def gripper():
+    with World() as world:
+        world.load_table()
+        gripper = Gripper(world)
+        gripper.load(PARKED)
+        yield gripper
+
+
+def pose(seed, height=0.35):
+    T = np.eye(4)
+    T[:3, :3] = Rotation.random(random_state=seed).as_matrix()
+    T[:3, 3] = (0.15, 0.15, height)
+    return T
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-1e-7, 1e-7))
+def test_quaternions_are_scipys(seed, jitter):
+    for R in (
+        Rotation.random(random_state=seed),
+        Rotation.from_euler("xyz", [np.pi + jitter, jitter, 0]),
+        Rotation.from_euler("xyz", [jitter, np.pi, np.pi + jitter]),
+    ):
+        ours = np.array(quaternion_from_matrix(R.as_matrix()))
+        assert abs(abs(ours @ R.as_quat()) - 1.0) < 1e-12
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_hulls_are_where_bullet_has_them(gripper, seed):
+    """Distances to the table tell the lowest point of every link."""
+    T = pose(seed)
+    gripper.teleport(T, width=0.03)
+    for link, hull in zip((-1, 0, 1), gripper_hulls(0.03), strict=True):
+        lowest = (hull.vertices @ T[:3, :3].T + T[:3, 3])[:, 2].min() - TABLE_HEIGHT
+        found = gripper.world.p.getClosestPoints(gripper.body, gripper.world.table, 1.0, link)
+        assert abs(min(point[8] for point in found) + MARGIN - lowest) < 1e-4
+
+
+def test_the_tcp_is_between_the_finger_tips():
+    hand, left, right = gripper_hulls()
+    assert abs(left.bounds[1, 2]) < 1e-3
+    assert abs(right.bounds[1, 2]) < 1e-3
+    assert abs(left.bounds[0, 1] - MAX_WIDTH / 2) < 1e-3
+    assert abs(right.bounds[1, 1] + MAX_WIDTH / 2) < 1e-3
+    # The palm, 4 mm short of the finger root, is what a deep object meets.
+    assert abs(hand.bounds[1, 2] + FINGER_DEPTH - 0.004) < 1e-3
+
+
+def test_load_and_teleport_agree(gripper):
+    T = pose(4)
+    gripper.teleport(T, width=0.05)
+    np.testing.assert_allclose(gripper.tcp_position(), T[:3, 3], atol=1e-9)
+    teleported = gripper.world.p.getBasePositionAndOrientation(gripper.body)
+    gripper.unload()
+    gripper.load(T, width=0.05)
+    loaded = gripper.world.p.getBasePositionAndOrientation(gripper.body)
+    np.testing.assert_allclose(np.concatenate(teleported), np.concatenate(loaded), atol=1e-12)
+    assert gripper.width == pytest.approx(0.05)
+
+
+def test_the_drive_holds_against_gravity_and_follows(gripper):
+    T = pose(1)
+    gripper.teleport(T)
+    gripper.world.step(240)
+    np.testing.assert_allclose(gripper.tcp_position(), T[:3, 3], atol=1e-4)
+    T[:3, 3] += (0.01, -0.02, 0.005)
+    gripper.drive_to(T)
+    gripper.world.step(60)
+    np.testing.assert_allclose(gripper.tcp_position(), T[:3, 3], atol=1e-4)
+
+
+def test_fingers_close_open_and_stay_symmetric(gripper):
+    gripper.close()
+    gripper.world.step(10)
+    assert gripper.finger_speed < -0.1
+    gripper.world.step(110)
+    assert abs(gripper.width) < 1e-4
+    gripper.open()
+    gripper.world.step(120)
+    assert abs(gripper.width - MAX_WIDTH) < 1e-3
+    left, right = gripper.world.p.getJointStates(gripper.body, (0, 1))
+    assert abs(left[0] - right[0]) < 1e-4
+
+
+def test_contacts_name_what_is_touched(gripper):
+    T = np.diag([1.0, -1.0, -1.0, 1.0])
+    T[:3, 3] = (0.15, 0.15, TABLE_HEIGHT - 0.002)
+    gripper.teleport(T)
+    gripper.world.step(1)
+    assert gripper.contacts() == {gripper.world.table}
+    forces = gripper.contact_forces()[gripper.world.table]
+    assert set(forces) == {0, 1}
+    gripper.park()
+    gripper.world.step(1)
+    assert gripper.contacts() == set()
+
+
+def test_misuse_is_refused(gripper):
+    with pytest.raises(ValueError, match="unload"):
+        gripper.load(PARKED)
+    with pytest.raises(ValueError, match="outside"):
+        gripper.set_width(0.09)

@@ -1,0 +1,296 @@
+"""Workers: crashes, hangs and exceptions cost one task; nothing vanishes or is left behind."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from sim.workers.run import run_tasks
+from sim.workers.tasks import Failed, Ok, Task, WorkerError
+
+FUNCTIONS = """
+    import ctypes, os, sys, time
+    sys.stdout.write("loaded\\n")
+
+    def work(x, how="ok", flag=None):
+        if flag is not None:
+            if os.path.exists(flag):
+                return x
+            open(flag, "w").close()
+        if how == "abort":
+            os.abort()
+        if how == "segv":
+            ctypes.string_at(0)
+        if how == "exit":
+            os._exit(3)
+        if how == "hang":
+            time.sleep(1000)
+        if how == "raise":
+            raise KeyError("gone")
+        if how == "unsendable":
+            return lambda: 0
+        return x * x
+
+    def pid():
+        return os.getpid()
+
+    def threads():
+        import torch
+        return os.environ["OMP_NUM_THREADS"], torch.get_num_threads()
+
+    def noisy(x):
+        print(f"task {x} was here", flush=True)
+        if x == 2:
+            os.abort()
+
+    def leak(keep=[]):
+        keep.append(bytearray(80_000_000))
+        return os.getpid()
+"""
+
+
+@pytest.fixture
+def functions(tmp_path, monkeypatch):
+    """Name of a module of task functions that workers can import."""
+    (tmp_path / "task_functions.py").write_text(textwrap.dedent(FUNCTIONS))
+    monkeypatch.syspath_prepend(tmp_path)
+    return "task_functions"
+
+
+def run(function, tasks, **options):
+    results = {}
+
+    def note(result):
+        assert result.key not in results
+        results[result.key] = result
+
+    options = {"workers": 2, "timeout_s": 20.0} | options
+    counts = run_tasks(function, tasks, on_result=note, **options)
+    assert counts.ok == sum(isinstance(r, Ok) for r in results.values())
+    assert counts.failed == sum(isinstance(r, Failed) for r in results.values())
+    return results, counts
+
+
+def children():
+    """Process ids of this process's children, zombies included."""
+    listing = subprocess.Popen(
+        ["ps", "-o", "pid=", "--ppid", str(os.getpid())], stdout=subprocess.PIPE, text=True
+    )
+    return {int(pid) for pid in listing.communicate()[0].split()} - {listing.pid}
+
+
+def test_every_fate_of_a_task_is_reported_and_the_others_are_done(functions):
+    fates = ["ok", "abort", "segv", "hang", "raise", "unsendable", "exit"]
+    tasks = [Task(how, {"x": 3, "how": how}) for how in fates]
+    tasks += [Task(i, {"x": i}) for i in range(20)]
+    results, counts = run(f"{functions}:work", tasks, timeout_s=1.5)
+
+    assert len(results) == len(tasks)
+    assert all(results[i].value == i * i for i in range(20))
+    reasons = {how: getattr(results[how], "reason", "ok") for how in fates}
+    assert reasons == {
+        "ok": "ok",
+        "abort": "crash",
+        "segv": "crash",
+        "exit": "crash",
+        "hang": "timeout",
+        "raise": "exception",
+        "unsendable": "exception",
+    }
+    assert "SIGABRT" in results["abort"].message
+    assert "SIGSEGV" in results["segv"].message
+    assert "exit code 3" in results["exit"].message
+    assert "LookupError" in results["raise"].kinds
+    # The trace leads to the line, also of a process that was killed while hanging.
+    for how in ("abort", "hang", "raise"):
+        assert "task_functions.py" in results[how].traceback
+    assert {how: results[how].attempts for how in ("abort", "hang", "raise")} == {
+        "abort": 2,
+        "hang": 2,
+        "raise": 1,
+    }
+    assert counts.retried == 4
+    assert counts.restarts == 8
+
+
+@pytest.mark.parametrize("how", ["abort", "hang"])
+def test_a_second_attempt_can_succeed(functions, tmp_path, how):
+    task = Task("a", {"x": 5, "how": how, "flag": str(tmp_path / "flag")})
+    results, counts = run(f"{functions}:work", [task], timeout_s=1.5)
+    assert results["a"].value == 5
+    assert results["a"].attempts == 2
+    assert counts.restarts == 1
+
+
+def test_no_retries_when_none_are_wanted(functions):
+    results, _ = run(f"{functions}:work", [Task(0, {"x": 1, "how": "abort"})], retries=0)
+    assert results[0].attempts == 1
+
+
+def test_workers_are_replaced_after_their_share_of_tasks(functions):
+    tasks = [Task(i, {}) for i in range(7)]
+    results, counts = run(f"{functions}:pid", tasks, workers=1, max_tasks_per_worker=3)
+    pids = [results[i].value for i in range(7)]
+    assert len(set(pids)) == 3
+    assert os.getpid() not in pids
+    assert counts.restarts == 0
+
+
+def test_workers_that_grow_are_replaced(functions):
+    tasks = [Task(i, {}) for i in range(6)]
+    results, _ = run(f"{functions}:leak", tasks, workers=1, max_memory=200_000_000)
+    assert len({r.value for r in results.values()}) > 1
+
+
+def test_threads_are_limited(functions, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    results, _ = run(f"{functions}:threads", [Task(0, {})], workers=1, threads=1)
+    assert results[0].value == ("1", 1)
+
+
+def test_a_report_holds_the_output_of_its_own_task_only(functions):
+    tasks = [Task(i, {"x": i}) for i in range(3)]
+    results, _ = run(f"{functions}:noisy", tasks, workers=1, retries=0)
+    assert "task 2 was here" in results[2].traceback
+    assert "task 1" not in results[2].traceback
+
+
+def test_tasks_are_drawn_only_as_workers_become_free(functions):
+    drawn, before = [], children()
+
+    def tasks():
+        for i in range(50):
+            drawn.append(i)
+            yield Task(i, {"x": i})
+
+    def stop(result):
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        run_tasks(f"{functions}:work", tasks(), workers=2, timeout_s=20, on_result=stop)
+    assert len(drawn) <= 4
+    assert children() == before
+
+
+def test_functions_that_cannot_be_loaded_end_the_run_at_once(functions, tmp_path):
+    before = children()
+    (tmp_path / "broken_module.py").write_text("import no_such_thing")
+    (tmp_path / "dying_module.py").write_text("import os\nos.abort()")
+    for name, said in [
+        (f"{functions}:nothing", "has no 'nothing'"),
+        ("broken_module:work", "no_such_thing"),
+        ("dying_module:work", "SIGABRT"),
+        ("no_colon", "module:callable"),
+    ]:
+        with pytest.raises(WorkerError, match=said):
+            run(name, [Task(0, {})])
+    assert children() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"workers": 0}, "workers is 0"),
+        ({"timeout_s": 0}, "timeout_s=0"),
+        ({"retries": -1}, "retries=-1"),
+        ({"engine": "dask"}, "'dask'"),
+    ],
+)
+def test_impossible_limits_are_refused(options, said):
+    with pytest.raises(ValueError, match=said):
+        run("math:sqrt", [], **options)
+
+
+def test_nothing_to_do_starts_nothing(monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
+    results, _ = run("math:sqrt", [])
+    assert results == {}
+
+
+def test_missing_ray_names_the_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r"pip install 'equigrasp\[ray\]'"):
+        run("math:sqrt", [Task(0, {})], engine="ray")
+
+
+def test_ray_gives_the_same_results(functions):
+    pytest.importorskip("ray")
+    fates = ["ok", "abort", "raise", "hang"]
+    tasks = [Task(how, {"x": 3, "how": how}) for how in fates]
+    results, _ = run(f"{functions}:work", tasks, engine="ray", timeout_s=2.0)
+    reasons = [getattr(results[how], "reason", "ok") for how in fates]
+    assert reasons == ["ok", "crash", "exception", "timeout"]
+
+
+DRIVER = """
+    import signal, sys
+    from sim.workers.run import run_tasks
+    from sim.workers.tasks import Task
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
+    tasks = [Task(i, {"x": i, "how": "hang"}) for i in range(2)]
+    print("up", flush=True)
+    run_tasks("task_functions:work", tasks, workers=2, timeout_s=600, on_result=print)
+"""
+
+
+def start_driver(tmp_path):
+    """A run whose two tasks hang; its process and the ids of its workers."""
+    (tmp_path / "driver.py").write_text(textwrap.dedent(DRIVER))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    driver = subprocess.Popen(
+        [sys.executable, str(tmp_path / "driver.py")],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert driver.stdout.readline() == "up\n"
+    pids = set()
+    while len(pids) < 2:
+        listed = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(driver.pid)], capture_output=True, text=True
+        )
+        pids = {int(p) for p in listed.stdout.split()}
+        time.sleep(0.05)
+    return driver, pids
+
+
+def wait_until_gone(pids):
+    while any(os.path.exists(f"/proc/{pid}") and not is_zombie(pid) for pid in pids):
+        time.sleep(0.02)
+
+
+def is_zombie(pid):
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] == "Z"
+    return False
+
+
+@pytest.mark.timeout(60)
+def test_workers_die_with_a_killed_parent(functions, tmp_path):
+    driver, pids = start_driver(tmp_path)
+    driver.kill()
+    driver.communicate()
+    wait_until_gone(pids)  # or the test runs into its time limit
+
+
+@pytest.mark.timeout(60)
+def test_ctrl_c_ends_a_run_and_its_workers(functions, tmp_path):
+    driver, pids = start_driver(tmp_path)
+    os.killpg(driver.pid, signal.SIGINT)
+    _, errors = driver.communicate(timeout=30)
+    assert driver.returncode != 0
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    wait_until_gone(pids)
+
+
+def test_the_parent_needs_no_numerical_library():
+    code = "import sys, sim.workers.run, sim.workers.pool; print('numpy' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout == "False\n"
