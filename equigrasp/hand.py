@@ -123,19 +123,6 @@ LIMITS = (
 )
 """(field, above, up to) of a hand's numbers."""
 
-PANDA = Hand(
-    name="panda",
-    opening=0.08,
-    finger_depth=0.05,
-    tcp_from_base=0.112,
-    palm_box=Box((-0.032, -0.102, -0.14), (0.032, 0.102, -0.046)),
-    finger_box=Box((-0.0115, 0.0, -0.046), (0.0115, 0.026, 0.0)),
-    palm_mesh="pybullet_data:franka_panda/meshes/collision/hand.obj",
-    finger_mesh="pybullet_data:franka_panda/meshes/collision/finger.obj",
-    finger_from_base=0.0584,
-)
-"""The Franka hand of the published protocols, and of everything that names no hand."""
-
 
 def require_same_hand(first: Hand, first_owner: str, second: Hand, second_owner: str) -> None:
     """Refuse to bring together what was made for two different hands.
@@ -224,3 +211,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(entry) for key, entry in value.items()}
     return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
+
+
+PANDA = Hand(
+    name="panda",
+    opening=0.08,
+    finger_depth=0.05,
+    tcp_from_base=0.112,
+    palm_box=Box((-0.032, -0.102, -0.14), (0.032, 0.102, -0.046)),
+    finger_box=Box((-0.0115, 0.0, -0.046), (0.0115, 0.026, 0.0)),
+    palm_mesh="pybullet_data:franka_panda/meshes/collision/hand.obj",
+    finger_mesh="pybullet_data:franka_panda/meshes/collision/finger.obj",
+    finger_from_base=0.0584,
+)
+"""The Franka hand of the published protocols, and of everything that names no hand."""
