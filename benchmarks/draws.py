@@ -3,7 +3,7 @@
     python benchmarks/draws.py --model runs/mine --data data/packed [--record]
     python benchmarks/draws.py --quick                     # shipped weights, a few scenes made here
 
-At held-out grasp points where some yaw succeeds, a drawing model (EquiIGD, IGD) draws N rotations
+At held-out grasp points where some yaw succeeds, a sampling model (EquiIGD, IGD) takes N rotations
 in K integration steps and keeps the most confident. Printed per K and N: the angle to the nearest
 successful yaw, the share within 15 degrees, and the same for the draw nearest to the truth (what
 a perfect judge would reach). Also how well the judge tells successful yaws from failed ones, and
@@ -26,7 +26,7 @@ from shared.report import finish, options
 from torch import Tensor
 
 from equigrasp.data.dataset import GraspSceneDataset, SampleSettings
-from equigrasp.models.drawing import DrawingModel
+from equigrasp.models.sampling import SamplingModel
 from equigrasp.training.metrics import average_precision, rotation_error
 from equigrasp.weights import load_model
 
@@ -43,8 +43,8 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=60)
     arguments = parser.parse_args()
     model = load_model(arguments.model)
-    if not isinstance(model, DrawingModel):
-        raise SystemExit(f"{arguments.model} draws no rotations; give an EquiIGD or IGD")
+    if not isinstance(model, SamplingModel):
+        raise SystemExit(f"{arguments.model} samples no rotations; give an EquiIGD or IGD")
     if arguments.data:
         numbers = measure(model, arguments.data, "val", arguments.scenes)
     else:
@@ -96,7 +96,7 @@ def measure(model: Any, folders: list[Path], split: str, scenes: int) -> dict[st
             start = time.process_time()
             read = model.reader(features)
             seen = model.attend(read, where)
-            rotations = model.draw(seen, noise)
+            rotations = model.sample_rotations(seen, noise)
             confidence, _ = model.judgement(read, seen, where, rotations)
             seconds += time.process_time() - start
             points += where.shape[1]

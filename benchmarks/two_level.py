@@ -158,7 +158,7 @@ def last_layer_gradients(model: Any, batch: dict[str, Tensor]) -> Tensor:
     def catch(module: torch.nn.Module, args: tuple[Tensor], out: Tensor) -> None:
         caught["inputs"] = args[0].detach()
 
-    handle = model.velocity.leave.register_forward_hook(catch)
+    handle = model.velocity.out_projection.register_forward_hook(catch)
     with torch.no_grad():  # which also keeps the network from being run twice
         raw = model.training_field(model.encode(batch["tsdf"]), batch, 32, 16)
     handle.remove()

@@ -38,8 +38,8 @@ class DetectionConfig:
             odd; on another lattice the widest odd number of steps that is no wider.
         max_peaks: rotation and width are predicted at no more than this many peaks.
         max_grasps: length of the returned list; None for all.
-        num_samples: rotations drawn per peak by models that draw them; the most confident one is
-            kept, and the score is sqrt(quality * confidence).
+        num_samples: rotations sampled per peak by models that sample them; the most confident one
+            is kept, and the score is sqrt(quality * confidence).
         width_min, width_max: admissible predicted opening, metres.
         reach: quality is predicted up to this distance (m) around the observed surface; training
             points lie up to 0.055 m above it.

@@ -65,7 +65,7 @@ def export_programs(
         encoder program, field program; the number of points is free.
 
     Raises:
-        ValueError: rotations or widths of a model that draws them; their loop over samples and
+        ValueError: rotations or widths of a model that samples them; their loop over samples and
             steps is not part of a graph.
     """
     encoder, field, planes = _graphs(model, outputs)
@@ -139,9 +139,9 @@ def _empty_scene(model: GraspModel) -> Tensor:
 
 
 def _graphs(model: GraspModel, outputs: tuple[str, ...]) -> tuple[nn.Module, nn.Module, Any]:
-    if model.draws and set(outputs) - {"quality", "occupancy"}:
+    if model.samples_rotations and set(outputs) - {"quality", "occupancy"}:
         raise ValueError(
-            f"{model.name} draws its rotations, which a graph cannot; export outputs=('quality',)"
+            f"{model.name} samples its rotations, which a graph cannot; export outputs=('quality',)"
         )
     frozen = freeze(model).cpu()
     with torch.no_grad():

@@ -52,7 +52,7 @@ class GraspPlanner:
             `query_setback`.
         detection: thresholds.
         table_height: height of the table in the workspace frame (m), or None if it is not known.
-        seed: of the rotations drawn by models that draw them; equal images give equal grasps.
+        seed: of the rotations sampled by models that sample them; equal images give equal grasps.
         rectify_table: whether to undo the camera's global depth factor by the visible table plane;
             needs the table height.
 
@@ -232,7 +232,7 @@ class GraspPlanner:
 
     def _grasps_at(self, features: Any, points: Tensor, scores: Tensor) -> list[Grasp]:
         """Admissible grasps at peaks (P, 3), normalised; by descending score."""
-        if getattr(self.model, "draws", False):
+        if getattr(self.model, "samples_rotations", False):
             field = self.model.query(
                 features,
                 points[None],

@@ -58,7 +58,7 @@ def predictions(model: Any) -> dict[str, list[float]]:
     )
     rng = np.random.default_rng(0)
     points = torch.from_numpy(rng.uniform(-0.3, 0.3, (1, 32, 3)).astype(np.float32))
-    generator = torch.Generator().manual_seed(0)  # for models that draw rotations
+    generator = torch.Generator().manual_seed(0)  # for models that sample rotations
     with torch.no_grad():
         features = model.encode(grid[None])
         field = model.query(features, points, ("quality", "width"), generator=generator)

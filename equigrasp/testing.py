@@ -30,7 +30,7 @@ __all__ = [
 CONTRACT = {torch.float32: 1e-4, torch.float64: 1e-9}
 """Largest error of an exact model by precision."""
 
-_DRAWS = 2  # rotations per point of a model that draws them; the noise is turned with the scene
+_SAMPLES = 2  # rotations per point of a model that samples them; the noise turns with the scene
 
 
 @torch.no_grad()
@@ -73,18 +73,18 @@ def equivariance_error(
             torch.rand(len(tsdf), num_points, 3, generator=generator, dtype=torch.float64) - 0.5
         )
     tsdf, points = tsdf.to(device, dtype), points.to(device, dtype)
-    noise, draw = None, {}
-    if getattr(model, "draws", False):
-        noise = model.prior((*points.shape[:2], _DRAWS), generator).to(device, dtype)
-        draw = {"noise": noise}
-    base = model.query(model.encode(tsdf), points, outputs, **draw)
+    noise, start = None, {}
+    if getattr(model, "samples_rotations", False):
+        noise = model.prior((*points.shape[:2], _SAMPLES), generator).to(device, dtype)
+        start = {"noise": noise}
+    base = model.query(model.encode(tsdf), points, outputs, **start)
     errors: dict[str, dict[int, float]] = {output: {} for output in outputs}
     for turns in (1, 2, 3):
         turn = turn_matrix(turns, dtype).to(device)
         if noise is not None:
-            draw = {"noise": model.turn_noise(noise, turns)}
+            start = {"noise": model.turn_noise(noise, turns)}
         turned = model.query(
-            model.encode(turn_grid(tsdf, turns)), turn_points(points, turns), outputs, **draw
+            model.encode(turn_grid(tsdf, turns)), turn_points(points, turns), outputs, **start
         )
         for output in outputs:
             expected = getattr(base, output)

@@ -25,8 +25,11 @@ SHIPPED = Path(__file__).parent / "weights_data"
 PUBLISHED_SUFFIXES = (".pt", ".pth")
 """File names of published checkpoints."""
 
-_BASIS = "basis:"
 FORMAT = 1
+
+_BASIS = "basis:"
+_RENAMED = {"enter": "in_projection", "leave": "out_projection", "hand": "hand_points"}
+"""Names that modules had in files written by early versions, and their names today."""
 
 
 def shipped_names(folder: Path = SHIPPED) -> list[str]:
@@ -115,7 +118,9 @@ def load_model(
         options["bank"] = BasisBank(bases)
     model = build_model(card["config"]["name"], **options)
     try:
-        model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith(_BASIS)})
+        model.load_state_dict(
+            current_names({k: v for k, v in tensors.items() if not k.startswith(_BASIS)}, model)
+        )
     except RuntimeError as error:
         raise ValueError(f"{target} does not fit the model in its card: {error}") from error
     model = freeze(model) if frozen else model
@@ -176,6 +181,24 @@ def read_tensors(target: Path) -> dict[str, Tensor]:
         return load_file(target)
     except SafetensorError as error:
         raise ValueError(f"{target} is torn or no safetensors file: {error}") from error
+
+
+def current_names(tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Stored tensors by the names that a model has for them today.
+
+    Early versions called the in and out projections of layers `enter` and `leave`, and the points
+    in the hand `hand`. Names that the model knows stay as they are.
+
+    Args:
+        tensors: of a file, by name.
+        model: into which they are to be loaded.
+    """
+    known = model.state_dict().keys()
+    return {name if name in known else _renamed(name): value for name, value in tensors.items()}
+
+
+def _renamed(name: str) -> str:
+    return ".".join(_RENAMED.get(part, part) for part in name.split("."))
 
 
 def read_card(note: Path) -> dict[str, Any]:

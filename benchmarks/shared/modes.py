@@ -1,4 +1,4 @@
-"""Do drawn rotations cover every way a simple body can be grasped from above?
+"""Do sampled rotations cover every way a simple body can be grasped from above?
 
 A ball and an upright square post can be closed upon along several directions, a slat along one. The
 query point is the finger root of a grasp from straight above; a draw belongs to a mode if it
@@ -45,9 +45,9 @@ def mode_coverage(model: Any, draws: int = 64) -> dict[str, float]:
         point = torch.tensor(root / WORKSPACE_SIZE - 0.5, dtype=torch.float32).view(1, 1, 3)
         noise = model.prior((1, 1, draws), torch.Generator().manual_seed(0))
         seen = model.attend(model.reader(model.encode(tsdf[None])), point)
-        drawn = model.draw(seen, noise)[0, 0].numpy()
-        steep = drawn[:, 2, 2] < -STEEP
-        closing = np.arctan2(drawn[:, 1, 1], drawn[:, 0, 1])
+        sampled = model.sample_rotations(seen, noise)[0, 0].numpy()
+        steep = sampled[:, 2, 2] < -STEEP
+        closing = np.arctan2(sampled[:, 1, 1], sampled[:, 0, 1])
         gap = np.abs((closing[:, None] - modes + np.pi / 2) % np.pi - np.pi / 2)
         member = steep[:, None] & (gap <= np.deg2rad(tolerance))
         numbers[f"{name}_modes_covered"] = float(member.any(0).mean())

@@ -73,7 +73,7 @@ class TwoLevelAttention(nn.Module):
             raise ValueError(f"{channels} channels cannot be shared by {heads} heads")
         self.heads, self.own_block = heads, own_block
         self.project = nn.Linear(channels, 3 * channels)
-        self.leave = nn.Linear(channels, channels)
+        self.out_projection = nn.Linear(channels, channels)
 
     def condition(
         self, tokens: Tensor, mask: Tensor | None = None, rotate: Rotate | None = None
@@ -94,7 +94,7 @@ class TwoLevelAttention(nn.Module):
             query, key = rotate(query), rotate(key)
         allowed = None if mask is None else mask[:, None, None]
         out = F.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
-        out = self.leave(out.transpose(1, 2).flatten(2))
+        out = self.out_projection(out.transpose(1, 2).flatten(2))
         if mask is not None:
             out = out.masked_fill(~mask.unsqueeze(-1), 0.0)
         return out, (key, value)
@@ -123,7 +123,7 @@ class TwoLevelAttention(nn.Module):
         if rotate is not None:
             query, key = rotate(query), rotate(key)
         out = sample_attention(query, key, value, *memory, mask, own_block=self.own_block)
-        return self.leave(out.movedim(1, 3).flatten(3))
+        return self.out_projection(out.movedim(1, 3).flatten(3))
 
     def _heads(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values (B, H, ..., d) of tokens (B, ..., channels)."""

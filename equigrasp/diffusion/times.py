@@ -1,7 +1,7 @@
-"""Random times and noise of a two-level batch, with less variance than independent draws.
+"""Random times and noise of a two-level batch, with less variance than independent ones.
 
-All draws have the same distribution one by one; only how the M draws of a condition go together
-differs, so losses stay unbiased.
+Each of them has the same distribution by itself; only how the M of a condition go together differs,
+so losses stay unbiased.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def sample_times(
     Args:
         shape: (B, M).
         kind: "uniform", or "stratified": one time in each of M equal intervals, in random order.
-        generator: source of the draws; None takes torch's own.
+        generator: source of randomness; None takes torch's own.
         factory: dtype and device.
 
     Raises:
@@ -32,12 +32,12 @@ def sample_times(
     """
     if kind not in TIMES:
         raise ValueError(f"kind is {kind!r}; choose one of {', '.join(TIMES)}")
-    draws = torch.rand(shape, generator=generator, **factory)
+    within = torch.rand(shape, generator=generator, **factory)
     if kind == "uniform":
-        return draws
-    order = torch.rand(shape, generator=generator, **factory).argsort(1).to(draws.dtype)
-    times = (order + draws) / shape[1]
-    return times.clamp(max=1 - torch.finfo(draws.dtype).eps)  # (M - 1 + 0.999...) / M may round up
+        return within
+    order = torch.rand(shape, generator=generator, **factory).argsort(1).to(within.dtype)
+    times = (order + within) / shape[1]
+    return times.clamp(max=1 - torch.finfo(within.dtype).eps)  # (M - 1 + 0.999...) / M may round up
 
 
 def sample_steps(
@@ -70,7 +70,7 @@ def sample_noise(
         shape: (B, M, ...).
         kind: "gaussian", or "antithetic": samples 2 i and 2 i + 1 of a condition are each other's
             negatives (an odd last one stands alone).
-        generator: source of the draws; None takes torch's own.
+        generator: source of randomness; None takes torch's own.
         factory: dtype and device.
 
     Raises:

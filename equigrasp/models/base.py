@@ -29,7 +29,7 @@ class GraspField(NamedTuple):
     in metres, occupancy (B, Q) in [0, 1]. From `query_raw`: logits of quality and occupancy, the
     unconstrained first two rows of the rotation (B, Q, 2, 3), the unclamped width in metres.
 
-    Models that draw rotations add confidence (B, Q) in [0, 1], the probability that this very
+    Models that sample rotations add confidence (B, Q) in [0, 1], the probability that this very
     rotation succeeds at a point where some rotation does. In training (`training_field`) their
     width and confidence have one value per labelled yaw, and `flow` holds velocities.
     """
@@ -56,8 +56,8 @@ class GraspModel(nn.Module, ABC):
     name: ClassVar[str] = ""
     outputs: ClassVar[tuple[str, ...]] = OUTPUTS
     """What `query` can be asked for."""
-    draws: ClassVar[bool] = False
-    """Whether rotations are drawn, see `equigrasp.models.drawing`; `query_raw` then takes
+    samples_rotations: ClassVar[bool] = False
+    """Whether rotations are sampled, see `equigrasp.models.sampling`; `query_raw` then takes
     `num_samples`, `generator` and `noise`."""
 
     def __init__(
@@ -112,10 +112,10 @@ class GraspModel(nn.Module, ABC):
             points: (B, Q, 3).
             outputs: names from the model's `outputs`.
             chunk: points at a time.
-            num_samples: rotations drawn per point, of which the most confident is returned; a model
-                that does not draw has one answer whatever the number.
-            generator: source of these draws; None takes torch's own.
-            noise: (B, Q, num_samples, ...) states to draw from in place of the generator's, as
+            num_samples: rotations sampled per point, of which the most confident is returned; a
+                model that does not sample has one answer whatever the number.
+            generator: source of these samples; None takes torch's own.
+            noise: (B, Q, num_samples, ...) states to start from in place of the generator's, as
                 `prior` returns them; turned with the scene, they give turned rotations.
 
         Raises:
@@ -124,9 +124,9 @@ class GraspModel(nn.Module, ABC):
         check_points(points, outputs, self.outputs)
         pieces = [points] if torch.is_grad_enabled() else points.split(max(chunk, 1), 1)
         options: list[dict[str, Any]] = [{} for _ in pieces]
-        if self.draws:
+        if self.samples_rotations:
             options = [{"num_samples": num_samples, "generator": generator} for _ in pieces]
-        if self.draws and noise is not None:
+        if self.samples_rotations and noise is not None:
             starts = noise.split([piece.shape[1] for piece in pieces], 1)
             options = [{"noise": start} for start in starts]
         parts = [
@@ -160,7 +160,7 @@ class GraspModel(nn.Module, ABC):
         Args:
             features: of the batch's scenes.
             batch: tensors of the step.
-            num_samples: M, noised rotations per grasp point; for models that draw.
+            num_samples: M, noised rotations per grasp point; for models that sample.
             points_per_scene: at most so many successful grasp points per scene get them.
         """
         grasps = tuple(name for name in self.outputs if name != "occupancy")

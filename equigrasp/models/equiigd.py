@@ -1,4 +1,4 @@
-"""EquiIGD: grasp quality from the tri-plane, rotations drawn from a flow, each draw judged.
+"""EquiIGD: grasp quality from the tri-plane, rotations sampled from a flow, each of them judged.
 
 After "Equivariant Volumetric Grasping" (arXiv 2507.18847), section on EquiIGD. Changed where the
 published model leaves the symmetry: offsets are steerable, the codes of the hand's control points
@@ -21,7 +21,7 @@ from equigrasp.constants import FINGER_DEPTH, MAX_WIDTH
 from equigrasp.diffusion.flows import FLOWS, integrate
 from equigrasp.diffusion.times import sample_times
 from equigrasp.models.base import FlowTerms
-from equigrasp.models.drawing import DrawingModel
+from equigrasp.models.sampling import SamplingModel
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.hand_points import HandPoints
 from equigrasp.nn.heads import Head
@@ -42,14 +42,14 @@ STATES = {
 """Per flow: how a state becomes a field, that field's type, and the velocity's type."""
 
 
-class EquiIGD(DrawingModel):
+class EquiIGD(SamplingModel):
     """Scene encoder, deformable attention, rotation flow, and a judge of (point, rotation).
 
     Args:
         resolution, encoding, query_setback: as for `EquiGIGA`.
         fields, depth, side_features, deform, norm, exchange: likewise.
         flow: "so3" (Haar prior, geodesic paths) or "euclidean" (published: six numbers, Gaussian).
-        steps: integration steps of a draw.
+        steps: integration steps of a sample.
         attention_samples: points read per query by the deformable attention.
         hidden_fields: regular fields of attention, heads and judge.
         head_blocks: residual blocks of the heads.
@@ -83,7 +83,7 @@ class EquiIGD(DrawingModel):
         if flow not in STATES:
             raise ValueError(f"flow is {flow!r}; use one of {sorted(STATES)}")
         if steps < 1:
-            raise ValueError(f"steps is {steps}; a draw takes at least one integration step")
+            raise ValueError(f"steps is {steps}; a sample takes at least one integration step")
         shape = {
             "fields": fields,
             "depth": depth,
@@ -117,7 +117,7 @@ class EquiIGD(DrawingModel):
         self.velocity = VelocityNet(
             hidden, state_type, velocity_type, bank, fields=flow_fields, blocks=flow_blocks
         )
-        self.hand = HandPoints(here, hidden_fields, bank, query_setback)
+        self.hand_points = HandPoints(here, hidden_fields, bank, query_setback)
         judged = FieldType("C4", regular=hidden_fields + ROTATION_FIELD.regular + hidden_fields)
         self.judge = head(judged, JUDGEMENT)
 
@@ -148,10 +148,10 @@ class EquiIGD(DrawingModel):
         return self.occupancy(here).squeeze(-1)
 
     def prior(self, shape: tuple[int, ...], generator: Generator | None = None) -> Tensor:
-        """States to draw from: rotations (*shape, 3, 3), or rows (*shape, 2, 3) if "euclidean"."""
+        """States at time 0: rotations (*shape, 3, 3), or rows (*shape, 2, 3) if "euclidean"."""
         return self.flow.prior(shape, generator=generator)
 
-    def draw(self, seen: Tensor, noise: Tensor) -> Tensor:
+    def sample_rotations(self, seen: Tensor, noise: Tensor) -> Tensor:
         """Carry states of the prior (B, Q, S, ...) to rotations (B, Q, S, 3, 3)."""
         flat = noise.flatten(0, 1)
         context = self.velocity.condition(seen.flatten(0, 1))
@@ -162,7 +162,7 @@ class EquiIGD(DrawingModel):
         self, read: Reader, seen: Tensor, points: Tensor, rotations: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Logit of success and width in metres, (B, Q, S) each, of rotations (B, Q, S, 3, 3)."""
-        around = self.hand(read, points, rotations)
+        around = self.hand_points(read, points, rotations)
         own = seen.unsqueeze(2).expand(*rotations.shape[:3], -1)
         found = self.judge(torch.cat([around, rotation_field(rotations), own], -1))
         # a unit step of the width is a quarter of the full opening, as in EquiGIGA

@@ -22,7 +22,7 @@ from equigrasp.diffusion.schedules import Diffusion
 from equigrasp.diffusion.times import sample_steps
 from equigrasp.geometry.rotations import matrix_to_quaternion, quaternion_to_matrix
 from equigrasp.models.base import FlowTerms
-from equigrasp.models.drawing import DrawingModel
+from equigrasp.models.sampling import SamplingModel
 from equigrasp.nn.plain import PlaneEncoder, Planes, PointDecoder, read_planes
 from equigrasp.nn.point_attention import Reader
 
@@ -42,7 +42,7 @@ class CornerAttention(nn.Module):
         nn.init.zeros_(self.offset.weight)
         with torch.no_grad():
             self.offset.bias.copy_(corners.flatten())
-        self.query, self.key, self.value, self.leave = (
+        self.query, self.key, self.value, self.out_projection = (
             nn.Linear(channels, channels) for _ in range(4)
         )
 
@@ -51,7 +51,9 @@ class CornerAttention(nn.Module):
         here = read(points)
         offsets = self.offset(here).unflatten(-1, (-1, 3))
         there = read((points.unsqueeze(2) + offsets).flatten(1, 2)).view(*offsets.shape[:3], -1)
-        return here + self.leave(_attention(self.query(here), self.key(there), self.value(there)))
+        return here + self.out_projection(
+            _attention(self.query(here), self.key(there), self.value(there))
+        )
 
 
 class GripperAttention(nn.Module):
@@ -65,7 +67,7 @@ class GripperAttention(nn.Module):
         grid = torch.stack([torch.zeros_like(y), y, z], -1).flatten(0, 1) / WORKSPACE_SIZE
         self.grid = nn.Parameter(grid)
         self.code = nn.Parameter(0.1 * torch.randn(len(grid), channels))
-        self.query, self.key, self.value, self.leave = (
+        self.query, self.key, self.value, self.out_projection = (
             nn.Linear(channels, channels) for _ in range(4)
         )
 
@@ -74,7 +76,9 @@ class GripperAttention(nn.Module):
         places = points[:, :, None, None] + self.grid @ rotations.transpose(-1, -2)
         there = read(places.flatten(1, 3)).view(*places.shape[:4], -1) + self.code
         here = read(points).unsqueeze(2).expand(*rotations.shape[:3], -1)
-        return here + self.leave(_attention(self.query(here), self.key(there), self.value(there)))
+        return here + self.out_projection(
+            _attention(self.query(here), self.key(there), self.value(there))
+        )
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -82,7 +86,7 @@ def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(query.unsqueeze(-2), key, value).squeeze(-2)
 
 
-class IGD(DrawingModel):
+class IGD(SamplingModel):
     """GIGA's planes, attention, decoders, a quaternion diffusion and a classifier.
 
     Args:
@@ -90,7 +94,7 @@ class IGD(DrawingModel):
         channels, depth: of the planes and their UNet.
         hidden, blocks: width and number of the decoders' residual blocks.
         flow_hidden: width of the network that runs per noised rotation.
-        steps: denoising steps of a draw.
+        steps: denoising steps of a sample.
         sampler: "ddim", or "ddpm" as published (with steps=100).
     """
 
@@ -166,7 +170,7 @@ class IGD(DrawingModel):
         x, y, z, w = noise.unbind(-1)
         return torch.stack([c * x - s * y, c * y + s * x, c * z + s * w, c * w - s * z], -1)
 
-    def draw(self, seen: Tensor, noise: Tensor) -> Tensor:
+    def sample_rotations(self, seen: Tensor, noise: Tensor) -> Tensor:
         """Rotations (B, Q, S, 3, 3) from quaternion noise (B, Q, S, 4)."""
         features = seen.flatten(0, 1)
 
@@ -192,7 +196,7 @@ class IGD(DrawingModel):
         """Predicted and true noise on quaternions of rotations (P, M, 3, 3).
 
         Of the four quaternions of a grasp (sign, half turn) the one nearest to the noise is the
-        target, which is what the published code draws noise again and again for.
+        target, which is what the published code repeats its random noise for.
         """
         first = matrix_to_quaternion(goal)
         x, y, z, w = first.unbind(-1)

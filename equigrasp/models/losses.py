@@ -2,7 +2,7 @@
 
 After GIGA and EVG (arXiv 2507.18847, section on training): smoothed binary cross-entropy of quality
 and occupancy, squared width error with weight 0.01, and for the rotation either its error up to the
-gripper's symmetry or, where rotations are drawn, the squared error of the velocity and the
+gripper's symmetry or, where rotations are sampled, the squared error of the velocity and the
 cross-entropy of the confidence.
 """
 
@@ -27,7 +27,7 @@ class GraspLoss(nn.Module):
         rotation_weight, width_weight, occupancy_weight: weights of the terms.
         conditioning_weight: weight of the pull of the raw rotation rows towards orthonormality,
             which keeps the polar decomposition away from its singular set.
-        flow_weight: weight of the squared velocity error of models that draw rotations.
+        flow_weight: weight of the squared velocity error of models that sample rotations.
         confidence_weight: weight of their classification of (point, yaw) pairs.
         num_samples: M, noised rotations per chosen grasp point and step.
         points_per_scene: successful grasp points per scene and step whose rotations are noised.
@@ -81,7 +81,7 @@ class GraspLoss(nn.Module):
         if raw.flow is None:
             terms.update(self._pose_terms(raw, batch, positive))
         else:
-            terms.update(self._drawn_terms(raw, batch, mask))
+            terms.update(self._sampled_terms(raw, batch, mask))
         if raw.occupancy is not None:
             occupied = batch["occ"].to(raw.occupancy.dtype)
             terms["occupancy"] = self.classification(raw.occupancy, occupied).mean()
@@ -119,7 +119,7 @@ class GraspLoss(nn.Module):
             "conditioning": gram.pow(2).sum((-1, -2)).mean(),
         }
 
-    def _drawn_terms(
+    def _sampled_terms(
         self, raw: GraspField, batch: Mapping[str, Tensor], mask: Tensor
     ) -> dict[str, Tensor]:
         """Velocity at noised rotations; confidence and width at every labelled yaw."""

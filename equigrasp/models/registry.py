@@ -10,7 +10,7 @@ from typing import Any
 import equigrasp.models
 from equigrasp.models.base import GraspModel
 
-_SUPPORT = {"base", "registry", "losses", "giga_checkpoint", "drawing"}
+_SUPPORT = {"base", "registry", "losses", "giga_checkpoint", "sampling"}
 
 
 def model_names() -> list[str]:

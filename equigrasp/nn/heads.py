@@ -46,17 +46,17 @@ class Head(nn.Module):
     ) -> None:
         super().__init__()
         hidden = FieldType("C4", regular=fields)
-        self.enter = SteerableLinear(source, hidden, bank, gain=2.0)
+        self.in_projection = SteerableLinear(source, hidden, bank, gain=2.0)
         self.blocks = nn.ModuleList(ResidualMLPBlock(hidden, bank, blocks) for _ in range(blocks))
-        self.leave = SteerableLinear(hidden, target, bank, gain=0.1)
+        self.out_projection = SteerableLinear(hidden, target, bank, gain=0.1)
 
     def forward(self, features: Tensor) -> Tensor:
         """(..., C) -> (..., C_out)."""
-        c = F.relu(self.enter(features))
+        c = F.relu(self.in_projection(features))
         h = torch.zeros_like(c)
         for block in self.blocks:
             h = block(h, c)
-        return self.leave(h)
+        return self.out_projection(h)
 
     def to_plain(self) -> PlainHead:
         """Ordinary torch module with the same output."""
@@ -73,10 +73,10 @@ class PlainHead(nn.Module):
 
     def __init__(self, head: Head) -> None:
         super().__init__()
-        self.enter = head.enter.to_plain()
+        self.in_projection = head.in_projection.to_plain()
         self.first = nn.ModuleList(block.first.to_plain() for block in head.blocks)
-        self.leave = head.leave.to_plain()
-        due = torch.zeros_like(self.enter.bias)
+        self.out_projection = head.out_projection.to_plain()
+        due = torch.zeros_like(self.in_projection.bias)
         for index, block in enumerate(head.blocks):
             inject, second = block.inject.to_plain(), block.second.to_plain()
             self.register_buffer(f"inject{index}", inject.weight.detach().T.contiguous())
@@ -88,10 +88,10 @@ class PlainHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(..., C) -> (..., C_out)."""
-        c = self.enter(features.flatten(0, -2)).relu_()
+        c = self.in_projection(features.flatten(0, -2)).relu_()
         h = c.new_zeros(c.shape)
         for index, first in enumerate(self.first):
             h.addmm_(c, getattr(self, f"inject{index}"))
             update = first((h + getattr(self, f"due{index}")).relu_()).relu_()
             h.addmm_(update, getattr(self, f"second{index}"))
-        return self.leave(h + self.due).unflatten(0, features.shape[:-1])
+        return self.out_projection(h + self.due).unflatten(0, features.shape[:-1])

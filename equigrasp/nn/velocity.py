@@ -56,12 +56,12 @@ class VelocityNet(nn.Module):
         self.scale = SteerableLinear(wide, FieldType("C4", trivial=fields * blocks), bank, gain=0.3)
         self.shift = SteerableLinear(wide, FieldType("C4", regular=fields * blocks), bank)
         with_time = FieldType("C4", regular=state.regular, trivial=_TIME)
-        self.enter = SteerableLinear(with_time, hidden, bank, gain=2.0)
+        self.in_projection = SteerableLinear(with_time, hidden, bank, gain=2.0)
         self.first = nn.ModuleList(SteerableLinear(hidden, hidden, bank) for _ in range(blocks))
         self.second = nn.ModuleList(
             SteerableLinear(hidden, hidden, bank, gain=2.0 / blocks) for _ in range(blocks)
         )
-        self.leave = SteerableLinear(hidden, target, bank, gain=0.1)
+        self.out_projection = SteerableLinear(hidden, target, bank, gain=0.1)
 
     def condition(self, features: Tensor) -> VelocityContext:
         """Context of grasp points with features (P, C); runs once per point."""
@@ -72,9 +72,9 @@ class VelocityNet(nn.Module):
     def forward(self, context: VelocityContext, state: Tensor, time: Tensor) -> Tensor:
         """Velocities (P, M, target.channels) of states (P, M, state.channels) at times (P, M)."""
         clock = sinusoidal_embedding(time, _TIME)
-        h = self.enter(torch.cat([state, clock.to(state.dtype)], -1))
+        h = self.in_projection(torch.cat([state, clock.to(state.dtype)], -1))
         for index, (first, second) in enumerate(zip(self.first, self.second, strict=True)):
             scale = context.scale[:, index].repeat_interleave(4, -1).unsqueeze(1)
             shift = context.shift[:, index].unsqueeze(1)
             h = h + second(F.relu(first(h) * scale + shift))
-        return self.leave(h)
+        return self.out_projection(h)

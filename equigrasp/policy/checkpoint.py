@@ -10,7 +10,7 @@ from typing import Any
 
 from equigrasp.policy.base import KeyframePolicy
 from equigrasp.policy.nn.vocabulary import Vocabulary
-from equigrasp.weights import SHIPPED, find_weights, read_card, read_tensors
+from equigrasp.weights import SHIPPED, current_names, find_weights, read_card, read_tensors
 
 POLICIES = ("mini_diffuser", "diffuser_actor")
 """Names; `equigrasp/policy/<name>.py` holds a class with that `name`."""
@@ -71,7 +71,7 @@ def load_policy(
     if "clip" in card["config"]["text"]:
         policy.text.check(card["config"]["text"])
     try:
-        policy.load_state_dict(read_tensors(target))
+        policy.load_state_dict(current_names(read_tensors(target), policy))
     except RuntimeError as error:
         raise ValueError(f"{target} does not fit the policy in its card: {error}") from error
     policy.card = card

@@ -103,7 +103,7 @@ class MiniDiffuser(KeyframePolicy):
         shape = {"channels": channels, "head_channels": head_channels}
         self.denoiser = PositionReader(coarse_to_fine, channels, **shape)
         self.actor = PositionReader(coarse_to_fine, channels, **shape)
-        self.enter = nn.Linear(3, channels)
+        self.in_projection = nn.Linear(3, channels)
         self.time = TimeCode(channels)
         self.start = nn.Parameter(torch.zeros(channels))
         self.noise_head = head(channels, 3)
@@ -126,12 +126,12 @@ class MiniDiffuser(KeyframePolicy):
     def predict(self, memory: Memory, noised: Tensor, step: Tensor) -> Tensor:
         """Target (B, M, 3) of the diffusion at whitened positions (B, M, 3) and steps (B, M)."""
         moment = self.time(step.to(noised.dtype) / self.noise_steps)
-        tokens = self.enter(noised) + moment.taken(moment.rows)
+        tokens = self.in_projection(noised) + moment.taken(moment.rows)
         return self.noise_head(self.denoiser(memory, tokens, unwhiten(noised), moment))
 
     def read_action(self, memory: Memory, position: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the rotation's bins (B, 3, 72) and of an open gripper (B,) at (B, 3) metres."""
-        tokens = (self.start + self.enter(whiten(position))).unsqueeze(1)
+        tokens = (self.start + self.in_projection(whiten(position))).unsqueeze(1)
         out = self.action_head(self.actor(memory, tokens, position.unsqueeze(1)))
         return out[:, 0, :-1].unflatten(-1, (3, BINS)), out[:, 0, -1]
 

@@ -86,7 +86,7 @@ def test_onnx_gives_the_same_answer(tmp_path, deform):
 def test_other_models_export_what_needs_no_draws(name):
     torch.manual_seed(0)
     model = build_model(name)
-    outputs = ("quality",) if model.draws else ("quality", "rotation", "width")
+    outputs = ("quality",) if model.samples_rotations else ("quality", "rotation", "width")
     encoder, field = export_programs(model, outputs)
     scene, points = torch.rand(1, 40, 40, 40), torch.rand(1, 23, 3) - 0.5
     with torch.no_grad():
@@ -94,6 +94,6 @@ def test_other_models_export_what_needs_no_draws(name):
         expected = model.query(model.encode(scene), points, outputs)
     for output, value in zip(outputs, found, strict=True):
         torch.testing.assert_close(value, getattr(expected, output), rtol=0, atol=1e-5)
-    if model.draws:
-        with pytest.raises(ValueError, match="draws its rotations"):
+    if model.samples_rotations:
+        with pytest.raises(ValueError, match="samples its rotations"):
             export_programs(model)

@@ -1,4 +1,4 @@
-"""Planning with a model that draws rotations and judges them."""
+"""Planning with a model that samples rotations and judges them."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from equigrasp.planner import GraspPlanner
 class JudgedModel:
     """Draws: the confidence depends on the place, the width on the generator; else as `plain`."""
 
-    draws = True
+    samples_rotations = True
 
     def __init__(self, plain):
         self.plain, self.asked = plain, []

@@ -117,6 +117,16 @@ def test_stored_bases_are_the_ones_used(tmp_path):
     assert torch.allclose(answer(load_model(target)), answer(model), atol=1e-5)
 
 
+def test_files_with_early_names_of_layers_load_as_before(tmp_path):
+    model = EquiGIGA(**SMALL)
+    target = save_model(model, tmp_path / "net")
+    early = {"in_projection": "enter", "out_projection": "leave"}
+    names = {k: ".".join(early.get(part, part) for part in k.split(".")) for k in load_file(target)}
+    assert sum("enter" in name for name in names.values()) == 8
+    save_file({names[k]: v for k, v in load_file(target).items()}, target)
+    assert torch.equal(answer(load_model(target, frozen=False)), answer(model))
+
+
 def test_frozen_models_cannot_be_saved(tmp_path):
     save_model(EquiGIGA(**SMALL), tmp_path / "net")
     with pytest.raises(ValueError, match="frozen"):

@@ -81,7 +81,7 @@ class PatchEncoder(nn.Module):
         self.read = nn.Sequential(
             nn.Linear(7, channels // 2), nn.GELU(), nn.Linear(channels // 2, channels)
         )
-        self.leave = nn.Sequential(nn.GELU(), nn.Linear(channels, channels))
+        self.out_projection = nn.Sequential(nn.GELU(), nn.Linear(channels, channels))
 
     def forward(self, xyz: Tensor, rgb: Tensor, mask: Tensor) -> Points:
         """Tokens at the centres of patches; they depend on horizontal positions by offsets alone.
@@ -98,7 +98,7 @@ class PatchEncoder(nn.Module):
         height = 5 * (there[..., 2:] - self.table_top)
         offset = (there - centres.unsqueeze(2)) / REACH
         points = self.read(torch.cat([offset, take(rgb, around), height], -1))
-        tokens = self.leave(points.amax(2)).masked_fill(~present.unsqueeze(-1), 0.0)
+        tokens = self.out_projection(points.amax(2)).masked_fill(~present.unsqueeze(-1), 0.0)
         return Points(tokens, centres, present)
 
     @torch.no_grad()

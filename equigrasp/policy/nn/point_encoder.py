@@ -79,7 +79,10 @@ class CrossAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(channels)
-        self.query, self.leave = nn.Linear(channels, channels), nn.Linear(channels, channels)
+        self.query, self.out_projection = (
+            nn.Linear(channels, channels),
+            nn.Linear(channels, channels),
+        )
         self.memory = nn.Linear(context, 2 * channels)
 
     def forward(self, tokens: Tensor, context: Context) -> Tensor:
@@ -90,7 +93,7 @@ class CrossAttention(nn.Module):
         seen = F.scaled_dot_product_attention(
             query, key, value, attn_mask=context.mask[:, None, None]
         )
-        return tokens + self.leave(seen.transpose(1, 2).flatten(2))
+        return tokens + self.out_projection(seen.transpose(1, 2).flatten(2))
 
 
 class PointBlock(nn.Module):
@@ -156,7 +159,7 @@ class PointEncoder(nn.Module):
         def block(width: int) -> PointBlock:
             return PointBlock(width, context, width // head_channels, patch)
 
-        self.enter = nn.Sequential(
+        self.in_projection = nn.Sequential(
             nn.Linear(DESCRIBED, widths[0]), nn.GELU(), nn.Linear(widths[0], widths[0])
         )
         self.down_blocks = nn.ModuleList(block(width) for width in widths)
@@ -184,7 +187,7 @@ class PointEncoder(nn.Module):
         xyz, rgb = (F.pad(t, (0, 0, 0, missing)) for t in (xyz, rgb))
         mask = F.pad(mask, (0, missing))
         known = describe_points(xyz, rgb, mask, tip, self.table_top)
-        features = self.enter(known).masked_fill(~mask.unsqueeze(-1), 0.0)
+        features = self.in_projection(known).masked_fill(~mask.unsqueeze(-1), 0.0)
         points = Points(features, xyz, mask)
         scales: list[Points] = []
         for level, block in enumerate(self.down_blocks):

@@ -66,7 +66,7 @@ class PoseDenoiser(nn.Module):
     ) -> None:
         super().__init__()
         self.channels = channels
-        self.enter = nn.Linear(9, channels)
+        self.in_projection = nn.Linear(9, channels)
         self.words = CrossAttention(channels, channels, heads)
         self.time = TimeCode(channels)
 
@@ -104,7 +104,7 @@ class PoseDenoiser(nn.Module):
                 x = layer.samples(x, where, contexts, memory, scene.mask)
             return x
 
-        x = run(self.words(self.enter(pose), scene.words), self.trunk, scene.trunk)
+        x = run(self.words(self.in_projection(pose), scene.words), self.trunk, scene.trunk)
         moved = run(x, self.position, scene.position)
         turned = run(x, self.rotation, scene.rotation)
         return PoseAnswer(

@@ -74,7 +74,7 @@ class PositionReader(nn.Module):
         # and without this a sample would know that something is near, but not where it lies.
         self.places = nn.ModuleList(nn.Linear(3, channels, bias=False) for _ in attended)
         self.own = nn.ModuleList(nn.Linear(channels, 3 * channels) for _ in attended)
-        self.leave = nn.ModuleList(nn.Linear(channels, channels) for _ in attended)
+        self.out_projection = nn.ModuleList(nn.Linear(channels, channels) for _ in attended)
         # one modulation per scale: each costs a sample as much as half of an MLP
         self.norm = nn.ModuleList(AdaptiveLayerNorm(words, channels) for _ in widths)
         self.norm_out = nn.ModuleList(nn.LayerNorm(channels) for _ in attended)
@@ -128,7 +128,7 @@ class PositionReader(nn.Module):
                 memory.values[level],
                 memory.masks[level],
             )
-            x = x + self.leave[level](seen.movedim(1, 3).flatten(3))
+            x = x + self.out_projection[level](seen.movedim(1, 3).flatten(3))
             x = x + self.mlp[level](self.norm_out[level](x))
         x = x + self.local(memory.finest, positions).unsqueeze(2)
         return (x + self.mlp[-1](self.norm[-1](x, *contexts))).squeeze(2)

@@ -37,7 +37,7 @@ def dense(attention, samples, conditions, mask):
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
     logits = (q @ k.transpose(-1, -2)) / q.shape[-1] ** 0.5
     weights = logits.masked_fill(~allowed.unsqueeze(1), -torch.inf).softmax(-1)
-    out = attention.leave((weights @ v).transpose(1, 2).flatten(2))
+    out = attention.out_projection((weights @ v).transpose(1, 2).flatten(2))
     return out[:, : m * length].unflatten(1, (m, length)), out[:, m * length :]
 
 
@@ -98,13 +98,13 @@ class Denoiser(nn.Module):
         self.attention = TwoLevelAttention(C, 2)
         self.norm = AdaptiveLayerNorm(16, C)
         nn.init.normal_(self.norm.film.linear.weight, std=0.3)
-        self.leave = nn.Linear(C, 3)
+        self.out_projection = nn.Linear(C, 3)
 
     def forward(self, samples, time, conditions, mask):
         conditions, memory = self.attention.condition(self.encoder(conditions), mask)
         h = samples + self.attention.samples(samples, memory, mask)
         context = sinusoidal_embedding(time, 16)
-        return self.leave(self.norm(h, context)), conditions
+        return self.out_projection(self.norm(h, context)), conditions
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""EquiIGD: the contract with turned noise, drawn rotations, judged yaws, training terms."""
+"""EquiIGD: the contract with turned noise, sampled rotations, judged yaws, training terms."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def make(seed=0, **options):
     torch.manual_seed(seed)
     model = EquiIGD(**{**SMALL, **options})
     with torch.no_grad():
-        for part in (model.velocity.leave, model.hand.shift):
+        for part in (model.velocity.out_projection, model.hand_points.shift):
             for parameter in part.parameters():
                 parameter.normal_(std=0.1)
     return model

@@ -1,4 +1,4 @@
-"""IGD on the shared interface: draws, targets, training; not equivariant."""
+"""IGD on the shared interface: samples, targets, training; not equivariant."""
 
 import pytest
 import torch
@@ -45,8 +45,8 @@ def test_a_perfect_denoiser_draws_the_grasp(model):
 
     model._noise = perfect
     noise = model.prior((1, 4, 3), torch.Generator().manual_seed(1)).double()
-    drawn = model.draw(torch.zeros(1, 4, 2), noise)
-    gap = symmetric_geodesic_distance(drawn, goal.unsqueeze(2).expand(1, 4, 3, 3, 3))
+    sampled = model.sample_rotations(torch.zeros(1, 4, 2), noise)
+    gap = symmetric_geodesic_distance(sampled, goal.unsqueeze(2).expand(1, 4, 3, 3, 3))
     assert gap.max() < 0.02
 
 

@@ -6,8 +6,8 @@ from hydra.utils import instantiate
 
 import equigrasp
 from equigrasp.models.base import GraspField, GraspModel
-from equigrasp.models.drawing import DrawingModel
 from equigrasp.models.registry import build_model, model_names
+from equigrasp.models.sampling import SamplingModel
 
 
 def test_every_model_file_is_registered_and_buildable():
@@ -51,8 +51,8 @@ def test_no_model_takes_a_grid_that_cannot_be(name):
         build_model(name, resolution=0)
 
 
-class Undecided(DrawingModel):
-    """Encodes, and says nothing of how it draws."""
+class Undecided(SamplingModel):
+    """Encodes, and says nothing of how it samples."""
 
     def encode(self, tsdf):
         return (tsdf,)
@@ -72,6 +72,6 @@ def test_incomplete_models_cannot_be_constructed():
     settings = {"resolution": 8, "encoding": "full", "query_setback": 0.0, "config": {}}
     with pytest.raises(TypeError, match="query_raw"):
         Mute(**settings)
-    with pytest.raises(TypeError, match="attend, draw, flow_terms, judgement, occupancy_at, prior"):
+    with pytest.raises(TypeError, match="attend, flow_terms, judgement, occupancy_at, prior"):
         Undecided(**settings)
     assert Complete(**settings).resolution == 8

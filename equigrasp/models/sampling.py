@@ -1,4 +1,4 @@
-"""What models share that draw rotations and judge each draw: EquiIGD and IGD.
+"""What models share that sample rotations and judge each sample: EquiIGD and IGD.
 
 Three levels in a batch: a scene is encoded once; each of its query points is read once; each point
 gets several rotations. Subclasses say how a point is read, how noise becomes a rotation, and how a
@@ -19,15 +19,15 @@ from equigrasp.models.base import OUTPUTS, FlowTerms, GraspField, GraspModel, ch
 from equigrasp.nn.point_attention import Reader
 
 
-class DrawingModel(GraspModel):
-    """Base of models that draw rotations.
+class SamplingModel(GraspModel):
+    """Base of models that sample rotations.
 
-    `query` returns, of `num_samples` drawn rotations per point, the most confident one with its
+    `query` returns, of `num_samples` rotations per point, the most confident one with its
     width and confidence; the score of a grasp is sqrt(quality * confidence), as published.
     """
 
     outputs: ClassVar[tuple[str, ...]] = (*OUTPUTS, "confidence")
-    draws: ClassVar[bool] = True
+    samples_rotations: ClassVar[bool] = True
 
     @abstractmethod
     def reader(self, features: NamedTuple) -> Reader:
@@ -47,7 +47,7 @@ class DrawingModel(GraspModel):
 
     @abstractmethod
     def prior(self, shape: tuple[int, ...], generator: Generator | None = None) -> Tensor:
-        """Noise (*shape, ...) to draw rotations from."""
+        """Noise (*shape, ...) that rotations are made of."""
 
     def turn_noise(self, noise: Tensor, turns: int) -> Tensor:
         """Noise that goes with a scene turned by `turns` quarter turns; states are rows of a
@@ -56,7 +56,7 @@ class DrawingModel(GraspModel):
         return turn_matrix(turns, noise.dtype).to(noise.device)[:rows, :rows] @ noise
 
     @abstractmethod
-    def draw(self, seen: Tensor, noise: Tensor) -> Tensor:
+    def sample_rotations(self, seen: Tensor, noise: Tensor) -> Tensor:
         """Rotations (B, Q, S, 3, 3) from noise (B, Q, S, ...)."""
 
     @abstractmethod
@@ -84,9 +84,10 @@ class DrawingModel(GraspModel):
         generator: Generator | None = None,
         noise: Tensor | None = None,
     ) -> GraspField:
-        """Logits, rotation rows (B, Q, 2, 3) and unclamped width of the best draw at (B, Q, 3).
+        """Logits, rotation rows (B, Q, 2, 3) and unclamped width of the best sample at
+        (B, Q, 3).
 
-        `noise` (B, Q, S, ...) takes the place of a draw from the prior.
+        `noise` (B, Q, S, ...) takes the place of samples of the prior.
         """
         check_points(points, outputs, self.outputs)
         read = self.reader(features)
@@ -101,15 +102,15 @@ class DrawingModel(GraspModel):
         if {"rotation", "width", "confidence"} & set(outputs):
             if noise is None:
                 noise = self.prior((*points.shape[:2], num_samples), generator).to(points)
-            rotations = self.draw(seen, noise)
+            rotations = self.sample_rotations(seen, noise)
             confidence, width = self.judgement(read, seen, points, rotations)
             best = confidence.argmax(-1, keepdim=True)
-            drawn = {
+            best_one = {
                 "rotation": _pick(rotations[..., :2, :], best),
                 "width": _pick(width, best),
                 "confidence": _pick(confidence, best),
             }
-            raw |= {name: value for name, value in drawn.items() if name in outputs}
+            raw |= {name: value for name, value in best_one.items() if name in outputs}
         return GraspField(**raw)
 
     def training_field(
