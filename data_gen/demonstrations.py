@@ -12,7 +12,7 @@ from equigrasp.policy.episodes.files import LAYOUTS, write_episode
 from sim.keyframes.demonstrate import DemonstrationError, demonstrate
 from sim.keyframes.environment import TaskEnvironment
 from sim.keyframes.seeds import DEMONSTRATION, scene_seed
-from sim.keyframes.task import find_task
+from sim.tasks import find_task
 
 ATTEMPTS = 5
 """Scenes tried for an episode whose script fails."""

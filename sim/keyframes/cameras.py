@@ -11,8 +11,8 @@ import pybullet
 from equigrasp.geometry.transforms import inverse_transform, look_at
 from equigrasp.policy.episodes.camera import camera_from_opengl, intrinsics_of, opengl_depth
 from equigrasp.policy.episodes.observation import CameraImages, FrameCamera
-from sim.keyframes.arm import HAND, Arm
-from sim.keyframes.stage import TABLE_TOP
+from sim.stage.arm import HAND_LINK, Arm
+from sim.stage.stage import TABLE_TOP
 
 IMAGE_SIZE = 128
 NEAR, FAR = 0.01, 3.2
@@ -47,7 +47,7 @@ def camera_pose(arm: Arm, name: str) -> np.ndarray:
     """(4, 4) pose of a camera in the world: x right, y down, z forward."""
     if name != "wrist":
         return look_at(*PLACES[name])
-    return arm.link_pose(HAND) @ look_at(_WRIST_EYE, _WRIST_TARGET, up=(1.0, 0.0, 0.0))
+    return arm.link_pose(HAND_LINK) @ look_at(_WRIST_EYE, _WRIST_TARGET, up=(1.0, 0.0, 0.0))
 
 
 def _photograph(arm: Arm, name: str, size: int) -> tuple[CameraImages, FrameCamera]:

@@ -17,11 +17,12 @@ from scipy.spatial.transform import Rotation
 
 from equigrasp.geometry.transforms import Matrix, make_transform
 from equigrasp.policy.episodes.observation import CAMERAS, Demo, Frame, Observation
-from sim.keyframes.arm import Arm
 from sim.keyframes.cameras import IMAGE_SIZE, render
 from sim.keyframes.motion import UnreachableError, move_tip
-from sim.keyframes.stage import TABLE_TOP, Stage
-from sim.keyframes.task import Task, find_task
+from sim.stage.arm import Arm
+from sim.stage.stage import TABLE_TOP, Stage
+from sim.stage.task import Task
+from sim.tasks import find_task
 
 if TYPE_CHECKING:
     from typing_extensions import Self

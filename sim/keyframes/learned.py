@@ -9,7 +9,7 @@ import torch
 from equigrasp.geometry.transforms import Matrix
 from equigrasp.policy.agent import KeyframeAgent
 from equigrasp.policy.episodes.observation import Frame
-from sim.keyframes.task import Task
+from sim.stage.task import Task
 
 
 class LearnedPolicy:

@@ -14,7 +14,8 @@ from sim.keyframes import rlbench_environment
 from sim.keyframes.environment import MAX_KEYFRAMES, TaskEnvironment
 from sim.keyframes.rlbench_environment import RLBenchEnvironment
 from sim.keyframes.seeds import EVALUATION, scene_seed
-from sim.keyframes.task import Task, find_task, task_classes
+from sim.stage.task import Task
+from sim.tasks import find_task, task_classes
 
 FAILURES = ("unreachable", "blocked", "terminated", "too_long", "gave_up")
 """Why an episode failed: a pose the arm cannot reach; something still in its way at the end;

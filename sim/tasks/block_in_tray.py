@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from sim.keyframes.palette import COLOURS, PALETTE, pick_colours
-from sim.keyframes.shapes import box
-from sim.keyframes.stage import TABLE_TOP
-from sim.keyframes.task import Task, Waypoint, down
+from sim.stage.bodies import box
+from sim.stage.palette import COLOURS, PALETTE, pick_colours
+from sim.stage.stage import TABLE_TOP
+from sim.stage.task import Task, Waypoint, down
 
 SIDE = 0.04
 TRAY_HALF, WALL, WALL_HEIGHT = 0.06, 0.005, 0.03
@@ -25,6 +25,7 @@ class BlockInTray(Task):
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
+        """Ways to name the colour of the tray."""
         colour = PALETTE[variation]
         return [
             f"put the block in the {colour} tray",
@@ -33,6 +34,7 @@ class BlockInTray(Task):
         ]
 
     def build(self) -> None:
+        """Three trays of different colours, and a block."""
         colours = [PALETTE[self.variation]]
         colours += pick_colours(self.random, TRAYS - 1, without=colours)
         places = self.places(1 + TRAYS, 0.15)
@@ -47,11 +49,13 @@ class BlockInTray(Task):
         )
 
     def succeeded(self) -> bool:
+        """Whether the block lies in the tray that was named, and was let go."""
         x, y, z = self.stage.position(self.block)
         inside = np.abs(np.array([x, y]) - self.goal).max() < TRAY_HALF
         return bool(self.arm.commanded_open and inside and z < TABLE_TOP + 0.05)
 
     def waypoints(self) -> Iterator[Waypoint]:
+        """Grasp the block from above, lift it, and drop it into the tray."""
         x, y, yaw = self.grasp_of(self.block, np.pi / 2)
         yield Waypoint(down(x, y, 0.14, yaw), open=True)
         yield Waypoint(down(x, y, SIDE / 2, yaw), open=False)

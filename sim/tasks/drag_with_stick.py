@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from sim.keyframes.palette import COLOURS, PALETTE, pick_colours
-from sim.keyframes.shapes import box
-from sim.keyframes.stage import TABLE_TOP
-from sim.keyframes.task import Task, Waypoint, down
+from sim.stage.bodies import box
+from sim.stage.palette import COLOURS, PALETTE, pick_colours
+from sim.stage.stage import TABLE_TOP
+from sim.stage.task import Task, Waypoint, down
 
 CUBE = 0.04
 PATCH_HALF = 0.05
@@ -33,6 +33,7 @@ class DragWithStick(Task):
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
+        """Ways to name the colour of the patch."""
         colour = PALETTE[variation]
         return [
             f"use the stick to drag the cube onto the {colour} square",
@@ -41,6 +42,7 @@ class DragWithStick(Task):
         ]
 
     def build(self) -> None:
+        """A cube between three patches, and a stick with a hook aside."""
         wanted = PALETTE[self.variation]
         side = self.random.randint(len(SIDES))
         colours = pick_colours(self.random, len(SIDES) - 1, without=[wanted])
@@ -67,10 +69,12 @@ class DragWithStick(Task):
         )
 
     def succeeded(self) -> bool:
+        """Whether the middle of the cube is well inside the patch that was named."""
         aside = np.linalg.norm(self.stage.position(self.cube)[:2] - self.goal)
         return bool(aside < 0.6 * PATCH_HALF)
 
     def waypoints(self) -> Iterator[Waypoint]:
+        """Take the stick, put its hook behind the cube, and drag."""
         pose = self.stage.pose(self.stick)
         yaw = math.atan2(pose[1, 0], pose[0, 0])
         x, y = pose[:2, 3]

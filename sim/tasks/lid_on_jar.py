@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from sim.keyframes.palette import COLOURS, PALETTE, pick_colours
-from sim.keyframes.shapes import cylinder
-from sim.keyframes.stage import TABLE_TOP
-from sim.keyframes.task import Task, Waypoint, down
+from sim.stage.bodies import cylinder
+from sim.stage.palette import COLOURS, PALETTE, pick_colours
+from sim.stage.stage import TABLE_TOP
+from sim.stage.task import Task, Waypoint, down
 
 JAR_RADIUS, JAR_HEIGHT = 0.03, 0.09
 LID_RADIUS, LID_HEIGHT = 0.032, 0.02
@@ -25,6 +25,7 @@ class LidOnJar(Task):
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
+        """Ways to name the colour of the jar."""
         colour = PALETTE[variation]
         return [
             f"put the lid on the {colour} jar",
@@ -33,6 +34,7 @@ class LidOnJar(Task):
         ]
 
     def build(self) -> None:
+        """Two jars of different colours, and a lid."""
         colours = [PALETTE[self.variation]]
         colours += pick_colours(self.random, 1, without=colours)
         places = self.places(3, 0.14)
@@ -44,12 +46,14 @@ class LidOnJar(Task):
         self.lid = self.stage.add(lid, middle, COLOURS["gray"])
 
     def succeeded(self) -> bool:
+        """Whether the lid lies on the jar that was named, and was let go."""
         x, y, z = self.stage.position(self.lid)
         aside = np.linalg.norm(np.array([x, y]) - self.goal)
         above = abs(z - TABLE_TOP - JAR_HEIGHT - LID_HEIGHT / 2)
         return bool(self.arm.commanded_open and aside < TOLERANCE and above < TOLERANCE)
 
     def waypoints(self) -> Iterator[Waypoint]:
+        """Grasp the lid, lift it, bring it over the jar, and set it down."""
         x, y, _ = self.stage.position(self.lid)
         on_top = JAR_HEIGHT + LID_HEIGHT / 2
         yield Waypoint(down(x, y, 0.14), open=True)

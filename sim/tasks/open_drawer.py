@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from sim.keyframes.palette import COLOURS
-from sim.keyframes.shapes import Part
-from sim.keyframes.stage import TABLE_TOP
-from sim.keyframes.task import Task, Waypoint, down
+from sim.stage.bodies import Part
+from sim.stage.palette import COLOURS
+from sim.stage.stage import TABLE_TOP
+from sim.stage.task import Task, Waypoint, down
 
 NAMES = ("bottom", "middle", "top")
 WIDTH, HEIGHT, STEP = 0.1, 0.035, 0.08
@@ -33,6 +33,7 @@ class OpenDrawer(Task):
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
+        """Ways to name the drawer."""
         which = NAMES[variation]
         return [
             f"open the {which} drawer",
@@ -41,6 +42,7 @@ class OpenDrawer(Task):
         ]
 
     def build(self) -> None:
+        """A chest of three shut drawers, placed and turned a little at random."""
         place = np.array([0.44, 0.0]) + self.random.uniform(-1, 1, 2) * [0.02, 0.1]
         self.yaw = self.random.uniform(-math.pi / 18, math.pi / 18)
         self.chest = self.stage.jointed(
@@ -52,11 +54,13 @@ class OpenDrawer(Task):
         )
 
     def succeeded(self) -> bool:
+        """Whether the drawer that was named is open, and no other one is."""
         out = [self.stage.joint(self.chest, level) for level in range(len(NAMES))]
         others = [value for level, value in enumerate(out) if level != self.variation]
         return out[self.variation] > OPENED and max(others) < OPENED / 3
 
     def waypoints(self) -> Iterator[Waypoint]:
+        """Go above the handle, grip it, and pull straight out."""
         outward = -np.array([math.cos(self.yaw), math.sin(self.yaw)])
         tab = self.stage.position(self.chest)[:2] + outward * (_length(self.variation) + TAB_AT)
         z = _middle(self.variation)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from sim.keyframes.palette import COLOURS, PALETTE, in_order, pick_colours
-from sim.keyframes.shapes import Part
-from sim.keyframes.stage import TABLE_TOP
-from sim.keyframes.task import Task, Waypoint, down
+from sim.stage.bodies import Part
+from sim.stage.palette import COLOURS, PALETTE, in_order, pick_colours
+from sim.stage.stage import TABLE_TOP
+from sim.stage.task import Task, Waypoint, down
 
 BASE_HALF, CAP_HALF = (0.03, 0.03, 0.012), (0.02, 0.02, 0.012)
 CAP_TOP = 2 * BASE_HALF[2] + CAP_HALF[2]
@@ -31,6 +31,7 @@ class PressButtons(Task):
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
+        """Ways to name the buttons in their order."""
         colours = cls.wanted(variation)
         return [
             f"press the {in_order(colours, 'button')}",
@@ -39,6 +40,7 @@ class PressButtons(Task):
         ]
 
     def build(self) -> None:
+        """Three buttons of different colours, those to be pressed first."""
         colours = self.wanted(self.variation)
         colours += pick_colours(self.random, BUTTONS - len(colours), without=colours)
         self.buttons = [
@@ -65,9 +67,11 @@ class PressButtons(Task):
         self.stage.watchers.append(self._watch)
 
     def succeeded(self) -> bool:
+        """Whether the buttons that were named were pressed, in order, and no other one."""
         return self.pressed == list(range(len(self.wanted(self.variation))))
 
     def waypoints(self) -> Iterator[Waypoint]:
+        """For every button: go above it, and press it with closed fingers."""
         for button in self.buttons[: len(self.wanted(self.variation))]:
             x, y, _ = self.stage.position(button)
             yield Waypoint(down(x, y, CAP_TOP + 0.1), open=False)

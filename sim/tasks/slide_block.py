@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from sim.keyframes.palette import COLOURS, PALETTE, pick_colours
-from sim.keyframes.shapes import box
-from sim.keyframes.stage import TABLE_TOP
-from sim.keyframes.task import Task, Waypoint, down, least_turn
+from sim.stage.bodies import box
+from sim.stage.palette import COLOURS, PALETTE, pick_colours
+from sim.stage.stage import TABLE_TOP
+from sim.stage.task import Task, Waypoint, down, least_turn
 
 HALF = (0.04, 0.04, 0.03)
 PATCH_HALF = 0.05
@@ -30,6 +30,7 @@ class SlideBlock(Task):
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
+        """Ways to name the colour of the patch."""
         colour = PALETTE[variation]
         return [
             f"slide the block to the {colour} square",
@@ -38,6 +39,7 @@ class SlideBlock(Task):
         ]
 
     def build(self) -> None:
+        """A block in the middle of four patches."""
         wanted = PALETTE[self.variation]
         centre = np.array([0.2, 0.0]) + self.random.uniform(-1, 1, 2) * [0.03, 0.06]
         yaw = self.random.uniform(-math.pi / 12, math.pi / 12)
@@ -55,11 +57,13 @@ class SlideBlock(Task):
         )
 
     def succeeded(self) -> bool:
+        """Whether the block has come to the middle of the patch that was named."""
         return bool(
             np.linalg.norm(self.stage.position(self.block)[:2] - self.goal) < PATCH_HALF / 2
         )
 
     def waypoints(self) -> Iterator[Waypoint]:
+        """Go down behind the block with closed fingers, and push."""
         centre = self.stage.position(self.block)[:2]
         push = self.goal - centre
         push /= np.linalg.norm(push)

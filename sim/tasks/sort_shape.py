@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from sim.keyframes.palette import COLOURS
-from sim.keyframes.shapes import box, prism
-from sim.keyframes.stage import TABLE_TOP
-from sim.keyframes.task import Task, Waypoint, down
+from sim.stage.bodies import box, prism
+from sim.stage.palette import COLOURS
+from sim.stage.stage import TABLE_TOP
+from sim.stage.task import Task, Waypoint, down
 
 HEIGHT = 0.04
 BOARD_HALF = (0.06, 0.2, 0.005)
@@ -41,6 +41,7 @@ class SortShape(Task):
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
+        """Ways to name the shape."""
         shape = list(SHAPES)[variation]
         return [
             f"put the {shape} on its place",
@@ -49,6 +50,7 @@ class SortShape(Task):
         ]
 
     def build(self) -> None:
+        """A board with the outlines of three shapes, and these shapes beside it."""
         names = list(SHAPES)
         wanted = names[self.variation]
         others = [name for name in names if name != wanted]
@@ -60,7 +62,7 @@ class SortShape(Task):
         places = self.places(3, 0.12, ((0.03, 0.2), (-0.25, 0.25)))
         for index, name in enumerate(shown):
             slot = np.array([board[0], board[1] + slots[index]])
-            self.stage.drawing(
+            self.stage.outline(
                 SHAPES[name], (*slot, TABLE_TOP + 2 * BOARD_HALF[2] + 0.001), COLOURS["gray"]
             )
             body = self.stage.add(
@@ -73,12 +75,14 @@ class SortShape(Task):
                 self.goal, self.shape = slot, body
 
     def succeeded(self) -> bool:
+        """Whether the shape that was named lies on its outline, and was let go."""
         x, y, z = self.stage.position(self.shape)
         aside = np.linalg.norm(np.array([x, y]) - self.goal)
         resting = abs(z - TABLE_TOP - 2 * BOARD_HALF[2] - HEIGHT / 2) < TOLERANCE
         return bool(self.arm.commanded_open and aside < TOLERANCE and resting)
 
     def waypoints(self) -> Iterator[Waypoint]:
+        """Grasp the shape, lift it, bring it over its outline, and set it down."""
         x, y, yaw = self.grasp_of(self.shape, math.pi)
         on_board = 2 * BOARD_HALF[2] + HEIGHT / 2
         yield Waypoint(down(x, y, 0.14, yaw), open=True)

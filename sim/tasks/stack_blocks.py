@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from sim.keyframes.palette import COLOURS, NUMBERS, PALETTE, pick_colours
-from sim.keyframes.shapes import box
-from sim.keyframes.stage import TABLE_TOP
-from sim.keyframes.task import Task, Waypoint, down
+from sim.stage.bodies import box
+from sim.stage.palette import COLOURS, NUMBERS, PALETTE, pick_colours
+from sim.stage.stage import TABLE_TOP
+from sim.stage.task import Task, Waypoint, down
 
 SIDE = 0.04
 MAT_HALF = 0.05
@@ -33,6 +33,7 @@ class StackBlocks(Task):
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
+        """Ways to name number and colour of the blocks."""
         count, colour = cls.wanted(variation)
         number = NUMBERS[count]
         return [
@@ -42,6 +43,7 @@ class StackBlocks(Task):
         ]
 
     def build(self) -> None:
+        """A mat, blocks of the colour that is named, and two of another colour."""
         count, colour = self.wanted(self.variation)
         other = pick_colours(self.random, 1, without=[colour])[0]
         places = self.places(1 + count + DISTRACTORS, 0.11)
@@ -60,6 +62,7 @@ class StackBlocks(Task):
         self.blocks = bodies[:count]
 
     def succeeded(self) -> bool:
+        """Whether the blocks stand on each other on the mat, and were let go."""
         if not self.arm.commanded_open:
             return False
         heights = sorted(self.stage.position(block)[2] for block in self.blocks)
@@ -68,6 +71,7 @@ class StackBlocks(Task):
         return max(aside) < MAT_HALF and bool(np.abs(heights - targets).max() < TOLERANCE)
 
     def waypoints(self) -> Iterator[Waypoint]:
+        """For every block: grasp it, lift it over the mat, set it down, and leave."""
         for index, block in enumerate(self.blocks):
             x, y, yaw = self.grasp_of(block, np.pi / 2)
             above = down(*self.mat, SIDE * (index + 0.5) + 0.12)

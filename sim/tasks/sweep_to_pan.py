@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from sim.keyframes.palette import COLOURS
-from sim.keyframes.shapes import box
-from sim.keyframes.stage import TABLE_TOP
-from sim.keyframes.task import Task, Waypoint, down
+from sim.stage.bodies import box
+from sim.stage.palette import COLOURS
+from sim.stage.stage import TABLE_TOP
+from sim.stage.task import Task, Waypoint, down
 
 SIZES = {"big": 0.1, "small": 0.065}
 """Half the inner width of the pans, m."""
@@ -32,6 +32,7 @@ class SweepToPan(Task):
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
+        """Ways to name the size of the pan."""
         size = list(SIZES)[variation]
         return [
             f"sweep the crumbs into the {size} pan",
@@ -40,6 +41,7 @@ class SweepToPan(Task):
         ]
 
     def build(self) -> None:
+        """Crumbs between a big and a small pan, and a brush that stands aside."""
         self.middle = np.array([0.24, 0.0]) + self.random.uniform(-0.03, 0.03, 2)
         wanted, other = list(SIZES)[self.variation], list(SIZES)[1 - self.variation]
         self.side = int(self.random.choice([-1, 1]))
@@ -63,6 +65,7 @@ class SweepToPan(Task):
         )
 
     def succeeded(self) -> bool:
+        """Whether all crumbs lie in the pan that was named."""
         half = SIZES[list(SIZES)[self.variation]]
         near = self.middle[1] + self.side * ENTRANCE
         for crumb in self.crumbs:
@@ -73,6 +76,7 @@ class SweepToPan(Task):
         return True
 
     def waypoints(self) -> Iterator[Waypoint]:
+        """Take the brush, put it behind the crumbs, and sweep them into the pan."""
         pose = self.stage.pose(self.brush)
         yaw = math.atan2(pose[1, 0], pose[0, 0])
         x, y = pose[:2, 3]

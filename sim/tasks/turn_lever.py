@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from sim.keyframes.palette import COLOURS, PALETTE, pick_colours
-from sim.keyframes.shapes import Part
-from sim.keyframes.stage import TABLE_TOP
-from sim.keyframes.task import Task, Waypoint, down
+from sim.stage.bodies import Part
+from sim.stage.palette import COLOURS, PALETTE, pick_colours
+from sim.stage.stage import TABLE_TOP
+from sim.stage.task import Task, Waypoint, down
 
 POST_HALF = (0.02, 0.02, 0.03)
 LEVER_HALF = (0.055, 0.01, 0.012)
@@ -37,6 +37,7 @@ class TurnLever(Task):
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
+        """Ways to name the colour of the lever and the side."""
         colour, side = cls.wanted(variation)
         return [
             f"turn the {colour} lever to the {side}",
@@ -45,6 +46,7 @@ class TurnLever(Task):
         ]
 
     def build(self) -> None:
+        """Two levers of different colours that point at the arm."""
         colour, _ = self.wanted(self.variation)
         colours = [colour, *pick_colours(self.random, 1, without=[colour])]
         sides = self.random.permutation([-1, 1])
@@ -71,10 +73,12 @@ class TurnLever(Task):
             )
 
     def succeeded(self) -> bool:
+        """Whether the lever that was named has turned to its side, and the other one has not."""
         turned, other = (self.stage.joint(lever, 0) for lever in self.levers)
         return self._sign() * turned > TURNED and abs(other) < TURNED / 3
 
     def waypoints(self) -> Iterator[Waypoint]:
+        """Go down beside the end of the lever with closed fingers, and push it around."""
         pose = self.stage.pose(self.levers[0])
         yaw = math.atan2(pose[1, 0], pose[0, 0])
         axis, sign = pose[:2, 3], self._sign()

@@ -46,7 +46,7 @@ def test_a_users_policy_is_played_and_its_failures_told_apart(tmp_path, capsys, 
     (tmp_path / "mine.py").write_text(
         """
 import numpy as np
-from sim.keyframes.task import down
+from sim.stage.task import down
 
 class Stray:
     cameras, image_size = ("front",), 16

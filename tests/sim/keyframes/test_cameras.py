@@ -5,10 +5,10 @@ import pytest
 
 from equigrasp.policy.episodes.camera import point_cloud, project
 from equigrasp.policy.episodes.observation import CAMERAS, FrameCamera, Observation
-from sim.keyframes.arm import Arm
 from sim.keyframes.cameras import render
-from sim.keyframes.shapes import box
-from sim.keyframes.stage import TABLE_TOP, Stage
+from sim.stage.arm import Arm
+from sim.stage.bodies import box
+from sim.stage.stage import TABLE_TOP, Stage
 
 HALF, CENTRE, YAW = 0.06, np.array([0.25, 0.05]), 0.4
 

@@ -4,8 +4,8 @@ import pytest
 from equigrasp.policy.episodes.observation import Demo
 from sim.keyframes.demonstrate import demonstrate
 from sim.keyframes.environment import LOWEST_TIP, TaskEnvironment, parse_action
-from sim.keyframes.stage import TABLE_TOP
-from sim.keyframes.task import down
+from sim.stage.stage import TABLE_TOP
+from sim.stage.task import down
 
 
 @pytest.fixture

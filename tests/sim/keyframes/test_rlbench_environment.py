@@ -7,7 +7,7 @@ import pytest
 
 from sim.keyframes.environment import LOWEST_TIP, REACHED, REACHED_FOR_GRIPPER
 from sim.keyframes.rlbench_environment import MOVES, RLBenchEnvironment
-from sim.keyframes.task import down
+from sim.stage.task import down
 
 
 @pytest.fixture

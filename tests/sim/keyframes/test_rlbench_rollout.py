@@ -9,7 +9,7 @@ from sim.policy_eval import main
 
 POLICY = """
 from rlbench.double import SCRIPT
-from sim.keyframes.task import down
+from sim.stage.task import down
 
 class Reach:
     cameras, image_size = ("front",), 8

@@ -5,7 +5,7 @@ import pytest
 from equigrasp.policy.episodes.keypoints import discover_keypoints
 from sim.keyframes.demonstrate import DemonstrationError, demonstrate
 from sim.keyframes.environment import MAX_KEYFRAMES, TaskEnvironment
-from sim.keyframes.task import find_task, task_classes
+from sim.tasks import find_task, task_classes
 
 NAMES = list(task_classes())
 

@@ -1,4 +1,4 @@
-"""Shapes that tasks are made of: solids for `Stage.add`, and moving parts of furniture."""
+"""What bodies on a stage are made of: solids for `Stage.add`, boxes, moving parts of furniture."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from typing import Any, NamedTuple
 import numpy as np
 import pybullet
 
-Box = tuple[Sequence[float], Sequence[float]]
-"""Half sizes and offset of a box, m."""
+PlacedBox = tuple[Sequence[float], Sequence[float]]
+"""Half sizes of a box, and its middle in the frame of the body or of the part's joint, m."""
 
 
 class Solid(NamedTuple):
-    """Arguments of PyBullet's visual and collision shape of one solid."""
+    """One convex solid.
+
+    Attributes:
+        seen, touched: arguments of PyBullet's `createVisualShape` and `createCollisionShape`.
+    """
 
     seen: dict[str, Any]
     touched: dict[str, Any]
 
 
 def box(half: Sequence[float]) -> Solid:
-    """A box of half sizes `half`, m."""
+    """A box with half sizes `half` (3,), m."""
     shape = {"shapeType": pybullet.GEOM_BOX, "halfExtents": list(half)}
     return Solid(shape, shape)
 
@@ -55,7 +59,7 @@ class Part:
         mass: kg.
     """
 
-    boxes: Sequence[Box]
+    boxes: Sequence[PlacedBox]
     at: tuple[float, float, float]
     colour: tuple[float, float, float]
     axis: tuple[float, float, float]
@@ -67,7 +71,12 @@ class Part:
 
 
 def link_arguments(shapes: Sequence[tuple[int, int]], parts: Sequence[Part]) -> dict[str, list]:
-    """Arguments of `createMultiBody` for parts with the given collision and visual shapes."""
+    """Arguments of PyBullet's `createMultiBody` that describe moving parts.
+
+    Args:
+        shapes: PyBullet's numbers of each part's collision and visual shape.
+        parts: in the order of their links.
+    """
     upright = [[0.0, 0.0, 0.0, 1.0]] * len(parts)
     return {
         "linkMasses": [part.mass for part in parts],
@@ -86,7 +95,15 @@ def link_arguments(shapes: Sequence[tuple[int, int]], parts: Sequence[Part]) -> 
 
 
 def prism_mesh(outline: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (2 n, 3) and triangles of an upright prism over an anticlockwise convex outline."""
+    """An upright prism over an anticlockwise convex outline, its middle at height 0.
+
+    Args:
+        outline: (n, 2) metres.
+        height: m.
+
+    Returns:
+        vertices (2 n, 3) in metres, and triangles (4 n - 4, 3) as numbers of vertices.
+    """
     outline = np.asarray(outline, float)
     n = len(outline)
     below = np.column_stack([outline, np.full(n, -height / 2)])

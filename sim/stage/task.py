@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,10 +11,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.random import RandomState
 
-import sim.tasks
 from equigrasp.geometry.transforms import Matrix, make_transform
-from sim.keyframes.arm import Arm
-from sim.keyframes.stage import TABLE_TOP, Stage
+from sim.stage.arm import Arm
+from sim.stage.stage import TABLE_TOP, Stage
 
 AREA = ((0.05, 0.35), (-0.28, 0.28))
 """Where on the table (x, y; m) the arm reaches everything from above."""
@@ -36,7 +33,7 @@ class Waypoint:
 
 
 class Task(ABC):
-    """A task on a stage. Subclasses live in `sim/tasks`, one file each.
+    """A task on a stage. Subclasses live in `sim/tasks`, one file each, and are found there.
 
     Class attributes:
         name: as in folders and on the command line.
@@ -45,6 +42,7 @@ class Task(ABC):
     Attributes:
         stage, arm: where it is played.
         variation: the one being played.
+        random: source of all draws of the scene.
     """
 
     name: ClassVar[str]
@@ -64,19 +62,24 @@ class Task(ABC):
 
     @abstractmethod
     def succeeded(self) -> bool:
-        """Whether the goal is reached now."""
+        """Whether the goal is reached now; asked after every action."""
 
     @abstractmethod
     def waypoints(self) -> Iterator[Waypoint]:
         """The scripted way; each is asked for when the one before has been reached."""
 
     def state(self) -> np.ndarray:
-        """Poses of everything that can move, for `Observation.task_low_dim_state`."""
+        """Positions of all bodies in the world, (3 n,) in metres, one after the other."""
         bodies = range(self.stage.p.getNumBodies())
         return np.concatenate([self.stage.pose(body)[:3, 3] for body in bodies])
 
     def grasp_of(self, body: int, period: float) -> tuple[float, float, float]:
-        """Place x, y of a body and the yaw to grasp it with, if turns by `period` look alike."""
+        """Where to grasp a body from above: x, y (m) in the world and yaw (rad).
+
+        Args:
+            body: its number.
+            period: the body looks the same after a turn by so much (rad) about the vertical.
+        """
         T = self.stage.pose(body)
         yaw = least_turn(math.atan2(T[1, 0], T[0, 0]), period)
         return T[0, 3], T[1, 3], yaw
@@ -84,7 +87,12 @@ class Task(ABC):
     def places(
         self, count: int, apart: float, area: Sequence[Sequence[float]] = AREA
     ) -> np.ndarray:
-        """Random points (count, 2) on the table, at least `apart` metres from each other.
+        """Random points (count, 2) on the table: x, y in the world, metres.
+
+        Args:
+            count: how many.
+            apart: least distance (m) between any two.
+            area: lowest and highest x, lowest and highest y, metres.
 
         Raises:
             RuntimeError: they do not fit; ask for fewer, or closer ones.
@@ -98,34 +106,18 @@ class Task(ABC):
 
 
 def down(x: float, y: float, z: float, yaw: float = 0.0) -> Matrix:
-    """Pose of a tip that looks down at height `z` (m) over the table, closing along y at yaw 0."""
+    """Pose (4, 4) in the world of a tip that looks straight down.
+
+    Args:
+        x, y: in the world, metres.
+        z: above the table's top, metres.
+        yaw: about the vertical, radians; at 0 the fingers close along y.
+    """
     c, s = math.cos(yaw), math.sin(yaw)
     rotation = np.array([[c, s, 0.0], [s, -c, 0.0], [0.0, 0.0, -1.0]])
     return make_transform(rotation, (x, y, TABLE_TOP + z))
 
 
 def least_turn(yaw: float, period: float = math.pi) -> float:
-    """The equivalent yaw within half a period of zero: least work for the wrist."""
+    """The yaw (rad) within half a `period` of zero that looks alike: least work for the wrist."""
     return (yaw + period / 2) % period - period / 2
-
-
-def task_classes() -> dict[str, type[Task]]:
-    """All tasks by name: every module of `sim.tasks` is looked through."""
-    found: dict[str, type[Task]] = {}
-    for module in pkgutil.iter_modules(sim.tasks.__path__):
-        for value in vars(importlib.import_module(f"sim.tasks.{module.name}")).values():
-            if isinstance(value, type) and issubclass(value, Task) and hasattr(value, "name"):
-                found[value.name] = value
-    return dict(sorted(found.items()))
-
-
-def find_task(name: str) -> type[Task]:
-    """A task by name.
-
-    Raises:
-        ValueError: there is none of that name.
-    """
-    known = task_classes()
-    if name not in known:
-        raise ValueError(f"no task '{name}'; there are {', '.join(known)}")
-    return known[name]

@@ -5,7 +5,6 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from equigrasp.geometry.transforms import make_transform
-from sim.keyframes.arm import HOME, Arm
 from sim.keyframes.motion import (
     FRAMES_PER_MOVE,
     UnreachableError,
@@ -14,9 +13,10 @@ from sim.keyframes.motion import (
     poses_between,
     straight_path,
 )
-from sim.keyframes.shapes import Part, box
-from sim.keyframes.stage import TABLE_TOP, Stage
-from sim.keyframes.task import AREA, down
+from sim.stage.arm import HOME, Arm
+from sim.stage.bodies import Part, box
+from sim.stage.stage import TABLE_TOP, Stage
+from sim.stage.task import AREA, down
 
 
 @pytest.fixture

@@ -28,15 +28,15 @@ COLOURS: dict[str, tuple[float, float, float]] = {
     "white": (0.97, 0.97, 0.97),
     "silver": (0.76, 0.78, 0.8),
 }
-"""Names that sentences use, RLBench's twenty."""
+"""Red, green, blue in [0, 1] by the names that sentences use: RLBench's twenty."""
 PALETTE = ("red", "green", "blue", "yellow", "magenta", "cyan")
 """Colours of things that sentences tell apart."""
 NUMBERS = ("no", "one", "two", "three", "four", "five")
-ORDINALS = ("first", "then", "finally")
+"""Words for 0 to 5."""
 
 
 def pick_colours(random: RandomState, count: int, without: Sequence[str] = ()) -> list[str]:
-    """Different colours of the palette that are not in `without`."""
+    """Names of `count` different colours of `PALETTE` that are not in `without`, drawn anew."""
     left = [colour for colour in PALETTE if colour not in without]
     return [left[i] for i in random.permutation(len(left))[:count]]
 

@@ -1,4 +1,4 @@
-"""The Franka Panda of pybullet_data: inverse kinematics, joint motion, gripper and grasp.
+"""The Franka arm of pybullet_data with its hand: inverse kinematics, joint motion, grasp.
 
 The tip frame lies between the finger tips, z along the approach, y the closing direction: the grasp
 frame of the rest of the project. A grasped object is held by a constraint, as RLBench does, so that
@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from equigrasp.geometry.transforms import Matrix, inverse_transform, quaternion_to_transform
-from sim.keyframes.stage import TABLE_TOP, Stage
+from equigrasp.hand import PANDA, Hand
+from sim.stage.stage import TABLE_TOP, Stage
 
 BASE = (-0.3, 0.0, TABLE_TOP)
 HOME = (0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785)
 """The tip looks down in front of the base."""
 JOINTS = tuple(range(7))
-FINGERS, HAND, TIP = (9, 10), 8, 11
-FINGER_OPEN = 0.04
+FINGER_LINKS, HAND_LINK, TIP_LINK = (9, 10), 8, 11
+"""Numbers of links in the URDF."""
 JOINT_FORCE, FINGER_FORCE, HOLD_FORCE = 240.0, 30.0, 2000.0
 POSITION_TOLERANCE, ANGLE_TOLERANCE = 5e-4, 5e-3
 """How well (m, rad) a solution of the inverse kinematics must reach its pose."""
@@ -34,6 +35,10 @@ GRIP_STEPS = 60
 class Arm:
     """The arm on a stage, at its home position with an open gripper.
 
+    Args:
+        stage: where it stands.
+        hand: how far its fingers open. Their shape is the URDF's.
+
     Attributes:
         body: of the arm.
         limits: (2, 7) lowest and highest joint positions, rad.
@@ -41,8 +46,8 @@ class Arm:
         commanded_open: what the gripper was told last; a held object keeps it from closing fully.
     """
 
-    def __init__(self, stage: Stage) -> None:
-        self.stage, self.p = stage, stage.p
+    def __init__(self, stage: Stage, hand: Hand = PANDA) -> None:
+        self.stage, self.p, self.hand = stage, stage.p, hand
         path = f"{pybullet_data.getDataPath()}/franka_panda/panda.urdf"
         self.body = self.p.loadURDF(path, BASE, useFixedBase=True)
         info = [self.p.getJointInfo(self.body, joint) for joint in JOINTS]
@@ -50,21 +55,21 @@ class Arm:
         self.held: int | None = None
         self._hold: int | None = None
         self.commanded_open = True
-        for finger in FINGERS:
+        for finger in FINGER_LINKS:
             self.p.changeDynamics(self.body, finger, lateralFriction=1.5)
         self.place(HOME)
-        for finger in FINGERS:
-            self.p.resetJointState(self.body, finger, FINGER_OPEN)
-        self._drive_fingers(FINGER_OPEN)
+        for finger in FINGER_LINKS:
+            self.p.resetJointState(self.body, finger, self.hand.opening / 2)
+        self._drive_fingers(self.hand.opening / 2)
 
     def place(self, joints: Sequence[float]) -> None:
-        """Put the arm at joint positions (7,) at once."""
+        """Put the arm at joint positions (7,), rad, at once."""
         for joint, value in zip(JOINTS, joints, strict=True):
             self.p.resetJointState(self.body, joint, value)
         self.drive(joints)
 
     def drive(self, joints: Sequence[float]) -> None:
-        """Let the motors hold joint positions (7,) from now on."""
+        """Let the motors go to and hold joint positions (7,), rad, from now on."""
         self.p.setJointMotorControlArray(
             self.body,
             JOINTS,
@@ -91,23 +96,27 @@ class Arm:
 
     @property
     def fingers(self) -> NDArray[np.float64]:
-        """(2,) finger positions, m."""
-        return np.array([s[0] for s in self.p.getJointStates(self.body, FINGERS)])
+        """(2,) how far each finger is from the middle, m."""
+        return np.array([s[0] for s in self.p.getJointStates(self.body, FINGER_LINKS)])
 
     @property
     def tip(self) -> Matrix:
         """(4, 4) pose of the tip in the world."""
-        return self.link_pose(TIP)
+        return self.link_pose(TIP_LINK)
 
     def link_pose(self, link: int) -> Matrix:
-        """(4, 4) pose of a link's frame in the world."""
+        """(4, 4) pose of a link's frame in the world; links are numbered as in the URDF."""
         state = self.p.getLinkState(self.body, link, computeForwardKinematics=True)
         return quaternion_to_transform(state[5], state[4])
 
     def solve(self, T_world_tip: Matrix, start: Sequence[float]) -> NDArray[np.float64] | None:
-        """Joint positions that put the tip at a pose, near `start`; None if there are none.
+        """Joint positions (7,), rad, that put the tip at a pose; None if there are none.
 
         The arm is moved while solving and put back.
+
+        Args:
+            T_world_tip: (4, 4) pose of the tip in the world.
+            start: (7,) joint positions, rad, near which a solution is looked for.
         """
         before = [self.p.getJointState(self.body, joint)[:2] for joint in JOINTS]
         position = T_world_tip[:3, 3].tolist()
@@ -118,7 +127,7 @@ class Arm:
                 self._pretend(values)
                 values = self.p.calculateInverseKinematics(
                     self.body,
-                    TIP,
+                    TIP_LINK,
                     position,
                     quaternion,
                     maxNumIterations=100,
@@ -142,7 +151,7 @@ class Arm:
         self.commanded_open = False
         self._drive_fingers(0.0)
         self.stage.step(GRIP_STEPS)
-        touched = [self._touched(finger) for finger in FINGERS]
+        touched = [self._touched(finger) for finger in FINGER_LINKS]
         both = {body for body, _ in touched[0]} & {body for body, _ in touched[1]}
         if both:
             self._attach(min(both), dict(touched[0]))
@@ -155,13 +164,15 @@ class Arm:
         if self._hold is not None:
             self.p.removeConstraint(self._hold)
             self.held = self._hold = None
-        self._drive_fingers(FINGER_OPEN)
+        self._drive_fingers(self.hand.opening / 2)
         self.stage.step(GRIP_STEPS)
 
     def _attach(self, body: int, links: dict[int, int]) -> None:
         """Hold a body where it is; a link that can move by itself is held by a point."""
         link = links[body]
-        T_hand_world = inverse_transform(self._mass_pose(self.body, HAND))  # where Bullet wants it
+        T_hand_world = inverse_transform(
+            self._mass_pose(self.body, HAND_LINK)
+        )  # where Bullet wants it
         if link < 0:
             T = T_hand_world @ self.stage.pose(body)
             kind, anchor = pybullet.JOINT_FIXED, [0.0, 0.0, 0.0]
@@ -170,7 +181,7 @@ class Arm:
             inside = inverse_transform(self._mass_pose(body, link)) @ self.tip
             anchor = inside[:3, 3].tolist()
         self._hold = self.p.createConstraint(
-            *(self.body, HAND, body, link, kind, [0, 0, 0]),
+            *(self.body, HAND_LINK, body, link, kind, [0, 0, 0]),
             *(T[:3, 3].tolist(), anchor),
             parentFrameOrientation=Rotation.from_matrix(T[:3, :3]).as_quat().tolist(),
         )
@@ -193,7 +204,7 @@ class Arm:
     def _drive_fingers(self, opening: float) -> None:
         self.p.setJointMotorControlArray(
             self.body,
-            FINGERS,
+            FINGER_LINKS,
             pybullet.POSITION_CONTROL,
             targetPositions=[opening] * 2,
             forces=[FINGER_FORCE] * 2,

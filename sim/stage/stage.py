@@ -15,7 +15,7 @@ from pybullet_utils import bullet_client
 from scipy.spatial.transform import Rotation
 
 from equigrasp.geometry.transforms import Matrix, quaternion_to_transform
-from sim.keyframes.shapes import Box, Part, Solid, box, link_arguments, prism
+from sim.stage.bodies import Part, PlacedBox, Solid, box, link_arguments, prism
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -55,7 +55,7 @@ class Stage:
             self.p.disconnect()
 
     def reset(self) -> None:
-        """An empty table."""
+        """Remove everything but the table, and all watchers."""
         self.p.resetSimulation()
         self.p.setGravity(0, 0, -9.81)
         self.p.setPhysicsEngineParameter(
@@ -84,14 +84,14 @@ class Stage:
         mass: float = 0.05,
         friction: float = 0.6,
     ) -> int:
-        """A body of one solid, `position` its middle; a mass of 0 makes it part of the furniture.
+        """A body of one solid; its number.
 
         Args:
-            solid: from `sim.keyframes.shapes`.
-            position: in the world, metres.
+            solid: from `sim.stage.bodies`.
+            position: of its middle in the world, metres.
             colour: red, green, blue in [0, 1].
             yaw: about the vertical, radians.
-            mass: kg.
+            mass: kg; 0 makes it part of the furniture.
             friction: lateral coefficient.
         """
         visual = self.p.createVisualShape(**solid.seen, rgbaColor=(*colour, 1))
@@ -102,7 +102,7 @@ class Stage:
 
     def joined_boxes(
         self,
-        boxes: Sequence[Box],
+        boxes: Sequence[PlacedBox],
         position: Sequence[float],
         colour: Sequence[float],
         *,
@@ -110,7 +110,13 @@ class Stage:
         mass: float = 0.1,
         friction: float = 0.6,
     ) -> int:
-        """One body of several boxes, given as (half sizes, offset from the body's frame)."""
+        """One body of several boxes; its number.
+
+        Args:
+            boxes: in the body's frame.
+            position: of the body's frame in the world, metres.
+            colour, yaw, mass, friction: see `add`.
+        """
         solid, seen = self._box_shapes(boxes)
         body = self.p.createMultiBody(mass, solid, seen, list(position), _about_z(yaw))
         self.p.changeVisualShape(body, -1, rgbaColor=(*colour, 1))
@@ -119,16 +125,23 @@ class Stage:
 
     def jointed(
         self,
-        boxes: Sequence[Box],
+        boxes: Sequence[PlacedBox],
         position: Sequence[float],
         colour: Sequence[float],
         parts: Sequence[Part],
         *,
         yaw: float = 0.0,
     ) -> int:
-        """Furniture: boxes that stand still, with parts that slide or turn on them.
+        """Furniture: boxes that stand still, with parts that slide or turn on them; its number.
 
-        A part is link i of the body, joint i its position (m or rad), 0 at the start.
+        Part i is link i of the body; its joint is at 0 at the start.
+
+        Args:
+            boxes: that stand still, in the body's frame.
+            position: of the body's frame in the world, metres.
+            colour: of the boxes that stand still, red, green, blue in [0, 1].
+            parts: that move.
+            yaw: about the vertical, radians.
         """
         body = self.p.createMultiBody(
             0,
@@ -153,7 +166,7 @@ class Stage:
         return body
 
     def joint(self, body: int, link: int) -> float:
-        """Position of a part of furniture, m or rad."""
+        """How far part `link` of furniture has slid (m) or turned (rad)."""
         return float(self.p.getJointState(body, link)[0])
 
     def patch(
@@ -164,7 +177,14 @@ class Stage:
         *,
         yaw: float = 0.0,
     ) -> int:
-        """A rectangle of colour on the table, half sizes and middle in x, y; nothing touches it."""
+        """A rectangle of colour on the table that nothing touches; its body's number.
+
+        Args:
+            half: half sizes along x and y at yaw 0, metres.
+            place: x, y of its middle in the world, metres.
+            colour: red, green, blue in [0, 1].
+            yaw: about the vertical, radians.
+        """
         seen = self.p.createVisualShape(
             pybullet.GEOM_BOX,
             halfExtents=[*half, PATCH_HEIGHT / 2],
@@ -173,28 +193,34 @@ class Stage:
         middle = [*place, TABLE_TOP + PATCH_HEIGHT / 2]
         return self.p.createMultiBody(0, -1, seen, middle, _about_z(yaw))
 
-    def drawing(
-        self, outline: np.ndarray, position: Sequence[float], colour: Sequence[float]
+    def outline(
+        self, corners: np.ndarray, position: Sequence[float], colour: Sequence[float]
     ) -> int:
-        """A convex outline (n, 2) in metres that can be seen and not touched."""
-        visual = prism(outline, 0.001).seen
+        """A convex area that can be seen and not touched; its body's number.
+
+        Args:
+            corners: (n, 2) metres, anticlockwise, about its middle.
+            position: of the middle in the world, metres.
+            colour: red, green, blue in [0, 1].
+        """
+        visual = prism(corners, 0.001).seen
         seen = self.p.createVisualShape(**visual, rgbaColor=(*colour, 1))
         return self.p.createMultiBody(0, -1, seen, list(position))
 
     def pose(self, body: int) -> Matrix:
-        """(4, 4) of a body's base in the world."""
+        """Pose (4, 4) of a body's base in the world."""
         position, quaternion = self.p.getBasePositionAndOrientation(body)
         return quaternion_to_transform(quaternion, position)
 
     def position(self, body: int) -> np.ndarray:
-        """(3,) of a body's base."""
+        """Position (3,) of a body's base in the world, metres."""
         return np.array(self.p.getBasePositionAndOrientation(body)[0])
 
     def settle(self, seconds: float = 0.25) -> None:
-        """Let things come to rest."""
+        """Let things come to rest: `seconds` of simulated time pass."""
         self.step(round(seconds / TIME_STEP))
 
-    def _box_shapes(self, boxes: Sequence[Box]) -> tuple[int, int]:
+    def _box_shapes(self, boxes: Sequence[PlacedBox]) -> tuple[int, int]:
         """Collision and visual shape of several boxes."""
         halves, offsets = ([list(part) for part in parts] for parts in zip(*boxes, strict=True))
         kinds = [pybullet.GEOM_BOX] * len(boxes)
