@@ -28,8 +28,9 @@ from pathlib import Path
 
 from shared import paired
 from shared.compare_table import collect, draw_plots, headline, table, with_earlier
-from shared.report import finish, options, write_json, write_text
+from shared.report import finish, options
 
+from equigrasp.data.files import write_atomically, write_json
 from equigrasp.weights import shipped_names
 
 ROOT = Path(__file__).parents[1]
@@ -95,7 +96,9 @@ def compare(arguments: argparse.Namespace) -> None:
     text = f"{table(rows)}\n\nThe same rounds, side by side:\n\n{paired.table(rows)}"
     print(text)
     if arguments.record:
-        write_text(arguments.result.with_suffix(".md"), "# All planners, same rounds\n\n" + text)
+        write_atomically(
+            arguments.result.with_suffix(".md"), f"# All planners, same rounds\n\n{text}\n"
+        )
         write_json(recorded, rows)
         draw_plots(rows, arguments.result.with_suffix(".png"))
     finish(arguments, headline(rows))
@@ -188,7 +191,7 @@ def evaluate(entry: Entry, weights: Path, view: str, arguments: argparse.Namespa
         command += ["--scene-list", str(scenes)]
     call(command)
     if not scenes.exists():
-        write_text(scenes, (out / "scenes.json").read_text().rstrip())
+        write_atomically(scenes, (out / "scenes.json").read_bytes())
 
 
 def call(command: list[str]) -> None:

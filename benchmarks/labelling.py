@@ -17,10 +17,11 @@ import os
 from collections import Counter
 from typing import Any
 
-from shared.report import options, processor, write_json, write_text
+from shared.report import options, processor
 
 from benchmarks.shared.labellers import SHARED_STAGES
 from data_gen.settings import KINDS, SPLITS, SceneSettings
+from equigrasp.data.files import write_atomically, write_json
 from sim.workers.run import run_tasks
 from sim.workers.tasks import Failed, Ok, Task
 
@@ -179,7 +180,7 @@ def main() -> None:
     if arguments.record:
         content = {"machine": {"cpu": processor()}, "numbers": numbers}
         write_json(arguments.result, content)
-        write_text(arguments.result.with_suffix(".md"), f"# Labellers\n\n{text}")
+        write_atomically(arguments.result.with_suffix(".md"), f"# Labellers\n\n{text}\n")
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from shared.arm_curves import CURVES, LONG, compared, curve, plot, table
-from shared.report import RESULTS, finish, options, write_json, write_text
+from shared.report import RESULTS, finish, options
 
+from equigrasp.data.files import write_atomically, write_json
 from equigrasp.policy.checkpoint import load_policy
 from equigrasp.policy.keyframes.synthetic import write_synthetic_demonstrations
 from equigrasp.training.checkpoint import load_checkpoint
@@ -123,7 +124,7 @@ def study(arguments: argparse.Namespace) -> None:
     if arguments.record:
         found = {"validation": curves, "success": successes}
         write_json(recorded_curves(arguments), found)
-        write_text(arguments.result.with_name("policy_batches.md"), text)
+        write_atomically(arguments.result.with_name("policy_batches.md"), text + "\n")
         plot(curves, successes, RESULTS / "policy_batches.png")
     minutes = {f"{arm}_planned_minutes": minutes_of(arm, arguments) for arm in curves}
     finish(arguments, numbers, {**minutes, "batch": BATCH})

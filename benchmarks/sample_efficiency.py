@@ -27,9 +27,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.report import RESULTS, finish, options, save_figure, write_json, write_text
+from shared.report import RESULTS, finish, options, save_figure
 from shared.run_records import Record, RunRecords
 
+from equigrasp.data.files import write_atomically, write_json
 from equigrasp.data.synthetic import write_synthetic_data_set
 
 ROOT = Path(__file__).parents[1]
@@ -139,7 +140,7 @@ def study(arguments: argparse.Namespace) -> None:
     if arguments.record:
         name = "ablation" if arguments.ablation else "sample_efficiency"
         write_json(arguments.result.with_name(f"{name}_rows.json"), rows)
-        write_text(arguments.result.with_name(f"{name}.md"), text)
+        write_atomically(arguments.result.with_name(f"{name}.md"), text + "\n")
         if not arguments.ablation:
             plot(rows, arguments.result.with_suffix(".png"))
     numbers = {f"{r['arm']}_{100 * r['share']:g}pct_ap": r["ap"]["mean"] for r in rows}

@@ -18,7 +18,7 @@ from typing import Any
 
 from data_gen.generate import hash_ids
 from data_gen.settings import KINDS, SceneSettings
-from equigrasp.data.files import write_atomically
+from equigrasp.data.files import write_json
 from equigrasp.data.manifest import (
     MANIFEST_NAME,
     Manifest,
@@ -183,9 +183,7 @@ class _Run:
             "reason": reason,
             "seed": self.manifest.seed,
         }
-        write_atomically(
-            failed_path(self.directory, index), (json.dumps(note, indent=1) + "\n").encode()
-        )
+        write_json(failed_path(self.directory, index), note)
         self.progress.failed[reason] += 1
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from equigrasp.data.files import write_atomically
+from equigrasp.data.files import write_json
 from equigrasp.policy.episodes.files import LAYOUTS, LOW_DIM
 from sim.policy_eval import known_tasks
 from sim.workers.run import run_tasks
@@ -105,8 +105,7 @@ def episode_folder(out: Path, task: str, variations: int, index: int, layout: st
 def _agree(out: Path, settings: DemoSettings) -> None:
     path = out / MANIFEST
     if not path.exists():
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(asdict(settings), indent=1).encode())
+        write_json(path, asdict(settings))
         return
     known = json.loads(path.read_text())
     for name, value in asdict(settings).items():

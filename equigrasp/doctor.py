@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import platform
 import statistics
 import subprocess
@@ -28,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from equigrasp.data.files import write_json
 from equigrasp.self_test import TOLERANCE, difference, fixed_depth, predictions, record
 
 PACKAGES = (
@@ -250,7 +250,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"       -> {check.remedy}")
     if options.json:
         findings = {"system": system, "checks": [asdict(check) for check in checks]}
-        options.json.write_text(json.dumps(findings, indent=2) + "\n")
+        write_json(options.json, findings, indent=2)
     return int(any(check.status == "fail" for check in checks))
 
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from equigrasp.data.files import atomic_path
 from equigrasp.models.base import GraspModel, finish
 from equigrasp.nn.freeze import freeze
 
@@ -100,7 +101,6 @@ def export_onnx(
     except ImportError as error:
         raise RuntimeError("ONNX export needs `pip install onnx onnxscript`") from error
     target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
     written = []
     programs = export_programs(model, outputs)
     planes = feature_names(model)
@@ -119,9 +119,8 @@ def export_onnx(
                 dynamo=True,
                 verbose=False,
             )
-        temporary = target / (name + ".tmp")
-        onnx.save(str(temporary))
-        os.replace(temporary, target / name)
+        with atomic_path(target / name) as unfinished:
+            onnx.save(str(unfinished))
         written.append(target / name)
     return written[0], written[1]
 

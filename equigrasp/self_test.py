@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equigrasp.data.files import write_json
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -96,7 +98,5 @@ def record(path: str | os.PathLike) -> Path:
     stem = place.name.removesuffix(".safetensors")
     note = place / "model.json" if place.is_dir() else place.with_name(stem + ".json")
     card = json.loads(note.read_text()) | {"self_test": measured}
-    unfinished = note.with_name(note.name + ".tmp")
-    unfinished.write_text(json.dumps(card, indent=2) + "\n")
-    os.replace(unfinished, note)
+    write_json(note, card, indent=2)
     return note

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from equigrasp.constants import FAR, FINGER_DEPTH, TABLE_HEIGHT, TCP_FROM_HAND, WORKSPACE_SIZE
+from equigrasp.data.files import atomic_path
 from equigrasp.geometry.transforms import transform_points
 from equigrasp.grasp import Grasp
 from equigrasp.perception.camera import (
@@ -155,8 +156,6 @@ def save_pictures(
     planner's input; where it was rectified, the grasps are drawn in the rectified scene.
     """
     rectified = depth / np.float32(result.table.scale if result.table else 1.0)
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
     figures = {
         "depth": draw_depth(depth),
         "tsdf": draw_tsdf(result.tsdf),
@@ -164,10 +163,9 @@ def save_pictures(
     }
     paths = []
     for name, figure in figures.items():
-        path = directory / f"{prefix}{name}.png"
-        unfinished = path.with_name(path.name + ".tmp")
-        figure.savefig(unfinished, dpi=110, format="png", facecolor="white")
-        os.replace(unfinished, path)
+        path = Path(directory) / f"{prefix}{name}.png"
+        with atomic_path(path) as unfinished:
+            figure.savefig(unfinished, dpi=110, format="png", facecolor="white")
         paths.append(path)
     return paths
 

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equigrasp.data.files import atomic_path
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -63,18 +65,16 @@ def save_model(
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError("this model is frozen; save the trainable model it was made from")
     prefix = Path(path_prefix)
-    prefix.parent.mkdir(parents=True, exist_ok=True)
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     if half:
         tensors = {name: _rounded(name, tensor) for name, tensor in tensors.items()}
     bank = getattr(model, "bank", None)  # models without symmetry have no kernel bases
     tensors |= {_BASIS + k: v.contiguous() for k, v in (bank.tensors() if bank else {}).items()}
     target, note = _paths(prefix)
-    save_file(tensors, target.with_name(target.name + ".tmp"))
-    text = json.dumps({**(card or {}), "format": FORMAT, "config": model.config}, indent=2)
-    note.with_name(note.name + ".tmp").write_text(text + "\n")
-    for path in (target, note):
-        os.replace(path.with_name(path.name + ".tmp"), path)
+    content = {**(card or {}), "format": FORMAT, "config": model.config}
+    with atomic_path(note) as card_file, atomic_path(target) as tensor_file:
+        save_file(tensors, tensor_file)  # neither takes its name before both are complete
+        card_file.write_text(json.dumps(content, indent=2) + "\n")
     return target
 
 

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from equigrasp.data.files import write_atomically
 from sim.clutter.protocol import BASELINES, OBJECTS_PER_ROUND, SCENES, VIEWS, EvalSettings
 
 RECTIFY = {"on": (True,), "off": (False,), "both": (True, False)}
@@ -89,7 +90,7 @@ def _run(args: argparse.Namespace) -> int:
         write_report(out / name, summary, option)
         rows.append((f"{args.scene} {args.view} {Path(model).name} {name}", summary))
     text = table(rows)
-    (out / "table.md").write_text(text + "\n")
+    write_atomically(out / "table.md", text + "\n")
     print(text)
     for name, summary in rows:
         print(f"{name}: failures {summary['failures']}, rounds ended {summary['ends']}")

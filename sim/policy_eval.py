@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from equigrasp.data.files import write_atomically
+from equigrasp.data.files import write_atomically, write_json
 from sim.keyframes.report import film_name, summarise, table, write_film
 from sim.workers.run import run_tasks
 from sim.workers.tasks import Failed, Ok, Task, WorkerError
@@ -44,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     summary = summarise(rows)
-    write_atomically(out / "summary.json", json.dumps(summary, indent=1).encode())
+    write_json(out / "summary.json", summary)
     text = table(summary)
-    write_atomically(out / "table.md", (text + "\n").encode())
+    write_atomically(out / "table.md", text + "\n")
     print(text)
     return 0
 

@@ -14,7 +14,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sim.clutter.run import table, write_json
+from equigrasp.data.files import atomic_path, write_atomically, write_json
+from sim.clutter.run import table
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 TARGETS = {"packed": (90.0, 88.0), "pile": (75.0, 75.0)}
@@ -67,9 +68,8 @@ def plot(path: Path, rows: list[tuple[str, dict[str, Any]]]) -> None:
         axis.grid(axis="x", alpha=0.3)
     axes[0].set_yticks(range(len(rows)), [name for name, _ in reversed(rows)], fontsize=8)
     figure.tight_layout()
-    temporary = path.with_name(path.name + ".tmp")
-    figure.savefig(temporary, dpi=90, format="png")
-    os.replace(temporary, path)
+    with atomic_path(path) as unfinished:
+        figure.savefig(unfinished, dpi=90, format="png")
     plt.close(figure)
 
 
@@ -80,7 +80,6 @@ def main() -> None:
     p.add_argument("--name", default="clutter")
     args = p.parse_args()
     rows = collect(args.folder)
-    RESULTS.mkdir(exist_ok=True)
     content = {
         "machine": machine(),
         "targets_fixed_view_gamma_noise": TARGETS,
@@ -88,7 +87,7 @@ def main() -> None:
     }
     write_json(RESULTS / f"{args.name}.json", content)
     text = f"Machine: {machine()}, one worker per evaluation. Intervals: bootstrap over rounds.\n\n"
-    (RESULTS / f"{args.name}.md").write_text(text + table(rows) + "\n")
+    write_atomically(RESULTS / f"{args.name}.md", text + table(rows) + "\n")
     plot(RESULTS / f"{args.name}.png", rows)
     print(table(rows))
 

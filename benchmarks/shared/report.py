@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 from collections.abc import Mapping
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from equigrasp.data.files import atomic_path, write_json
 
 RESULTS = Path(__file__).parents[1] / "results"
 """Folder of committed results."""
@@ -70,26 +71,11 @@ def finish(
         write_json(arguments.result, {"machine": about, "numbers": dict(numbers)})
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file whole or not at all, its folder included."""
-    write_text(path, json.dumps(content, indent=1))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, its folder included."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text + "\n", encoding="utf-8")
-    os.replace(partial, path)
-
-
 def save_figure(figure: Any, path: Path) -> None:
     """Write a matplotlib figure as PNG whole or not at all, and close it."""
     import matplotlib.pyplot as plt
 
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, dpi=100, format="png")
-    os.replace(partial, path)
+    with atomic_path(path) as unfinished:
+        figure.savefig(unfinished, dpi=100, format="png")
     plt.close(figure)

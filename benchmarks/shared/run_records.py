@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.report import write_json
+from equigrasp.data.files import write_json
 
 Record = dict[str, Any]
 

@@ -1,13 +1,18 @@
-"""Files that are whole or absent, and zips of arrays with equal bytes for equal contents."""
+"""Files and folders that are whole or absent; zips of arrays, equal bytes for equal contents."""
 
 from __future__ import annotations
 
+import contextlib
 import io
+import json
 import os
+import shutil
+import uuid
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,27 +33,97 @@ class ArrayFileError(ValueError):
     """A file of arrays is torn or foreign; the message says what was found."""
 
 
-def write_atomically(path: str | Path, data: bytes) -> None:
-    """Write a file under a temporary name beside `path`, flush it to disk, and rename it.
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path` for the block to write a file at; then it is renamed.
 
-    A kill at any moment leaves the old file or the new one, and at worst a `.tmp` beside it.
+        with atomic_path("look.png") as unfinished:
+            figure.savefig(unfinished, format="png")
+
+    A kill at any moment leaves the old file or the new one, and at worst a `.tmp` beside it. An
+    error in the block leaves the old file. The folder of `path` is made if need be.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
     try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        _sync(temporary)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)  # the rename itself has to survive a power cut
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | Path, *, sync: bool = True) -> Iterator[Path]:
+    """A temporary folder beside `path` for the block to fill; then it is renamed.
+
+    Args:
+        path: where the folder shall be; the folders above it are made if need be.
+        sync: whether the files have to be on the disk before the rename, so that they survive a
+            power cut; slow where there are many.
+
+    Raises:
+        OSError: there is a folder of that name already, and it is not empty.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    temporary.mkdir()
     try:
-        os.fsync(folder)  # the rename itself has to survive a power cut
+        yield temporary
+        for written in (*temporary.rglob("*"), temporary) if sync else ():
+            _sync(written)
+        os.rename(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _sync(path.parent)
+
+
+def write_atomically(path: str | Path, data: bytes | str) -> None:
+    """Write bytes, or text as UTF-8, to a file whole or not at all; see `atomic_path`."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def write_json(
+    path: str | Path, content: Any, *, indent: int | None = 1, sort_keys: bool = False
+) -> None:
+    """Write a JSON file whole or not at all; see `atomic_path`. It ends with a line break.
+
+    Args:
+        path: of the file.
+        content: JSON-able.
+        indent: spaces per level; None for a single line.
+        sort_keys: whether equal contents have to give equal bytes.
+    """
+    write_atomically(path, json.dumps(content, indent=indent, sort_keys=sort_keys) + "\n")
+
+
+def link_atomically(link: str | Path, target: str) -> None:
+    """Make or replace a symbolic link to `target`, a name relative to the link's folder."""
+    link = Path(link)
+    temporary = _temporary(link)
+    temporary.symlink_to(target)
+    os.replace(temporary, link)
+    _sync(link.parent)
+
+
+def _temporary(path: Path) -> Path:
+    """Hidden, and another one for every writer; `.*.tmp` is what a kill may leave behind."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def pack_arrays(arrays: Mapping[str, NDArray]) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from equigrasp.data.files import write_atomically
+from equigrasp.data.files import write_json
 from equigrasp.data.scene_files import FORMAT_VERSION
 
 MANIFEST_NAME = "manifest.json"
@@ -55,8 +55,7 @@ class Manifest:
 
     def write(self, directory: str | Path) -> None:
         """Write `manifest.json` atomically; equal manifests give equal bytes."""
-        text = json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
-        write_atomically(Path(directory) / MANIFEST_NAME, text.encode())
+        write_json(Path(directory) / MANIFEST_NAME, asdict(self), sort_keys=True)
 
     def differences(self, other: Manifest) -> list[str]:
         """What would make other scenes of the same indices, one line each. `scenes` may differ."""

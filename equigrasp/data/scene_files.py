@@ -137,12 +137,10 @@ def write_scene(path: str | Path, record: SceneRecord) -> None:
     Raises:
         ValueError: if an array of the record has the wrong shape or type.
     """
-    path = Path(path)
     arrays = _to_arrays(record)
     faults = array_faults(arrays)
     if faults:
         raise ValueError(f"scene {record.index} cannot be written: {'; '.join(faults)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, pack_arrays(arrays))
 
 

@@ -28,6 +28,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from equigrasp.data.files import atomic_folder, link_atomically
+
 FORMAT_VERSION = 1
 _PARTS = ("model", "average", "optimizer", "random")
 
@@ -63,24 +65,14 @@ def save_checkpoint(root: Path, checkpoint: Checkpoint, *, tags: tuple[str, ...]
     if target.name not in _linked(root):
         # An unlinked directory of that name is what a kill between rename and link leaves behind.
         shutil.rmtree(target, ignore_errors=True)
-        temporary = root / f"{target.name}.tmp"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        for part in _PARTS:
-            # Clones, because safetensors refuses tensors that share memory.
-            tensors = {k: v.detach().cpu().clone() for k, v in getattr(checkpoint, part).items()}
-            save_file(tensors, temporary / f"{part}.safetensors")
-        text = json.dumps({"format_version": FORMAT_VERSION, **checkpoint.state}, indent=1)
-        (temporary / "state.json").write_text(text + "\n", encoding="utf-8")
-        for path in [*temporary.iterdir(), temporary]:
-            _sync(path)
-        os.rename(temporary, target)
+        with atomic_folder(target) as unfinished:
+            for part in _PARTS:
+                save_file(_apart(getattr(checkpoint, part)), unfinished / f"{part}.safetensors")
+            state = {"format_version": FORMAT_VERSION, **checkpoint.state}
+            text = json.dumps(state, indent=1) + "\n"
+            (unfinished / "state.json").write_text(text, encoding="utf-8")
     for tag in tags:
-        link = root / f"{tag}.tmp"
-        link.unlink(missing_ok=True)
-        link.symlink_to(target.name, target_is_directory=True)
-        os.replace(link, root / tag)
-    _sync(root)
+        link_atomically(root / tag, target.name)
     _remove_unlinked(root)
     return target
 
@@ -133,20 +125,20 @@ def restore_optimizer(
 
 
 def _linked(root: Path) -> set[str]:
-    links = (path for path in root.iterdir() if path.is_symlink() and path.suffix != ".tmp")
+    links = (path for path in root.glob("[!.]*") if path.is_symlink())
     return {os.readlink(path) for path in links}
 
 
 def _remove_unlinked(root: Path) -> None:
+    """Remove directories that no link names, and what earlier kills left half-written."""
     keep = _linked(root)
-    for path in root.glob("step_*"):
-        if path.name not in keep:
+    for path in (*root.glob("step_*"), *root.glob(".*.tmp")):
+        if path.is_symlink():
+            path.unlink()
+        elif path.name not in keep:
             shutil.rmtree(path)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies on the CPU, because safetensors refuses tensors that share memory."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}

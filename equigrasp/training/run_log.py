@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 from typing_extensions import Self
+
+from equigrasp.data.files import write_atomically
 
 
 class RunLog:
@@ -102,9 +103,7 @@ def _keep_records_until(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = [record for record in read_records(path) if record["step"] <= step]
-    temporary = path.with_suffix(".jsonl.tmp")
-    temporary.write_text("".join(json.dumps(r) + "\n" for r in kept), encoding="utf-8")
-    os.replace(temporary, path)
+    write_atomically(path, "".join(json.dumps(record) + "\n" for record in kept))
 
 
 def training_minutes(path: Path) -> float:

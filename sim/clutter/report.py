@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from equigrasp.data.files import atomic_path
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.run import read_rounds
 from sim.workers.run import run_tasks
@@ -94,8 +95,8 @@ def picture_failure(
     where = f"seed {seed} round {index} attempt {len(attempts)}"
     axis.set_title(f"{where}: {attempt['fate'].lower()}, score {attempt['score']:.2f}")
     axis.axis("off")
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80, bbox_inches="tight")
+    with atomic_path(path) as unfinished:
+        figure.savefig(unfinished, dpi=80, bbox_inches="tight", format="png")
     plt.close(figure)
 
 
@@ -115,5 +116,6 @@ def _plot_failures(path: Path, summary: dict[str, Any]) -> None:
         axis.barh([key.lower() for key in entries], list(entries.values()), color="tab:blue")
         axis.set_title("failed attempts by fate" if name == "failures" else "how rounds ended")
     figure.tight_layout()
-    figure.savefig(path, dpi=80)
+    with atomic_path(path) as unfinished:
+        figure.savefig(unfinished, dpi=80, format="png")
     plt.close(figure)

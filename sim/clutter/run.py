@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from equigrasp.data.files import write_json
 from sim.clutter.metrics import summarise
 from sim.clutter.protocol import BASELINES, EvalSettings
 from sim.clutter.scene_lists import Key, public_object_names
@@ -118,13 +119,6 @@ def public_settings(settings: EvalSettings) -> dict[str, Any]:
     if settings.model not in BASELINES:
         values["model"] = Path(settings.model).name
     return values
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON under a temporary name, then rename."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(temporary, path)
 
 
 def _check_settings(settings: EvalSettings, out: Path) -> None:

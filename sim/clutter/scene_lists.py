@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equigrasp.data.files import write_json
 from sim.clutter.protocol import SCENE_STREAM, EvalSettings
 from sim.workers.run import run_tasks
 from sim.workers.tasks import Failed, Ok, Task
@@ -78,9 +79,7 @@ def write_scene_list(path: Path, settings: EvalSettings, scenes: dict[Key, Scene
     names = ("scene", "objects", "split", "num_objects")
     head = {name: getattr(settings, name) for name in names}
     head["objects"] = public_object_names(settings.objects)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps({"format": FORMAT, **head, "rounds": entries}) + "\n")
-    os.replace(temporary, path)
+    write_json(path, {"format": FORMAT, **head, "rounds": entries}, indent=None)
 
 
 def read_scene_list(path: Path, scene_kind: str) -> dict[Key, Scene]:

@@ -70,7 +70,6 @@ def write_film(path: Path, images: Sequence[Any]) -> None:
     frames = [Image.fromarray(image) for image in images]
     target = io.BytesIO()
     frames[0].save(target, "GIF", save_all=True, append_images=frames[1:], duration=500, loop=0)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, target.getvalue())
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
+from equigrasp.data.files import atomic_folder
 from sim.objects import meshes
 from sim.objects.meshes import MeshFault
 
@@ -120,19 +119,12 @@ def store(
     Raises:
         MeshFault: if the surface, read back from its file, is not watertight.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # The mode of a temporary folder is private; the cache may be shared between users.
-    scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-    scratch.chmod(0o755)
     try:
-        _write_object(scratch, object_id, solid, parts)
-        try:
-            os.rename(scratch, folder)
-        except OSError:
-            if fetch(folder) is None:
-                raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        with atomic_folder(folder) as unfinished:
+            _write_object(unfinished, object_id, solid, parts)
+    except OSError:
+        if fetch(folder) is None:
+            raise
     found = fetch(folder)
     if found is None:
         raise OSError(f"the prepared object '{object_id}' vanished from the cache; run again")

@@ -10,7 +10,6 @@ An episode holds `low_dim_obs.pkl` and a folder of PNGs for every camera and kin
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from equigrasp.data.files import atomic_folder, write_atomically
 from equigrasp.policy.episodes import image_files, rlbench_pickle
 from equigrasp.policy.episodes.camera import point_cloud
 from equigrasp.policy.episodes.keypoints import discover_keypoints
@@ -189,21 +189,18 @@ def write_episode(
     shared = layout != ALL_VARIATIONS
     above = Path(root) / task / (f"variation{variation}" if shared else ALL_VARIATIONS)
     target = above / "episodes" / f"episode{number}"
-    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.rmtree(partial, ignore_errors=True)
-    for camera in frames[0].images:
-        for kind in IMAGES:
-            (partial / f"{camera}_{kind}").mkdir(parents=True)
-    partial.mkdir(parents=True, exist_ok=True)
-    for index, frame in enumerate(frames):
-        _write_images(partial, index, frame)
-    demo = Demo([frame.state for frame in frames], random_seed, variation)
-    _dump(partial / LOW_DIM, demo)
-    if not shared:
-        _dump(partial / NUMBER, int(variation))
-    _dump((above if shared else partial) / DESCRIPTIONS, list(descriptions))
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(partial, target)
+    with atomic_folder(target, sync=False) as unfinished:
+        for camera in frames[0].images:
+            for kind in IMAGES:
+                (unfinished / f"{camera}_{kind}").mkdir()
+        for index, frame in enumerate(frames):
+            _write_images(unfinished, index, frame)
+        demo = Demo([frame.state for frame in frames], random_seed, variation)
+        _dump(unfinished / LOW_DIM, demo)
+        if not shared:
+            _dump(unfinished / NUMBER, int(variation))
+        _dump((above if shared else unfinished) / DESCRIPTIONS, list(descriptions))
+        shutil.rmtree(target, ignore_errors=True)
     return Episode(target, task, number)
 
 
@@ -254,9 +251,7 @@ def _write_images(folder: Path, index: int, frame: Frame) -> None:
 
 
 def _dump(path: Path, value: object) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    partial.write_bytes(rlbench_pickle.dumps(value))
-    os.replace(partial, path)
+    write_atomically(path, rlbench_pickle.dumps(value))
 
 
 def _natural(name: str) -> tuple[str, int]:

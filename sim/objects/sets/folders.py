@@ -8,8 +8,6 @@ takes seconds per concave mesh. `python -m sim.objects prepare` does it beforeha
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
+from equigrasp.data.files import write_json
 from sim.objects import meshes
 from sim.objects.cache import PreparedObject, content_key, fetch, store
 from sim.objects.meshes import MESH_SUFFIXES, MeshFault
@@ -112,11 +111,7 @@ def _remembered(
             found = {"fault": None, "extents": [float(x) for x in inspect()]}
         except MeshFault as fault:
             found = {"fault": str(fault), "extents": None}
-        note.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=note.parent)
-        with os.fdopen(handle, "w") as file:
-            json.dump(found, file)
-        os.replace(scratch, note)
+        write_json(note, found, indent=None)
     if found["fault"]:
         raise MeshFault(found["fault"])
     return tuple(found["extents"])

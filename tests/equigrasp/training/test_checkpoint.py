@@ -66,6 +66,14 @@ def test_links_move_and_unlinked_directories_go(tmp_path):
     assert load_checkpoint(tmp_path / "last").model["w"][0] == 3.0
 
 
+def test_remains_of_kills_go_with_the_next_save(tmp_path):
+    save_checkpoint(tmp_path, _checkpoint(1), tags=("last",))
+    (tmp_path / ".step_00000002.0a1b.tmp").mkdir()
+    (tmp_path / ".last.0a1b.tmp").symlink_to("step_00000002")
+    save_checkpoint(tmp_path, _checkpoint(3), tags=("last",))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last", "step_00000003"]
+
+
 def save_killed_at(call, directory, monkeypatch):
     """A second save dies when it calls that function of `os`; the first one is still there."""
 
