@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "build_model": "equigrasp.models.registry",
+    "build_model": "equigrasp.registry",
     "load_model": "equigrasp.weights",
     "save_model": "equigrasp.weights",
     "GraspModel": "equigrasp.models.base",
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from equigrasp.detection import DetectionConfig
     from equigrasp.grasp import Grasp
     from equigrasp.models.base import GraspField, GraspModel
-    from equigrasp.models.registry import build_model
     from equigrasp.perception.camera import Intrinsics
     from equigrasp.planner import GraspPlanner
+    from equigrasp.registry import build_model
     from equigrasp.weights import load_model, save_model
 
 

@@ -35,7 +35,7 @@ from equigrasp.grasp import Grasp
 from equigrasp.perception.camera import Intrinsics, valid_pixels, validate_depth
 from equigrasp.perception.surface import surface_band
 from equigrasp.perception.table import TableFit, table_rectify
-from equigrasp.perception.tsdf import ENCODINGS, fuse_tsdf
+from equigrasp.perception.tsdf import check_encoding, fuse_tsdf
 from equigrasp.plan_result import PlanningError, PlanResult, Stopwatch
 
 __all__ = ["GraspPlanner", "PlanResult", "PlanningError"]
@@ -69,10 +69,7 @@ class GraspPlanner:
         rectify_table: bool = True,
         seed: int = 0,
     ) -> None:
-        if model.encoding not in ENCODINGS:
-            raise ValueError(
-                f"the model asks for TSDF encoding {model.encoding!r}; known are {ENCODINGS}"
-            )
+        check_encoding(model.encoding)
         self.model = model
         self.detection = detection or DetectionConfig()
         self.table_height = table_height

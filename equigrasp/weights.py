@@ -99,9 +99,9 @@ def load_model(
     """
     import torch
 
-    from equigrasp.models.registry import build_model
     from equigrasp.nn.freeze import freeze
     from equigrasp.nn.steerable import BasisBank
+    from equigrasp.registry import build_model
 
     if Path(name_or_path).suffix in PUBLISHED_SUFFIXES:
         from equigrasp.models.giga_checkpoint import load_published_giga

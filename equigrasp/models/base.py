@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from equigrasp.constants import MAX_WIDTH
-from equigrasp.nn.triplane import ENCODINGS
+from equigrasp.perception.tsdf import check_encoding
 
 OUTPUTS = ("quality", "rotation", "width", "occupancy")
 
@@ -66,8 +66,7 @@ class GraspModel(nn.Module, ABC):
         super().__init__()
         if resolution <= 0:
             raise ValueError(f"resolution is {resolution}; give the voxels per side, 40 as a rule")
-        if encoding not in ENCODINGS:
-            raise ValueError(f"encoding is {encoding!r}; use one of {sorted(ENCODINGS)}")
+        check_encoding(encoding)
         if not -0.1 <= query_setback <= 0.1:
             raise ValueError(
                 f"query_setback is {query_setback} m; it must lie within 0.1 m of the tip"

@@ -12,9 +12,7 @@ from equigrasp.nn.planes import TriPlane, project_table, sample_plane
 from equigrasp.nn.side import SIDE_FEATURES, SIDES
 from equigrasp.nn.steerable import BasisBank, SteerableConv
 from equigrasp.nn.unet import TriPlaneUNet
-
-ENCODINGS = {"full": (2.0, -1.0), "published": (1.0, 0.0)}
-"""Scale and offset that put "nothing known here" or the middle of the range at zero."""
+from equigrasp.perception.tsdf import ENCODINGS, check_encoding
 
 
 class TriPlaneEncoder(nn.Module):
@@ -89,8 +87,7 @@ class TriPlaneEncoder(nn.Module):
 def _check(resolution: int, depth: int, side_features: str, encoding: str) -> None:
     if side_features not in SIDE_FEATURES:
         raise ValueError(f"side_features is {side_features!r}; use one of {SIDE_FEATURES}")
-    if encoding not in ENCODINGS:
-        raise ValueError(f"encoding is {encoding!r}; use one of {sorted(ENCODINGS)}")
+    check_encoding(encoding)
     step = 2 ** (depth - 1)
     if depth < 1 or resolution <= 0 or resolution % (2 * step if depth == 1 else step):
         raise ValueError(

@@ -15,7 +15,9 @@ from torch import Tensor
 from equigrasp.constants import WORKSPACE_SIZE
 from equigrasp.perception.camera import Intrinsics
 
-ENCODINGS = ("published", "full")
+ENCODINGS = {"published": (1.0, 0.0), "full": (2.0, -1.0)}
+"""TSDF encodings, each with the scale and offset that put "nothing known here", or the middle of
+the range, at zero, as networks like their inputs."""
 TRUNCATION_VOXELS = 4
 BAND_LIMIT = 0.98
 """The published export keeps |t| below this and writes 0 elsewhere."""
@@ -27,6 +29,12 @@ def voxel_centres(resolution: int, size: float = WORKSPACE_SIZE, **factory) -> T
     """(N, N, N, 3) centres in metres, voxel i at (i + 0.5) * size / N on each axis."""
     axis = (torch.arange(resolution, **factory) + 0.5) * (size / resolution)
     return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
+
+
+def check_encoding(encoding: str) -> None:
+    """Raise ValueError unless this is the name of one of the `ENCODINGS`."""
+    if encoding not in ENCODINGS:
+        raise ValueError(f"encoding is {encoding!r}; use one of {', '.join(ENCODINGS)}")
 
 
 def fuse_tsdf(
@@ -59,8 +67,7 @@ def fuse_tsdf(
     Raises:
         ValueError: for an unknown encoding, an odd resolution or shapes that do not fit.
     """
-    if encoding not in ENCODINGS:
-        raise ValueError(f"encoding is {encoding!r}; choose one of {', '.join(ENCODINGS)}")
+    check_encoding(encoding)
     if resolution < 2 or resolution % 2:
         raise ValueError(f"resolution is {resolution}; it must be even, so that turns are exact")
     if not 2 <= depth.dim() <= 4:

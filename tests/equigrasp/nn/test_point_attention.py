@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from equigrasp.geometry.rotations import random_rotations
-from equigrasp.models.registry import build_model
 from equigrasp.nn.fields import FieldType, act_on_channels
 from equigrasp.nn.hand_points import HandPoints
 from equigrasp.nn.point_attention import PointAttention
 from equigrasp.nn.steerable import BasisBank
+from equigrasp.registry import build_model
 from equigrasp.testing import synthetic_tsdf, turn_grid, turn_matrix, turn_points
 
 TARGET = FieldType("C4", regular=8)

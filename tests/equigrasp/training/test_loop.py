@@ -14,7 +14,7 @@ import torch
 from equigrasp.data.dataset import SampleSettings, make_item
 from equigrasp.data.synthetic import synthetic_scene
 from equigrasp.models.losses import GraspLoss
-from equigrasp.models.registry import build_model
+from equigrasp.registry import build_model
 from equigrasp.training.checkpoint import CheckpointError, load_checkpoint
 from equigrasp.training.evaluate import evaluate
 from equigrasp.training.grasp_recipe import GraspRecipe, TrainingStep

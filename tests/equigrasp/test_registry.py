@@ -6,8 +6,8 @@ from hydra.utils import instantiate
 
 import equigrasp
 from equigrasp.models.base import GraspField, GraspModel
-from equigrasp.models.registry import build_model, model_names
 from equigrasp.models.sampling import SamplingModel
+from equigrasp.registry import build_model, model_names
 
 
 def test_every_model_file_is_registered_and_buildable():
