@@ -1,0 +1,73 @@
+"""Which file may import which: the floors of the house, and what breaks them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from equigrasp.imports import Import, Source, read_sources
+
+FLOORS = (
+    "equigrasp/discovery.py equigrasp/imports.py equigrasp/options.py sim/__init__.py",
+    "equigrasp/constants.py equigrasp/geometry equigrasp/hand.py equigrasp/workspace.py",
+    "equigrasp/diffusion equigrasp/grasp.py equigrasp/perception",
+    "equigrasp/data equigrasp/nn",
+    "equigrasp/models",
+    "equigrasp/detection.py equigrasp/export.py equigrasp/plan_result.py equigrasp/registry.py",
+    "equigrasp/weights.py",
+    "equigrasp/planner.py equigrasp/viewer.py",
+    "equigrasp/__init__.py",
+    "equigrasp/policy/episodes equigrasp/policy/nn equigrasp/self_test.py equigrasp/training",
+    "equigrasp/policy/keyframes",
+    "equigrasp/policy",
+    "equigrasp/testing.py equigrasp/testing",
+    "equigrasp/doctor.py equigrasp/train.py",
+    "sim/objects sim/workers",
+    "sim/scene",
+    "sim/grasping sim/stage",
+    "sim/tasks",
+    "sim/clutter sim/keyframes",
+    "sim/clutter_eval.py sim/policy_eval.py sim/testing",
+    "data_gen",
+    "benchmarks/shared",
+    "benchmarks docs examples scripts",
+)
+"""Files and packages from the ground up. A module may import what stands on a lower line, and what
+lies in its own entry; the longest entry counts. Tests may import everything."""
+
+FOLDERS = ("equigrasp", "sim", "data_gen", "benchmarks", "docs", "examples", "scripts")
+
+
+def house_sources(root: Path) -> dict[str, Source]:
+    """Every module of the project but its tests, by name."""
+    return {name: s for f in FOLDERS for name, s in read_sources(root / f, root).items()}
+
+
+def entry_of(name: str, source: Source, floors: Iterable[str] = FLOORS) -> tuple[int, str] | None:
+    """(floor, entry) of a module in the table, counted from 0; None if it has no place there."""
+    path = name.replace(".", "/") + ("/__init__.py" if source.is_package else ".py")
+    places = [
+        (len(entry), floor, entry)
+        for floor, line in enumerate(floors)
+        for entry in line.split()
+        if path == entry or path.startswith(f"{entry}/")
+    ]
+    return max(places)[1:] if places else None
+
+
+def homeless(sources: Mapping[str, Source], floors: Iterable[str] = FLOORS) -> list[str]:
+    """Modules that the table does not place."""
+    return [name for name, source in sources.items() if entry_of(name, source, floors) is None]
+
+
+def upward(
+    imports: Iterable[Import], sources: Mapping[str, Source], floors: Iterable[str] = FLOORS
+) -> list[Import]:
+    """Imports of a higher floor, or of another entry on the same one."""
+    places = {name: entry_of(name, source, floors) for name, source in sources.items()}
+    found = []
+    for each in imports:
+        mine, other = places[each.importer], places[each.target]
+        if mine and other and mine[1] != other[1] and other[0] >= mine[0]:
+            found.append(each)
+    return found
