@@ -27,7 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # both on one thread, unless told
 import numpy as np
 import open3d as o3d
 import torch
-from shared.results import command_line, finish
+from shared.report import finish, options
 
 from equigrasp.constants import WORKSPACE_SIZE
 from equigrasp.data.synthetic import random_shapes, render_shapes
@@ -122,7 +122,7 @@ def differences(images: np.ndarray, resolution: int) -> tuple[float, float]:
 
 def main() -> None:
     """Measure, print, and write JSON if asked."""
-    parser = command_line(__doc__, "fusion")
+    parser = options(__doc__, "fusion")
     parser.add_argument("--resolution", type=int, default=40, help="voxels per side")
     arguments = parser.parse_args()
 

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from shared.arm_curves import CURVES, LONG, compared, curve, plot, table
-from shared.results import RESULTS, command_line, finish
+from shared.report import RESULTS, finish, options
 
 from equigrasp.data.files import write_atomically, write_json
-from equigrasp.policy.checkpoint import load_policy
-from equigrasp.policy.keyframes.synthetic import write_synthetic_demonstrations
+from equigrasp.policy.episodes.synthetic import write_synthetic_demonstrations
+from equigrasp.policy.saved import load_policy
 from equigrasp.training.checkpoint import load_checkpoint
 from equigrasp.training.run_log import minutes_by_step
 from equigrasp.weights import save_model
@@ -69,7 +69,7 @@ def main() -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Command-line options."""
-    found = command_line(__doc__, "policy_batches")
+    found = options(__doc__, "policy_batches")
     add = found.add_argument
     add("--data", type=Path, default=Path("data/demos"), help="folder of tasks")
     short = [arm for arm in ARMS if arm != LONG]

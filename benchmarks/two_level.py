@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from shared.results import command_line, finish
+from shared.report import finish, options
 from shared.steps import measure, optimiser_step, step_function, synthetic_batch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
@@ -28,16 +28,16 @@ from torch.profiler import ProfilerActivity, profile
 import equigrasp
 from equigrasp.diffusion.suggest_m import suggest_m
 from equigrasp.models.losses import GraspLoss
-from equigrasp.policy.diffuser_actor import DiffuserActor
 from equigrasp.policy.keyframes.policy_io import Actions, Observations
-from equigrasp.policy.mini_diffuser import MiniDiffuser
-from equigrasp.policy.nn.vocabulary import Vocabulary
-from equigrasp.policy.synthetic_batch import (
+from equigrasp.policy.keyframes.synthetic import (
     SENTENCES,
     random_actions,
     random_observations,
     replicated,
 )
+from equigrasp.policy.models.diffuser_actor import DiffuserActor
+from equigrasp.policy.models.mini_diffuser import MiniDiffuser
+from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.training.grasp_recipe import TrainingStep
 from equigrasp.training.memory import keep_freed_memory
 
@@ -52,7 +52,7 @@ ANCHOR = {"time": 1.063, "memory": 1.022}
 
 def main() -> None:
     """Measure, print, and write JSON if asked."""
-    parser = command_line(__doc__, "two_level")
+    parser = options(__doc__, "two_level")
     parser.add_argument("--model", help="saved EquiIGD; gradients of trained weights tell more")
     parser.add_argument("--scenes", type=int, default=4, help="scene encodings per step")
     parser.add_argument("--queries", type=int, default=64, help="grasp points per scene")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +49,6 @@ def plain_value(value: Any) -> Any:
         return value.to_dict()
     if isinstance(value, Mapping):
         return {str(key): plain_value(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, Sequence) and not isinstance(value, str):  # Hydra has lists of its own
         return [plain_value(entry) for entry in value]
     return str(value) if isinstance(value, Path) else value

@@ -172,7 +172,7 @@ def identity(options: argparse.Namespace) -> str:
     chosen = policy_options(options)
     if not chosen:
         return f"{where}{options.policy}{scenes}"
-    from equigrasp.policy.checkpoint import find_policy
+    from equigrasp.policy.saved import find_policy
 
     try:
         weights, _ = find_policy(options.policy)

@@ -19,6 +19,7 @@ FLOORS = (
     "equigrasp/__init__.py",
     "equigrasp/policy/episodes equigrasp/policy/nn equigrasp/self_test.py equigrasp/training",
     "equigrasp/policy/keyframes",
+    "equigrasp/policy/models",
     "equigrasp/policy",
     "equigrasp/testing.py equigrasp/testing",
     "equigrasp/doctor.py equigrasp/train.py",

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from equigrasp.geometry.transforms import Matrix, make_transform
-from equigrasp.policy.base import KeyframePolicy
-from equigrasp.policy.checkpoint import load_policy
-from equigrasp.policy.episodes.observation import Frame
+from equigrasp.policy.episodes.frames import Frame
 from equigrasp.policy.keyframes.clouds import CloudSettings, cloud_of_frame, pad_clouds
 from equigrasp.policy.keyframes.policy_io import Observations
 from equigrasp.policy.keyframes.rotation_bins import bins_to_rotation
+from equigrasp.policy.models.base import KeyframePolicy
+from equigrasp.policy.saved import load_policy
 
 
 class KeyframeAgent:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from equigrasp.geometry.rotations import geodesic_distance
-from equigrasp.policy.base import KeyframePolicy
 from equigrasp.policy.keyframes.batches import KeyframeBatches, actions, observations
 from equigrasp.policy.keyframes.rotation_bins import bins_to_rotation
+from equigrasp.policy.models.base import KeyframePolicy
 from equigrasp.training.loader import load_batches
 
 NEAR, TURNED = 0.01, 5.0

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 
 from equigrasp.data.split import DataSetError
-from equigrasp.policy.base import KeyframePolicy
-from equigrasp.policy.checkpoint import load_policy
 from equigrasp.policy.episodes.files import EpisodeError
 from equigrasp.policy.keyframes.batches import KeyframeBatches
 from equigrasp.policy.keyframes.clouds import CloudSettings
 from equigrasp.policy.keyframes.dataset import Augmentation, KeyframeDataset
+from equigrasp.policy.models.base import KeyframePolicy
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.recipe import KeyframeRecipe
+from equigrasp.policy.saved import load_policy
 from equigrasp.training.export import export_best
 from equigrasp.training.instantiate import instantiate
 from equigrasp.training.loop import TrainResult, train

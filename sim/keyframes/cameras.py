@@ -10,7 +10,7 @@ import pybullet
 
 from equigrasp.geometry.transforms import inverse_transform, look_at
 from equigrasp.policy.episodes.camera import camera_from_opengl, intrinsics_of, opengl_depth
-from equigrasp.policy.episodes.observation import CameraImages, FrameCamera
+from equigrasp.policy.episodes.frames import CameraImages, FrameCamera
 from sim.stage.arm import HAND_LINK, Arm
 from sim.stage.stage import TABLE_TOP
 
@@ -35,7 +35,7 @@ _WRIST_EYE, _WRIST_TARGET = (0.08, 0.0, -0.02), (0.02, 0.0, 0.2)
 def render(
     arm: Arm, names: Sequence[str], size: int = IMAGE_SIZE
 ) -> tuple[dict[str, CameraImages], dict[str, Any]]:
-    """Images of the named cameras, and the entries of `Observation.misc` that describe them."""
+    """Images of the named cameras, and the entries of `FrameState.misc` that describe them."""
     images, misc = {}, {}
     for name in names:
         images[name], camera = _photograph(arm, name, size)

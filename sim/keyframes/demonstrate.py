@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from equigrasp.policy.episodes.frames import Frame
 from equigrasp.policy.episodes.keypoints import discover_keypoints
-from equigrasp.policy.episodes.observation import Frame
 from sim.keyframes.environment import TaskEnvironment
 
 HOLD_STEPS = 12

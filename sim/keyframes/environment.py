@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
 from equigrasp.geometry.transforms import Matrix, make_transform
-from equigrasp.policy.episodes.observation import CAMERAS, Demo, Frame, Observation
+from equigrasp.policy.episodes.frames import CAMERAS, Demo, Frame, FrameState
 from sim.keyframes.cameras import IMAGE_SIZE, render
 from sim.keyframes.motion import UnreachableError, move_tip
 from sim.stage.arm import Arm
@@ -153,7 +153,7 @@ class TaskEnvironment:
         arm, tip = self.arm, self.arm.tip
         images, misc = render(arm, self.cameras, self.image_size)
         quaternion = Rotation.from_matrix(tip[:3, :3]).as_quat()
-        state = Observation(
+        state = FrameState(
             joint_velocities=arm.velocities,
             joint_positions=arm.joints,
             joint_forces=arm.forces,

@@ -8,7 +8,7 @@ import torch
 
 from equigrasp.geometry.transforms import Matrix
 from equigrasp.policy.agent import KeyframeAgent
-from equigrasp.policy.episodes.observation import Frame
+from equigrasp.policy.episodes.frames import Frame
 from sim.stage.task import Task
 
 

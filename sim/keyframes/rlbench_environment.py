@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 from equigrasp.geometry.transforms import Matrix
-from equigrasp.policy.episodes.observation import CAMERAS, Demo, Frame
+from equigrasp.policy.episodes.frames import CAMERAS, Demo, Frame
 from sim.keyframes.environment import (
     REACHED,
     REACHED_FOR_GRIPPER,

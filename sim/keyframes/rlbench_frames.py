@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equigrasp.policy.episodes.observation import CameraImages, Frame, Observation
+from equigrasp.policy.episodes.frames import CameraImages, Frame, FrameState
 
 
 def frame_of(seen: Any, cameras: Sequence[str]) -> Frame:
@@ -21,8 +21,8 @@ def frame_of(seen: Any, cameras: Sequence[str]) -> Frame:
     Raises:
         ValueError: RLBench is too old, or was not asked for these images.
     """
-    values = {name: getattr(seen, name, None) for name in Observation.STATE}
-    state = Observation(**values, misc=dict(seen.misc))
+    values = {name: getattr(seen, name, None) for name in FrameState.RECORDED}
+    state = FrameState(**values, misc=dict(seen.misc))
     return Frame(state, {name: _images(seen, name) for name in cameras})
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equigrasp.policy.episodes.observation import CAMERAS
+from equigrasp.policy.episodes.frames import CAMERAS
 
 PERACT_18 = (
     *("close_jar", "insert_onto_square_peg", "light_bulb_in", "meat_off_grill", "open_drawer"),

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from equigrasp.geometry.transforms import Matrix
 from equigrasp.policy.episodes.files import find_episodes
-from equigrasp.policy.episodes.observation import Frame
+from equigrasp.policy.episodes.frames import Frame
 from sim.keyframes import rlbench_environment
 from sim.keyframes.environment import MAX_KEYFRAMES, TaskEnvironment
 from sim.keyframes.rlbench_environment import RLBenchEnvironment

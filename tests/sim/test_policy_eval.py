@@ -11,7 +11,7 @@ import equigrasp
 from data_gen.demos import main as make_demos
 from equigrasp.policy.episodes.files import find_episodes
 from equigrasp.policy.keyframes.clouds import CloudSettings
-from equigrasp.policy.mini_diffuser import MiniDiffuser
+from equigrasp.policy.models.mini_diffuser import MiniDiffuser
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from sim.keyframes.report import interval, summarise
 from sim.keyframes.rollout import FAILURES

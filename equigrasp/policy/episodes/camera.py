@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equigrasp.geometry.transforms import inverse_transform
-from equigrasp.policy.episodes.observation import FrameCamera
+from equigrasp.policy.episodes.frames import FrameCamera
 
 _FROM_OPENGL = np.diag([-1.0, 1.0, -1.0, 1.0])
 """OpenGL looks along -z with x to the right; RLBench along z with x to the left."""

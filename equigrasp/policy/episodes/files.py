@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from equigrasp.data.files import atomic_folder, write_atomically
 from equigrasp.policy.episodes import image_files, rlbench_pickle
 from equigrasp.policy.episodes.camera import point_cloud
+from equigrasp.policy.episodes.frames import CAMERAS, IMAGES, Demo, Frame, FrameCamera
 from equigrasp.policy.episodes.keypoints import discover_keypoints
-from equigrasp.policy.episodes.observation import CAMERAS, IMAGES, Demo, Frame, FrameCamera
 
 LOW_DIM, NUMBER = "low_dim_obs.pkl", "variation_number.pkl"
 DESCRIPTIONS = "variation_descriptions.pkl"

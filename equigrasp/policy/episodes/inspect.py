@@ -21,7 +21,7 @@ import numpy as np
 
 from equigrasp.data.files import write_atomically
 from equigrasp.policy.episodes.files import Episode, EpisodeError, episode_faults, find_episodes
-from equigrasp.policy.episodes.observation import CAMERAS
+from equigrasp.policy.episodes.frames import CAMERAS
 
 LABEL = 14
 """Height of a line of text on the sheet, in pixels."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from equigrasp.policy.episodes.observation import Observation
+from equigrasp.policy.episodes.frames import FrameState
 
 STOPPED = 0.1
 """The arm stands still where no joint is faster (rad/s)."""
@@ -18,38 +18,47 @@ REFRACTORY = 4
 """Frames after a stop in which no other stop counts."""
 
 
-def discover_keypoints(observations: Sequence[Observation]) -> list[int]:
+def discover_keypoints(states: Sequence[FrameState]) -> list[int]:
     """Frames that end an action: the gripper changed, the arm stopped, or the demonstration ended.
 
-    Frame 0 is not among them: it is where the first action starts.
+    Args:
+        states: of all frames of a demonstration, in order.
+
+    Returns:
+        their numbers. Frame 0 is not among them: it is where the first action starts.
     """
     found: list[int] = []
     pause = 0
-    for index in range(len(observations)):
-        stopped = pause <= 0 and _stands_still(observations, index)
+    for index in range(len(states)):
+        stopped = pause <= 0 and _stands_still(states, index)
         pause = REFRACTORY if stopped else pause - 1
-        if index and (stopped or _ends_action(observations, index)):
+        if index and (stopped or _ends_action(states, index)):
             found.append(index)
     if len(found) > 1 and found[-2] == found[-1] - 1:
         del found[-2]
     return found
 
 
-def keyframe_actions(observations: Sequence[Observation], frames: Sequence[int]) -> NDArray:
-    """Actions (K, 8): pose of the tip (xyz, quaternion xyzw) and whether the gripper is open."""
+def keyframe_actions(states: Sequence[FrameState], frames: Sequence[int]) -> NDArray:
+    """Actions (K, 8): pose of the tip (xyz in metres, quaternion xyzw), gripper (1 is open).
+
+    Args:
+        states: of all frames of a demonstration.
+        frames: numbers of K of them.
+    """
     return np.array(
-        [[*observations[i].gripper_pose, float(observations[i].gripper_open)] for i in frames]
+        [[*states[i].gripper_pose, float(states[i].gripper_open)] for i in frames]
     ).reshape(-1, 8)
 
 
-def _ends_action(observations: Sequence[Observation], index: int) -> bool:
-    changed = observations[index].gripper_open != observations[index - 1].gripper_open
-    return changed or index == len(observations) - 1
+def _ends_action(states: Sequence[FrameState], index: int) -> bool:
+    changed = states[index].gripper_open != states[index - 1].gripper_open
+    return changed or index == len(states) - 1
 
 
-def _stands_still(observations: Sequence[Observation], index: int) -> bool:
-    if index >= len(observations) - 2:
+def _stands_still(states: Sequence[FrameState], index: int) -> bool:
+    if index >= len(states) - 2:
         return False
-    around = [observations[max(i, 0)].gripper_open for i in range(index - 2, index + 2)]
-    slow = np.abs(observations[index].joint_velocities).max() <= STOPPED
+    around = [states[max(i, 0)].gripper_open for i in range(index - 2, index + 2)]
+    slow = np.abs(states[index].joint_velocities).max() <= STOPPED
     return bool(slow) and len(set(around)) == 1

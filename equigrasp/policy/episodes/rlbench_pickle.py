@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from equigrasp.policy.episodes.observation import Demo, Observation
+from equigrasp.policy.episodes.frames import Demo, FrameState
 
 _MULTIARRAY = "numpy.core.multiarray"  # numpy 1; numpy 2 reads it as well
 _FOREIGN: dict[Any, tuple[str, str]] = {
     Demo: ("rlbench.demo", "Demo"),
-    Observation: ("rlbench.backend.observation", "Observation"),
+    FrameState: ("rlbench.backend.observation", "Observation"),
 }
 _OWN = {name: cls for cls, name in _FOREIGN.items()}
 _FROM_NUMPY = {("numpy", "ndarray"), ("numpy", "dtype")} | {

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from equigrasp.policy.episodes.camera import point_cloud
 from equigrasp.policy.episodes.files import Episode
-from equigrasp.policy.episodes.observation import CameraImages, Frame, FrameCamera
+from equigrasp.policy.episodes.frames import CameraImages, Frame, FrameCamera
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from scipy.spatial.transform import Rotation
 from equigrasp.data.files import ArrayFileError, pack_arrays, read_arrays, write_atomically
 from equigrasp.data.split import on_side
 from equigrasp.policy.episodes.files import LOW_DIM, Episode, find_episodes
+from equigrasp.policy.episodes.frames import CAMERAS
 from equigrasp.policy.episodes.keypoints import keyframe_actions
-from equigrasp.policy.episodes.observation import CAMERAS
 from equigrasp.policy.keyframes.clouds import Cloud, CloudSettings, cloud_of_episode, thinned
 from equigrasp.policy.keyframes.rotation_bins import rotation_to_bins
 

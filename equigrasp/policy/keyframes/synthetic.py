@@ -1,68 +1,58 @@
-"""Made-up frames and demonstrations, for tests and for trying file formats and training."""
+"""Made-up batches for tests and benchmarks of policies, and the replication to compare with."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import itertools
 
-import numpy as np
-from scipy.spatial.transform import Rotation
+import torch
+from torch import Tensor, nn
 
-from equigrasp.geometry.transforms import look_at
-from equigrasp.policy.episodes.camera import intrinsics_of
-from equigrasp.policy.episodes.files import write_episode
-from equigrasp.policy.episodes.observation import (
-    CAMERAS,
-    CameraImages,
-    Frame,
-    FrameCamera,
-    Observation,
-)
+from equigrasp.policy.keyframes.policy_io import Actions, Observations
+from equigrasp.policy.keyframes.rotation_bins import BINS
+
+SENTENCES = ("stack two red blocks", "open the top drawer", "press the blue button")
 
 
-def random_frames(
-    seed: int, count: int, size: int = 16, cameras: Sequence[str] = CAMERAS
-) -> list[Frame]:
-    """Frames of an arm that never stands still, with noise for images of `size` pixels a side."""
-    rng = np.random.default_rng(seed)
-    frames = []
-    for _ in range(count):
-        state = Observation(
-            gripper_open=1.0,
-            joint_velocities=np.full(7, 0.5),
-            gripper_pose=rng.normal(size=7),
-            misc={"variation_index": 2},
-        )
-        images = {}
-        for name in cameras:
-            pose = look_at(rng.uniform(0.5, 1.0, 3), [0, 0, 0])
-            camera = FrameCamera(pose, intrinsics_of(size, size, 40.0), 0.01, 4.0)
-            state.misc |= camera.to_misc(name)
-            images[name] = CameraImages(
-                rgb=rng.integers(0, 256, (size, size, 3), dtype=np.uint8),
-                depth=rng.uniform(0.01, 4.0, (size, size)),
-                mask=rng.integers(0, 2**24, (size, size)).astype(np.int32),
-            )
-        frames.append(Frame(state, images))
-    return frames
-
-
-def write_synthetic_demonstrations(
-    root: str | Path, episodes: int, *, size: int = 8, cameras: Sequence[str] = CAMERAS
-) -> None:
-    """Two tasks, "open" and "close", each with its own place and its own turn of the fingers.
+def random_observations(
+    batch: int = 3, count: int = 40, seed: int = 0, dtype: torch.dtype = torch.float64
+) -> Observations:
+    """Uniform clouds above a table of 0.75 m, the last one without its last 10 points.
 
     Args:
-        root: folder of tasks.
-        episodes: of each; every one has two keyframes. Its images are noise.
-        size: pixels a side.
-        cameras: whose images are written.
+        batch: B. count: N, more than 10. seed: of all draws. dtype: of all but the mask.
     """
-    for task, side in (("open", 0.2), ("close", -0.2)):
-        for number in range(episodes):
-            frames = random_frames(10 * len(task) + number, 8, size, cameras)
-            for index, frame in enumerate(frames):
-                turn = Rotation.from_euler("xyz", [180, 0, 5 * index], degrees=True)
-                frame.state.gripper_pose = np.concatenate([[0.1, side, 0.9], turn.as_quat()])
-                frame.state.gripper_open = float((index < 5) == (task == "close"))
-            write_episode(root, task, number, frames, variation=0, descriptions=[f"{task} it"])
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, dtype=dtype)
+
+    xyz = draw(batch, count, 3) * 0.4 + torch.tensor([0.0, -0.2, 0.75], dtype=dtype)
+    mask = torch.ones(batch, count, dtype=torch.bool)
+    mask[-1, count - 10 :] = False
+    state = torch.cat([xyz[:, 0], draw(batch, 4), draw(batch, 1).round()], 1)
+    sentences = list(itertools.islice(itertools.cycle(SENTENCES), batch))
+    return Observations(xyz, 2 * draw(batch, count, 3) - 1, mask, state, sentences)
+
+
+def random_actions(batch: int = 3, seed: int = 0, dtype: torch.dtype = torch.float64) -> Actions:
+    """Keyframes anywhere above the table, turned anyhow."""
+    generator = torch.Generator().manual_seed(seed)
+    position = torch.rand(batch, 3, generator=generator, dtype=dtype) * 0.4
+    bins = torch.randint(0, BINS, (batch, 3), generator=generator)
+    opened = torch.randint(0, 2, (batch,), generator=generator).to(dtype)
+    return Actions(position + torch.tensor([0.0, -0.2, 0.75], dtype=dtype), bins, opened)
+
+
+def replicated(seen: Observations, samples: int) -> Observations:
+    """Every observation M times in a row, as without the second level: the naive way."""
+    return Observations(
+        *(tensor.repeat_interleave(samples, 0) for tensor in seen[:4]),
+        [sentence for sentence in seen.sentences for _ in range(samples)],
+    )
+
+
+def stirred(model: nn.Module) -> nn.Module:
+    """A model with all parameters drawn anew, for layers that start at zero would hide a leak."""
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    return model

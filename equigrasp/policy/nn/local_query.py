@@ -25,6 +25,9 @@ class LocalQuery(nn.Module):
         channels: of the points' features.
         out: channels of the answer.
         cell: side of a cell, m.
+
+    Raises:
+        ValueError: `cell` is not positive.
     """
 
     def __init__(self, channels: int, out: int, cell: float) -> None:
@@ -52,7 +55,7 @@ class LocalQuery(nn.Module):
         batch, count = points.mask.shape
         rows = torch.arange(batch, device=points.xyz.device)[:, None].expand(batch, count)
         hashes = hash_cells(self._index(points.xyz), rows)
-        # points that are not there go to a cell that no query asks for
+        # Masked points get -1, which is the hash of no cell that a query asks for.
         hashes = hashes.masked_fill(~points.mask, -1)
         keys, inverse = torch.unique(hashes.flatten(), return_inverse=True)
         sums = points.features.new_zeros(len(keys), points.features.shape[-1])

@@ -36,7 +36,8 @@ def farthest_points(xyz: Tensor, mask: Tensor, count: int) -> tuple[Tensor, Tens
     count = min(count, xyz.shape[1])
     total = mask.sum(1, keepdim=True).clamp(min=1).unsqueeze(-1)
     mean = xyz.masked_fill(~mask.unsqueeze(-1), 0.0).sum(1, keepdim=True) / total
-    # the mean is none of those chosen: it decides on the first one and is then forgotten
+    # The first point is the one farthest from the mean. The mean itself is not a chosen point, so
+    # the distances to it are not kept.
     index = _gap(xyz, mean, mask).argmax(1, keepdim=True)
     chosen, nearest = [index], torch.full_like(xyz[..., 0], torch.inf)
     for _ in range(count - 1):
@@ -106,5 +107,5 @@ class PatchEncoder(nn.Module):
         """Indices (B, T, k) of the points nearest to centres (B, T, 3)."""
         gaps = torch.cdist(centres, xyz).masked_fill(~mask.unsqueeze(1), torch.inf)
         nearest = gaps.topk(min(self.neighbours, xyz.shape[1]), -1, largest=False)
-        # the nearest once more in place of what is too far changes no maximum
+        # A point that is too far is replaced by the nearest one; repeating that changes no maximum.
         return torch.where(nearest.values > REACH, nearest.indices[..., :1], nearest.indices)

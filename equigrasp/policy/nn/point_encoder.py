@@ -21,7 +21,8 @@ from equigrasp.policy.nn.rotary import rotate_by_position
 GROUP = 4
 """Points that pooling joins."""
 LEAST = -30.0
-"""Logarithms of weights end here."""
+"""Logarithms of neighbours' weights are not smaller than this: `exp` of much smaller ones would be
+denormal numbers, with which processors are slow."""
 DESCRIBED = 23
 """Numbers that describe a point by itself and by its neighbours."""
 REACH = 0.02
@@ -73,7 +74,13 @@ def morton_order(xyz: Tensor, mask: Tensor, cell: float = 0.005) -> Tensor:
 
 
 class CrossAttention(nn.Module):
-    """Tokens look at a context of another width."""
+    """Tokens attend to a context of another width.
+
+    Args:
+        channels: of the tokens.
+        context: channels of the context's tokens.
+        heads: must divide `channels`.
+    """
 
     def __init__(self, channels: int, context: int, heads: int) -> None:
         super().__init__()
@@ -86,7 +93,7 @@ class CrossAttention(nn.Module):
         self.memory = nn.Linear(context, 2 * channels)
 
     def forward(self, tokens: Tensor, context: Context) -> Tensor:
-        """(B, N, channels) and what was seen: the sum, of the same shape."""
+        """Tokens (B, N, channels) plus what each has seen of the context, of the same shape."""
         query = self.query(self.norm(tokens)).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         memory = self.memory(context.tokens).unflatten(-1, (2, self.heads, -1))
         key, value = memory.permute(2, 0, 3, 1, 4)
@@ -97,7 +104,14 @@ class CrossAttention(nn.Module):
 
 
 class PointBlock(nn.Module):
-    """Attention within patches, attention to the context, and an MLP; pre-normalised residuals."""
+    """Attention within patches, attention to the context, and an MLP; pre-normalised residuals.
+
+    Args:
+        channels: of the points' features.
+        context: channels of the context's tokens.
+        heads: must divide `channels`.
+        patch: how many points, in their order, attend to each other.
+    """
 
     def __init__(self, channels: int, context: int, heads: int, patch: int) -> None:
         super().__init__()
@@ -125,7 +139,8 @@ class PointBlock(nn.Module):
         mask = F.pad(points.mask, (0, missing))
         tokens, xyz = (t.reshape(-1, size, t.shape[-1]) for t in (tokens, xyz))
         mask = mask.reshape(-1, size).clone()
-        mask[:, 0] |= ~mask.any(1)  # a patch of nothing needs something to look at
+        # The softmax of a patch without points would be NaN; its first place counts as a point.
+        mask[:, 0] |= ~mask.any(1)
         places = xyz.unsqueeze(1)
         out, _ = self.attention.condition(tokens, mask, lambda t: rotate_by_position(t, places))
         return out.reshape(batch, count + missing, -1)[:, :count]
@@ -140,6 +155,9 @@ class PointEncoder(nn.Module):
         head_channels: of each attention head.
         patch: points that attend to each other.
         table_top: height (m) that counts as zero.
+
+    Raises:
+        ValueError: a width is no multiple of `head_channels`.
     """
 
     def __init__(
@@ -239,10 +257,11 @@ def local_shape(xyz: Tensor, mask: Tensor) -> Tensor:
     """
     there = mask.unsqueeze(-1)
     middle = (xyz * there).sum(1, keepdim=True) / there.sum(1, keepdim=True).clamp(min=1)
-    x = (xyz - middle) / REACH  # small numbers, for variances are differences of squares
+    # Variances are differences of squares, which large coordinates would leave no digits of.
+    x = (xyz - middle) / REACH
     half = 0.5 * x.square().sum(-1)
     moments = torch.cat([torch.ones_like(x[..., :1]), x, x.square(), x * x.roll(-1, -1)], -1)
-    # cloud by cloud, for its weights fit into a cache; numbers below the floor would be slow
+    # One cloud after the other: the (N, N) weights of one fit into a processor's cache.
     sums = torch.stack(
         [
             torch.addmm(-h - h.unsqueeze(1), row, row.T).clamp_(min=LEAST).exp_() @ values
@@ -255,7 +274,10 @@ def local_shape(xyz: Tensor, mask: Tensor) -> Tensor:
 
 
 def pool_groups(points: Points, linear: nn.Module) -> Points:
-    """Means of groups of `GROUP` neighbours along the curve; groups of nothing are masked."""
+    """Every `GROUP` neighbours along the curve as one point: their mean, features through `linear`.
+
+    Groups without points are masked.
+    """
     weight = points.mask.unsqueeze(-1).unflatten(1, (-1, GROUP)).to(points.xyz)
     total = weight.sum(2).clamp(min=1.0)
     features = (points.features.unflatten(1, (-1, GROUP)) * weight).sum(2) / total

@@ -19,8 +19,8 @@ from equigrasp.policy.nn.relative_layer import KeyValue, RelativeLayer
 from equigrasp.policy.nn.whitening import unwhiten
 
 
-class Scene(NamedTuple):
-    """An observation as poses see it; computed once for all of them.
+class PoseMemory(NamedTuple):
+    """What noised poses need of an observation; computed once for all of them.
 
     Attributes:
         trunk, position, rotation: keys and values of every layer.
@@ -65,7 +65,6 @@ class PoseDenoiser(nn.Module):
         self, channels: int, heads: int, *, trunk_layers: int = 4, branch_layers: int = 2
     ) -> None:
         super().__init__()
-        self.channels = channels
         self.in_projection = nn.Linear(9, channels)
         self.words = CrossAttention(channels, channels, heads)
         self.time = TimeCode(channels)
@@ -79,34 +78,40 @@ class PoseDenoiser(nn.Module):
         self.rotation_head = head(channels, 6)
         self.open_head = head(channels, 1)
 
-    def remember(self, points: Points, gripper: Tensor, words: Context) -> Scene:
-        """Everything that poses need of a scene (B, N, channels) and a gripper (B, channels)."""
+    def remember(self, points: Points, gripper: Tensor, words: Context) -> PoseMemory:
+        """What noised poses need of B observations.
+
+        Args:
+            points: tokens (B, N, channels) of the scenes.
+            gripper: (B, channels) the grippers' states and surroundings.
+            words: of the sentences.
+        """
         trunk: list[KeyValue] = []
         for layer in self.trunk:
             points, memory = layer.condition(points, gripper)
             trunk.append(memory)
         branches = [_memories(part, points, gripper) for part in (self.position, self.rotation)]
-        return Scene(trunk, *branches, points.mask, gripper, words)
+        return PoseMemory(trunk, *branches, points.mask, gripper, words)
 
-    def forward(self, scene: Scene, pose: Tensor, time: Tensor) -> PoseAnswer:
+    def forward(self, memory: PoseMemory, pose: Tensor, time: Tensor) -> PoseAnswer:
         """Answers at poses, each by itself.
 
         Args:
-            scene: B of them.
+            memory: of B observations, see `remember`.
             pose: (B, M, 9) whitened position and six numbers of the rotation, noised.
             time: (B, M) in [0, 1), share of the noise's steps.
         """
-        contexts = (scene.gripper.unsqueeze(1), self.time(time))
+        contexts = (memory.gripper.unsqueeze(1), self.time(time))
         where = unwhiten(pose[..., :3])
 
         def run(x: Tensor, layers: Iterable[RelativeLayer], memories: list[KeyValue]) -> Tensor:
-            for layer, memory in zip(layers, memories, strict=True):
-                x = layer.samples(x, where, contexts, memory, scene.mask)
+            for layer, known in zip(layers, memories, strict=True):
+                x = layer.samples(x, where, contexts, known, memory.mask)
             return x
 
-        x = run(self.words(self.in_projection(pose), scene.words), self.trunk, scene.trunk)
-        moved = run(x, self.position, scene.position)
-        turned = run(x, self.rotation, scene.rotation)
+        x = run(self.words(self.in_projection(pose), memory.words), self.trunk, memory.trunk)
+        moved = run(x, self.position, memory.position)
+        turned = run(x, self.rotation, memory.rotation)
         return PoseAnswer(
             self.position_head(moved),
             self.rotation_head(turned),

@@ -1,9 +1,9 @@
-"""What runs for every sample: noised positions look at the encoded observation.
+"""The part of Mini-Diffuser that runs for every sample: what lies around a position in a scene.
 
-A sample is one token. At every scale but the finest it looks at the points and at itself under one
-softmax (`equigrasp.diffusion.attention`), modulated by its time and by the words; at the finest it
-asks the cells around its position, which costs a sample less than looking at a thousand points.
-Keys and values are computed once per observation.
+A sample is a position with one token. At every scale of the points but the finest, the token
+attends to the points and to itself under one softmax (`equigrasp.diffusion.attention`). At the
+finest it asks the cells of a grid around its position instead (`LocalQuery`), which costs less than
+attention to a thousand points. Keys and values of the points are computed once per observation.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from equigrasp.policy.nn.rotary import rotate_by_position
 from equigrasp.policy.nn.whitening import whiten
 
 
-class Memory(NamedTuple):
-    """An observation as samples see it.
+class PositionMemory(NamedTuple):
+    """What samples need of an observation; computed once for all of them.
 
     Attributes:
-        keys, values: (B, H, N, d) at every scale but the finest, coarse to fine; keys are turned by
-            position.
-        masks: (B, N) bool at these scales.
-        finest: the points of the finest scale, with few channels.
-        words: (B, C) summary of the sentence and the state.
+        keys, values: (B, H, N, d) of the points at every scale but the finest, coarse to fine; keys
+            carry their positions (`rotate_by_position`).
+        masks: (B, N) bool at these scales, True for points.
+        finest: the points of the finest scale, with a quarter of the channels.
+        words: (B, C) summary of the sentence and of the arm's state.
     """
 
     keys: list[Tensor]
@@ -49,6 +49,9 @@ class PositionReader(nn.Module):
         channels: width of the samples' tokens.
         head_channels: of each attention head.
         cell: side (m) of the cells of the local query.
+
+    Raises:
+        ValueError: `channels` is no multiple of `head_channels`, or there is a single scale.
     """
 
     def __init__(
@@ -70,24 +73,31 @@ class PositionReader(nn.Module):
             raise ValueError(f"widths are {tuple(widths)}; a coarse and a fine scale are needed")
         attended = widths[:-1]
         self.memory = nn.ModuleList(nn.Linear(width, 2 * channels) for width in attended)
-        # What is found tells where it was found: scores depend on differences of positions alone,
-        # and without this a sample would know that something is near, but not where it lies.
+        # Attention scores depend on differences of positions alone. Values therefore carry the
+        # positions of their points too, or a sample would learn what is near but not where.
         self.places = nn.ModuleList(nn.Linear(3, channels, bias=False) for _ in attended)
         self.own = nn.ModuleList(nn.Linear(channels, 3 * channels) for _ in attended)
         self.out_projection = nn.ModuleList(nn.Linear(channels, channels) for _ in attended)
-        # one modulation per scale: each costs a sample as much as half of an MLP
+        # One modulated norm per scale and no more: each costs a sample as much as half an MLP.
         self.norm = nn.ModuleList(AdaptiveLayerNorm(words, channels) for _ in widths)
         self.norm_out = nn.ModuleList(nn.LayerNorm(channels) for _ in attended)
         self.mlp = nn.ModuleList(
             nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
             for hidden in [*(channels for _ in attended), 2 * channels]
         )
-        self.narrow = nn.Linear(widths[-1], channels // 4)  # once per observation, not per sample
+        # The local query is paid for by every sample and channel. So the features of the finest
+        # scale are made narrower first, once per observation.
+        self.narrow = nn.Linear(widths[-1], channels // 4)
         self.narrow_places = nn.Linear(3, channels // 4, bias=False)
         self.local = LocalQuery(channels // 4, channels, cell)
 
-    def remember(self, scales: Sequence[Points], words: Tensor) -> Memory:
-        """Keys and values of an observation; runs once per condition."""
+    def remember(self, scales: Sequence[Points], words: Tensor) -> PositionMemory:
+        """What samples need of B observations.
+
+        Args:
+            scales: points at every scale, coarse to fine, with `widths` channels.
+            words: (B, `words`) summaries of the sentences and states.
+        """
         keys, values = [], []
         for linear, place, points in zip(self.memory, self.places, scales[:-1], strict=True):
             key, value = linear(points.features).chunk(2, -1)
@@ -99,18 +109,23 @@ class PositionReader(nn.Module):
         seen = self.narrow(finest.features) + self.narrow_places(whiten(finest.xyz))
         seen = seen.masked_fill(~finest.mask.unsqueeze(-1), 0.0)
         masks = [points.mask for points in scales[:-1]]
-        return Memory(keys, values, masks, finest._replace(features=seen), words)
+        return PositionMemory(keys, values, masks, finest._replace(features=seen), words)
 
     def forward(
-        self, memory: Memory, tokens: Tensor, positions: Tensor, moment: Shared | None = None
+        self,
+        memory: PositionMemory,
+        tokens: Tensor,
+        positions: Tensor,
+        moment: Shared | None = None,
     ) -> Tensor:
-        """Features (B, M, channels) of samples.
+        """Features (B, M, channels) of samples; none of them sees another one.
 
         Args:
-            memory: of their observations.
+            memory: of their observations, see `remember`.
             tokens: (B, M, channels), one of each sample.
-            positions: (B, M, 3) metres.
-            moment: codes of their times, beside the words that modulate all samples.
+            positions: (B, M, 3) metres in the world.
+            moment: codes of the samples' diffusion times. The words of the observation modulate all
+                its samples; these codes modulate each sample besides. None: words alone.
         """
         contexts = [memory.words.unsqueeze(1), *([] if moment is None else [moment])]
         x = tokens.unsqueeze(2)
@@ -135,7 +150,7 @@ class PositionReader(nn.Module):
 
 
 def head(channels: int, out: int) -> nn.Sequential:
-    """A small MLP whose answers start near zero."""
+    """A small MLP from `channels` to `out`, whose answers are near zero before training."""
     last = nn.Linear(channels, out)
     nn.init.normal_(last.weight, std=0.01)
     nn.init.zeros_(last.bias)
@@ -143,6 +158,12 @@ def head(channels: int, out: int) -> nn.Sequential:
 
 
 def summarise(tokens: Tensor, mask: Tensor, weigh: nn.Module) -> Tensor:
-    """Weighted mean (B, C) of tokens (B, T, C); `weigh` gives a logit for each."""
+    """Weighted mean (B, C) of tokens.
+
+    Args:
+        tokens: (B, T, C).
+        mask: (B, T) bool, True for tokens that count; at least one in every row.
+        weigh: module that gives a logit (B, T, 1) for each.
+    """
     logits = weigh(tokens).squeeze(-1).masked_fill(~mask, -torch.inf)
     return (logits.softmax(1).unsqueeze(-1) * tokens).sum(1)

@@ -43,7 +43,8 @@ class RelativeLayer(nn.Module):
 
         Args:
             scene: tokens (B, N, channels).
-            context: (B, channels); what is known of the samples, their time, is no part of it.
+            context: (B, channels) that modulates the scene. The samples' times are no part of it,
+                since all samples share the scene.
         """
         places, x = scene.xyz.unsqueeze(1), scene.features
         seen, memory = self.attention.condition(
@@ -54,7 +55,7 @@ class RelativeLayer(nn.Module):
         return scene._replace(features=x.masked_fill(~scene.mask.unsqueeze(-1), 0.0)), memory
 
     def remember(self, scene: Points, context: Tensor) -> KeyValue:
-        """What samples need of a scene whose features are not wanted anew; see `condition`."""
+        """The second result of `condition` alone, for a scene that no later layer reads."""
         places = scene.xyz.unsqueeze(1)
         return self.attention.remember(
             _modulated(self.norm, scene.features, context), lambda t: rotate_by_position(t, places)
@@ -73,8 +74,8 @@ class RelativeLayer(nn.Module):
         Args:
             tokens: (B, M, channels), one of each sample.
             positions: (B, M, 3) metres in the world.
-            contexts: see `FiLM`.
-            memory: of their scenes.
+            contexts: that modulate each sample, see `equigrasp.diffusion.modulation.FiLM`.
+            memory: of their scenes, see `condition`.
             mask: (B, N) bool of the scenes' tokens.
         """
         places, x = positions[:, None, :, None], tokens.unsqueeze(2)

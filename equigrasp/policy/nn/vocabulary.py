@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 PADDING, UNKNOWN = "<pad>", "<unknown>"
-
+"""Reserved words, numbers 0 and 1."""
 
 _WORD = re.compile(r"[a-z]+|\d+")
 
@@ -63,7 +63,3 @@ class Vocabulary:
             known = [self._numbers.get(word, self._numbers[UNKNOWN]) for word in words]
             numbers[row, : len(words)] = torch.tensor(known)
         return numbers, numbers != 0
-
-    def unknown(self, sentence: str) -> list[str]:
-        """Words of a sentence that the policy has never seen."""
-        return [word for word in split_words(sentence) if word not in self._numbers]

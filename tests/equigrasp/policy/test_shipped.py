@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from equigrasp.policy.agent import KeyframeAgent
-from equigrasp.policy.checkpoint import SHIPPED_POLICIES, find_policy
-from equigrasp.policy.keyframes.synthetic import random_frames
+from equigrasp.policy.episodes.synthetic import random_frames
+from equigrasp.policy.saved import SHIPPED_POLICIES, find_policy
 from equigrasp.weights import shipped_names
 
 

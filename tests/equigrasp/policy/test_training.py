@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from equigrasp.policy.agent import KeyframeAgent
-from equigrasp.policy.checkpoint import load_policy
-from equigrasp.policy.keyframes.synthetic import random_frames, write_synthetic_demonstrations
+from equigrasp.policy.episodes.synthetic import random_frames, write_synthetic_demonstrations
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.recipe import KeyframeRecipe, KeyframeStep, keyframe_metrics
+from equigrasp.policy.saved import load_policy
 from equigrasp.policy.training import build_policy, load_init, train_policy
 from equigrasp.train import main_config
 from equigrasp.training.run_log import read_records
@@ -20,14 +20,14 @@ CAMERAS = ["front", "wrist"]
 
 TINY = {
     "mini_diffuser": {
-        "_target_": "equigrasp.policy.mini_diffuser.MiniDiffuser",
+        "_target_": "equigrasp.policy.models.mini_diffuser.MiniDiffuser",
         "widths": [24, 48],
         "channels": 24,
         "head_channels": 12,
         "patch": 16,
     },
     "diffuser_actor": {
-        "_target_": "equigrasp.policy.diffuser_actor.DiffuserActor",
+        "_target_": "equigrasp.policy.models.diffuser_actor.DiffuserActor",
         "channels": 24,
         "head_channels": 12,
         "tokens": 8,

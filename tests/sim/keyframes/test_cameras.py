@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equigrasp.policy.episodes.camera import point_cloud, project
-from equigrasp.policy.episodes.observation import CAMERAS, FrameCamera, Observation
+from equigrasp.policy.episodes.frames import CAMERAS, FrameCamera, FrameState
 from sim.keyframes.cameras import render
 from sim.stage.arm import Arm
 from sim.stage.bodies import box
@@ -22,7 +22,7 @@ def view():
         cube = stage.add(box((HALF,) * 3), middle, (0.9, 0.1, 0.1), yaw=YAW, mass=0)
         images, misc = render(arm, CAMERAS)
         table = stage.table
-    state = Observation(misc=misc)
+    state = FrameState(misc=misc)
     return images, {name: FrameCamera.of(state, name) for name in CAMERAS}, cube + 1, table + 1
 
 

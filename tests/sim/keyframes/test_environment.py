@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from equigrasp.policy.episodes.observation import Demo
+from equigrasp.policy.episodes.frames import Demo
 from sim.keyframes.demonstrate import demonstrate
 from sim.keyframes.environment import LOWEST_TIP, TaskEnvironment, parse_action
 from sim.stage.stage import TABLE_TOP

@@ -7,7 +7,7 @@ import pytest
 
 from equigrasp.policy.episodes import rlbench_pickle
 from equigrasp.policy.episodes.camera import point_cloud
-from equigrasp.policy.episodes.observation import Demo, FrameCamera, Observation
+from equigrasp.policy.episodes.frames import Demo, FrameCamera, FrameState
 from equigrasp.policy.keyframes.clouds import CloudSettings, cloud_of_frame
 from sim.keyframes.rlbench_environment import RLBenchEnvironment, describe_tasks
 from sim.keyframes.rlbench_frames import frame_of
@@ -119,7 +119,7 @@ def test_a_demonstrations_scene_is_restored(double, fork):
         np.testing.assert_array_equal(environment.random_seed[1], demo.random_seed[1])
 
 
-@pytest.mark.parametrize("demo", [Demo([]), Demo([Observation()], (1,)), Demo([], None, 3)])
+@pytest.mark.parametrize("demo", [Demo([]), Demo([FrameState()], (1,)), Demo([], None, 3)])
 def test_a_demonstration_must_tell_its_scene(environment, demo):
     with pytest.raises(ValueError, match="seed and variation"):
         environment.reset_to_demo(demo, "close_jar")

@@ -11,7 +11,7 @@ from equigrasp.policy.episodes.camera import (
     point_cloud,
     project,
 )
-from equigrasp.policy.episodes.observation import FrameCamera, Observation
+from equigrasp.policy.episodes.frames import FrameCamera, FrameState
 
 HALF, CENTRE, YAW = 0.1, np.array([0.3, -0.1, 0.85]), 0.5
 CORNERS = np.array(np.meshgrid(*[[-HALF, HALF]] * 3)).reshape(3, 8).T
@@ -82,7 +82,7 @@ def test_opengl_buffer_to_metres():
 
 def test_cameras_travel_in_misc():
     camera = camera_from_opengl(np.eye(4), intrinsics_of(32, 32, 40.0), 0.01, 3.0)
-    seen = Observation(misc=camera.to_misc("front"))
+    seen = FrameState(misc=camera.to_misc("front"))
     again = FrameCamera.of(seen, "front")
     np.testing.assert_array_equal(again.extrinsics, camera.extrinsics)
     assert (again.near, again.far) == (0.01, 3.0)

@@ -10,8 +10,8 @@ from equigrasp.policy.episodes.files import (
     find_episodes,
     write_episode,
 )
-from equigrasp.policy.episodes.observation import CAMERAS, CameraImages, Frame
-from equigrasp.policy.keyframes.synthetic import random_frames
+from equigrasp.policy.episodes.frames import CAMERAS, CameraImages, Frame
+from equigrasp.policy.episodes.synthetic import random_frames
 
 SIZE, COUNT = 16, 4
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from equigrasp.policy.episodes.files import find_episodes, write_episode
 from equigrasp.policy.episodes.inspect import LABEL, contact_sheet, inspect, main
-from equigrasp.policy.keyframes.synthetic import random_frames
+from equigrasp.policy.episodes.synthetic import random_frames
 
 SIZE, COUNT = 16, 4
 

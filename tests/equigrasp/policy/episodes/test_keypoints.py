@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equigrasp.policy.episodes.frames import FrameState
 from equigrasp.policy.episodes.keypoints import discover_keypoints, keyframe_actions
-from equigrasp.policy.episodes.observation import Observation
 
 
 def frames(gripper, moving):
     """Observations of open (1) or closed (0) and moving (1) or still (0) frames."""
     return [
-        Observation(
+        FrameState(
             gripper_open=float(g),
             joint_velocities=np.full(7, 0.5 * m),
             gripper_pose=np.array([i, 0, 0, 0, 0, 0, 1.0]),

@@ -7,13 +7,13 @@ import types
 import numpy as np
 import pytest
 
-from equigrasp.policy.episodes.observation import Demo, Observation
+from equigrasp.policy.episodes.frames import Demo, FrameState
 from equigrasp.policy.episodes.rlbench_pickle import HostilePickleError, dumps, load, loads
 
 
 def observation(seed=0):
     rng = np.random.default_rng(seed)
-    return Observation(
+    return FrameState(
         joint_velocities=rng.normal(size=7),
         joint_positions=rng.normal(size=7),
         gripper_open=1.0,
@@ -41,7 +41,7 @@ def assert_same(first, second):
         assert first.keys() == second.keys()
         for key in first:
             assert_same(first[key], second[key])
-    elif isinstance(first, (Demo, Observation)):
+    elif isinstance(first, (Demo, FrameState)):
         assert_same(vars(first), vars(second))
     else:
         assert first == second
@@ -128,7 +128,7 @@ def test_a_torn_pickle_says_so(tmp_path):
 
 def test_an_observation_knows_its_attributes():
     with pytest.raises(TypeError, match="joint_speed"):
-        Observation(joint_speed=1)
+        FrameState(joint_speed=1)
 
 
 def test_a_demonstration_of_stock_rlbench_has_no_variation():

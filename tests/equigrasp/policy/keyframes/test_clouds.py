@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from equigrasp.policy.episodes.camera import point_cloud
 from equigrasp.policy.episodes.files import write_episode
-from equigrasp.policy.episodes.observation import CAMERAS, FrameCamera
+from equigrasp.policy.episodes.frames import CAMERAS, FrameCamera
+from equigrasp.policy.episodes.synthetic import random_frames
 from equigrasp.policy.keyframes.clouds import (
     Cloud,
     CloudSettings,
@@ -15,7 +16,6 @@ from equigrasp.policy.keyframes.clouds import (
     make_cloud,
     pad_clouds,
 )
-from equigrasp.policy.keyframes.synthetic import random_frames
 
 WIDE = CloudSettings(low=(-9, -9, -9), high=(9, 9, 9), table_top=-9, voxel=0.05, points=10**6)
 

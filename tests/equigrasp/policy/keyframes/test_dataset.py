@@ -3,7 +3,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from equigrasp.policy.episodes.files import EpisodeError, write_episode
-from equigrasp.policy.episodes.observation import CAMERAS
+from equigrasp.policy.episodes.frames import CAMERAS
+from equigrasp.policy.episodes.synthetic import random_frames
 from equigrasp.policy.keyframes.clouds import CloudSettings, cloud_of_episode
 from equigrasp.policy.keyframes.dataset import (
     Augmentation,
@@ -12,7 +13,6 @@ from equigrasp.policy.keyframes.dataset import (
     turned_cloud,
 )
 from equigrasp.policy.keyframes.rotation_bins import rotation_to_bins
-from equigrasp.policy.keyframes.synthetic import random_frames
 
 WIDE = CloudSettings(low=(-9, -9, -9), high=(9, 9, 9), table_top=-9, voxel=0.02, points=100)
 

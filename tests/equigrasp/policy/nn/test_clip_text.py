@@ -16,10 +16,10 @@ from transformers import (
 from transformers.utils import logging
 
 import equigrasp
-from equigrasp.policy.checkpoint import load_policy
-from equigrasp.policy.mini_diffuser import MiniDiffuser
+from equigrasp.policy.models.mini_diffuser import MiniDiffuser
 from equigrasp.policy.nn import clip_text
 from equigrasp.policy.nn.clip_text import ClipTextEncoder, FrozenClip
+from equigrasp.policy.saved import load_policy
 
 SENTENCES = ["Stack two red blocks.", "push the red button, then the blue one", "stack"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789,."

@@ -20,7 +20,6 @@ def test_words_are_split_and_numbered():
     numbers, mask = vocabulary.encode(["stack red blocks", "push quickly"])
     assert mask.tolist() == [[True, True, True], [True, True, False]]
     assert numbers[1, 1] == 1
-    assert vocabulary.unknown("push quickly") == ["quickly"]
     assert Vocabulary(vocabulary.words).encode(SENTENCES)[0].equal(vocabulary.encode(SENTENCES)[0])
 
 

@@ -15,25 +15,41 @@ from equigrasp.policy.keyframes.policy_io import Actions, Observations
 class KeyframePolicy(nn.Module, ABC):
     """A network that is trained on keyframes and chooses the next one.
 
-    Attributes:
-        name: of the kind; the module that holds it is called the same.
+    The first argument of a subclass's constructor is what sentences are understood with, see
+    `equigrasp.policy.nn.text.text_encoder`. All others are options, which `records_options` keeps.
+
+    Class attributes:
+        name: of the kind, as in cards of saved policies.
+        build: version of what saved weights mean. Weights of another build are refused, so a change
+            to the arithmetic behind the same options has to raise it.
         loss_weights: of the losses by name, as published.
-        build: counts up when saved weights come to mean something else.
-        noised: numbers of a sample.
+        noised: how many numbers of a keyframe are noised and denoised together.
+
+    Attributes:
+        options: the constructor's arguments but the first, JSON-able.
+        text: module of sentences, see `text_encoder`.
         noise_steps: K of the diffusion.
-        config: `name`, `build` and the constructor's arguments, JSON-able.
+        card: JSON card of a policy that was loaded.
     """
 
     name: ClassVar[str]
     build: ClassVar[int] = 2
     loss_weights: ClassVar[dict[str, float]]
     noised: ClassVar[int]
+    options: dict[str, Any]
+    text: nn.Module
     noise_steps: int
-    config: dict[str, Any]
+    card: dict[str, Any]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What a saved policy is made again from: `name`, `build`, options, `text`; JSON-able."""
+        own = {"name": self.name, "build": self.build}
+        return {**own, **self.options, "text": self.text.description}
 
     @abstractmethod
     def encode(self, seen: Observations) -> Any:
-        """Everything that is computed once per observation."""
+        """Everything that is computed once per observation, whatever the number of samples."""
 
     @abstractmethod
     def losses_at(
@@ -51,12 +67,21 @@ class KeyframePolicy(nn.Module, ABC):
             wanted: their next keyframes.
             step: (B, M) of the diffusion.
             noise: (B, M, `noised`), standard normal.
-            generator: source of whatever else is drawn.
+            generator: source of whatever else is random.
+
+        Returns:
+            scalars.
         """
 
     @abstractmethod
     def choose(self, encoded: Any, start: Tensor, steps: int) -> Actions:
-        """The keyframe that most candidates agree on, denoised from `start` (B, S, `noised`)."""
+        """The keyframe that most candidates agree on.
+
+        Args:
+            encoded: B observations, see `encode`.
+            start: (B, S, `noised`) standard normal, what S candidates are denoised from.
+            steps: evaluations of the denoiser (DDIM).
+        """
 
     def losses(
         self,
@@ -92,7 +117,7 @@ class KeyframePolicy(nn.Module, ABC):
 
         Args:
             seen: B observations.
-            candidates: drawn for each observation.
+            candidates: S, sampled for each observation.
             steps: evaluations of the denoiser (DDIM).
             generator: source of the noise; the same state gives the same answer.
         """

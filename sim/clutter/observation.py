@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class SceneView:
+class Observation:
     """What a planner gets: the noisy depth, and for the oracle the truth.
 
     Attributes:

@@ -9,12 +9,12 @@ from scipy.spatial.transform import Rotation
 
 from equigrasp.policy.keyframes.policy_io import Actions, Observations
 from equigrasp.policy.keyframes.rotation_bins import BINS, bins_to_rotation, rotation_to_bins
-from equigrasp.policy.mini_diffuser import MiniDiffuser, most_supported
+from equigrasp.policy.keyframes.synthetic import SENTENCES, random_observations, replicated, stirred
+from equigrasp.policy.models.mini_diffuser import MiniDiffuser
 from equigrasp.policy.nn.local_query import LocalQuery
 from equigrasp.policy.nn.point_encoder import Points
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.nn.whitening import unwhiten, whiten
-from equigrasp.policy.synthetic_batch import SENTENCES, random_observations, replicated, stirred
 
 
 def policy(seed=0):
@@ -148,13 +148,6 @@ def test_at_the_pole_nothing_is_lost(pitch):
     again = bins_to_rotation(rotation_to_bins(rotation))
     angle = Rotation.from_matrix(rotation.T @ again).magnitude()
     assert np.degrees(angle) < 6
-
-
-def test_the_best_supported_candidate_wins():
-    crowd = torch.tensor([0.1, 0.2, 0.9]) + 0.005 * torch.randn(6, 3)
-    lone = torch.tensor([[0.4, -0.2, 0.8], [0.0, 0.3, 1.2]])
-    best = most_supported(torch.cat([lone, crowd])[None])
-    assert (best[0] - torch.tensor([0.1, 0.2, 0.9])).norm() < 0.03
 
 
 def test_whitening_round_trip():

@@ -5,16 +5,16 @@ import torch
 
 from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.geometry.rotations import geodesic_distance
-from equigrasp.policy.diffuser_actor import POSE, DiffuserActor
 from equigrasp.policy.keyframes.policy_io import Actions, Observations
 from equigrasp.policy.keyframes.rotation_bins import BINS
+from equigrasp.policy.keyframes.rotation_rows import bins_to_six, six_to_matrix
+from equigrasp.policy.keyframes.synthetic import SENTENCES, random_observations, replicated, stirred
+from equigrasp.policy.models.diffuser_actor import POSE, DiffuserActor
 from equigrasp.policy.nn.point_encoder import Points
 from equigrasp.policy.nn.pose_denoiser import PoseAnswer
 from equigrasp.policy.nn.relative_layer import RelativeLayer
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.nn.whitening import whiten
-from equigrasp.policy.poses import bins_to_six, six_to_matrix
-from equigrasp.policy.synthetic_batch import SENTENCES, random_observations, replicated, stirred
 
 WORDS = Vocabulary.of(SENTENCES)
 

@@ -1,8 +1,8 @@
-"""What an RLBench demonstration holds: observations, and the camera that took an image.
+"""What an RLBench demonstration holds: states, images, and the cameras that took them.
 
-Attributes and conventions are RLBench's (Observation, Demo): poses are xyz and quaternion xyzw of
-the gripper's tip in the world, a camera looks along its z axis with x to the left and y up, and its
-focal lengths are negative.
+Conventions are RLBench's: poses are xyz and quaternion xyzw of the gripper's tip in the world, a
+camera looks along its z axis with x to the left and y up, and its focal lengths are negative. Its
+`Observation` is `FrameState` here, with the same attributes; `Demo` is called the same.
 """
 
 from __future__ import annotations
@@ -19,8 +19,14 @@ IMAGES = ("rgb", "depth", "mask")
 """Kinds of images that a camera leaves on disk."""
 
 
-class Observation:
-    """One frame's low-dimensional state; images live in files of their own.
+class FrameState:
+    """State of the arm and of the task in one frame; images live in files of their own.
+
+    Args:
+        values: attributes by name.
+
+    Raises:
+        TypeError: there is no attribute of that name.
 
     Attributes (None where not recorded):
         joint_velocities, joint_positions, joint_forces: (7,).
@@ -33,7 +39,7 @@ class Observation:
         misc: camera matrices (`{camera}_camera_extrinsics`, ...) and whatever else was recorded.
     """
 
-    STATE = (
+    RECORDED = (
         *("joint_velocities", "joint_positions", "joint_forces", "gripper_open", "gripper_pose"),
         *("gripper_matrix", "gripper_joint_positions", "gripper_touch_forces"),
         *("task_low_dim_state", "ignore_collisions"),
@@ -43,16 +49,19 @@ class Observation:
         for camera in CAMERAS:
             for kind in (*IMAGES, "point_cloud"):
                 setattr(self, f"{camera}_{kind}", None)
-        for name in self.STATE:
+        for name in self.RECORDED:
             setattr(self, name, None)
         self.misc: dict[str, Any] = {}
         if unknown := sorted(set(values) - set(vars(self))):
-            raise TypeError(f"an observation has no {unknown[0]!r}")
+            raise TypeError(f"the state of a frame has no {unknown[0]!r}")
         vars(self).update(values)
 
 
 class Demo:
-    """A demonstration: observations, and the random state that its scene was drawn from.
+    """A demonstration: the states of its frames, and the random state that its scene came from.
+
+    Args:
+        observations: states of its frames, in order.
 
     Attributes:
         random_seed: state tuple of `numpy.random.RandomState`, or None.
@@ -66,7 +75,7 @@ class Demo:
 
     def __init__(
         self,
-        observations: list[Observation],
+        observations: list[FrameState],
         random_seed: tuple | None = None,
         variation_number: int | None = None,
     ) -> None:
@@ -77,7 +86,7 @@ class Demo:
     def __len__(self) -> int:
         return len(self._observations)
 
-    def __getitem__(self, index: int) -> Observation:
+    def __getitem__(self, index: int) -> FrameState:
         return self._observations[index]
 
 
@@ -97,23 +106,21 @@ class FrameCamera:
     far: float
 
     @classmethod
-    def of(cls, observation: Observation, name: str) -> FrameCamera:
-        """A camera of an observation.
+    def of(cls, state: FrameState, name: str) -> FrameCamera:
+        """The camera of that name, as a frame's state describes it.
 
         Raises:
-            KeyError: the observation does not describe that camera.
+            KeyError: the state does not describe that camera.
         """
         parts = ("extrinsics", "intrinsics", "near", "far")
-        missing = [p for p in parts if f"{name}_camera_{p}" not in observation.misc]
+        missing = [p for p in parts if f"{name}_camera_{p}" not in state.misc]
         if missing:
-            raise KeyError(f"the observation has no {name}_camera_{missing[0]}")
-        extrinsics, intrinsics, near, far = (
-            observation.misc[f"{name}_camera_{part}"] for part in parts
-        )
+            raise KeyError(f"the state has no {name}_camera_{missing[0]}")
+        extrinsics, intrinsics, near, far = (state.misc[f"{name}_camera_{part}"] for part in parts)
         return cls(np.asarray(extrinsics), np.asarray(intrinsics), float(near), float(far))
 
     def to_misc(self, name: str) -> dict[str, Any]:
-        """Entries of `Observation.misc`."""
+        """Entries of `FrameState.misc` that describe this camera under a name."""
         return {
             f"{name}_camera_extrinsics": np.asarray(self.extrinsics, np.float64),
             f"{name}_camera_intrinsics": np.asarray(self.intrinsics, np.float64),
@@ -139,7 +146,7 @@ class CameraImages:
 
 @dataclass
 class Frame:
-    """An observation with its images, as a simulator delivers it."""
+    """A moment as a simulator delivers it: state, and images by the names of their cameras."""
 
-    state: Observation
+    state: FrameState
     images: dict[str, CameraImages] = field(default_factory=dict)

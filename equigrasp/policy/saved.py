@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import os
 from pathlib import Path
 from typing import Any
 
-from equigrasp.policy.base import KeyframePolicy
+from equigrasp.policy.models import find_policy_class
+from equigrasp.policy.models.base import KeyframePolicy
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.weights import SHIPPED, current_names, find_weights, read_card, read_tensors
-
-POLICIES = ("mini_diffuser", "diffuser_actor")
-"""Names; `equigrasp/policy/<name>.py` holds a class with that `name`."""
-
 
 SHIPPED_POLICIES = SHIPPED / "policies"
 """Folder of the policies that come with the package."""
@@ -27,19 +22,6 @@ def find_policy(name_or_path: str | os.PathLike) -> tuple[Path, Path]:
         FileNotFoundError: nothing there; the message lists what is shipped.
     """
     return find_weights(name_or_path, SHIPPED_POLICIES)
-
-
-def policy_class(name: str) -> type[KeyframePolicy]:
-    """A kind of policy by name.
-
-    Raises:
-        ValueError: there is none of that name.
-    """
-    if name not in POLICIES:
-        raise ValueError(f"no policy is called {name!r}; known policies: {', '.join(POLICIES)}")
-    module = importlib.import_module(f"equigrasp.policy.{name}")
-    classes = [found for _, found in inspect.getmembers(module, inspect.isclass)]
-    return next(found for found in classes if getattr(found, "name", None) == name)
 
 
 def load_policy(
@@ -60,16 +42,17 @@ def load_policy(
     target, note = find_policy(path)
     card = read_card(note)
     options = dict(card["config"])
-    kind = policy_class(options.pop("name"))
+    kind = find_policy_class(options.pop("name"))
     build = options.pop("build", 1)
     if build != kind.build:
         raise ValueError(
             f"{target} is of build {build} of {kind.name}, whose weights would mean something else "
             f"in build {kind.build}; train it again"
         )
-    policy = kind(_words(options.pop("text"), clip, target), **options)
-    if "clip" in card["config"]["text"]:
-        policy.text.check(card["config"]["text"])
+    text = options.pop("text")
+    policy = kind(_words(text, clip, target), **options)
+    if "clip" in text:
+        policy.text.check(text)
     try:
         policy.load_state_dict(current_names(read_tensors(target), policy))
     except RuntimeError as error:

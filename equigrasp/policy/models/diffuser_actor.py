@@ -19,26 +19,28 @@ from equigrasp.diffusion.batch import repeat_conditions
 from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.diffusion.schedules import Diffusion, sample_together
 from equigrasp.geometry.rotations import quaternion_to_matrix
-from equigrasp.policy.base import KeyframePolicy
+from equigrasp.options import records_options
 from equigrasp.policy.keyframes.policy_io import Actions, Observations
-from equigrasp.policy.nn.patches import PatchEncoder
-from equigrasp.policy.nn.point_encoder import Context, PointBlock, Points
-from equigrasp.policy.nn.pose_denoiser import PoseAnswer, PoseDenoiser, Scene
-from equigrasp.policy.nn.text import text_encoder
-from equigrasp.policy.nn.vocabulary import Vocabulary
-from equigrasp.policy.nn.whitening import unwhiten, whiten
-from equigrasp.policy.poses import (
+from equigrasp.policy.keyframes.rotation_rows import (
     bins_to_six,
     matrix_to_six,
-    most_supported_pose,
     six_to_bins,
     six_to_matrix,
 )
+from equigrasp.policy.models.base import KeyframePolicy
+from equigrasp.policy.nn.agreement import most_supported_pose
+from equigrasp.policy.nn.patches import PatchEncoder
+from equigrasp.policy.nn.point_encoder import Context, PointBlock, Points
+from equigrasp.policy.nn.pose_denoiser import PoseAnswer, PoseDenoiser, PoseMemory
+from equigrasp.policy.nn.text import text_encoder
+from equigrasp.policy.nn.vocabulary import Vocabulary
+from equigrasp.policy.nn.whitening import unwhiten, whiten
 
 POSE = (3, 6)
 """Numbers of a pose: whitened position, first two rows of the rotation."""
 
 
+@records_options(exclude=("words",))
 class DiffuserActor(KeyframePolicy):
     """The policy.
 
@@ -92,23 +94,6 @@ class DiffuserActor(KeyframePolicy):
         table_top: float = 0.75,
     ) -> None:
         super().__init__()
-        self.config = {
-            "name": self.name,
-            "build": self.build,
-            "channels": channels,
-            "head_channels": head_channels,
-            "tokens": tokens,
-            "neighbours": neighbours,
-            "scene_layers": scene_layers,
-            "trunk_layers": trunk_layers,
-            "branch_layers": branch_layers,
-            "position_schedule": position_schedule,
-            "position_prediction": position_prediction,
-            "rotation_schedule": rotation_schedule,
-            "rotation_prediction": rotation_prediction,
-            "noise_steps": noise_steps,
-            "table_top": table_top,
-        }
         if channels % head_channels:
             raise ValueError(
                 f"{channels} channels are no multiple of head_channels={head_channels}"
@@ -120,7 +105,6 @@ class DiffuserActor(KeyframePolicy):
         )
         self.noise_steps = noise_steps
         self.text = text_encoder(words, channels, heads)
-        self.config["text"] = self.text.description
         self.patches = PatchEncoder(
             channels, tokens=tokens, neighbours=neighbours, table_top=table_top
         )
@@ -140,21 +124,27 @@ class DiffuserActor(KeyframePolicy):
             channels, heads, trunk_layers=trunk_layers, branch_layers=branch_layers
         )
 
-    def encode(self, seen: Observations) -> Scene:
-        """Everything that is computed once per observation."""
+    def encode(self, seen: Observations) -> PoseMemory:
+        """See `KeyframePolicy`: what poses need of the patches, the gripper and the words."""
         words = Context(*self.text(seen.sentences))
         points = self._with_gripper(self.patches(seen.xyz, seen.rgb, seen.mask), seen.state)
         for block in self.scene:
             points = block(points, words)
         return self.denoiser.remember(points, self.gripper(points.features[:, -1]), words)
 
-    def predict(self, scene: Scene, noised: Tensor, step: Tensor) -> PoseAnswer:
-        """Targets at noised poses (B, M, 9), see `POSE`, and steps (B, M)."""
-        return self.denoiser(scene, noised, step.to(noised.dtype) / self.noise_steps)
+    def predict(self, memory: PoseMemory, noised: Tensor, step: Tensor) -> PoseAnswer:
+        """What the diffusions are to predict at noised poses, each by itself.
+
+        Args:
+            memory: of B observations, see `encode`.
+            noised: (B, M, 9) poses as `POSE` tells, with noise.
+            step: (B, M) of the diffusions.
+        """
+        return self.denoiser(memory, noised, step.to(noised.dtype) / self.noise_steps)
 
     def losses_at(
         self,
-        encoded: Scene,
+        encoded: PoseMemory,
         wanted: Actions,
         step: Tensor,
         noise: Tensor,
@@ -175,7 +165,7 @@ class DiffuserActor(KeyframePolicy):
             "gripper": F.binary_cross_entropy_with_logits(answer.open, opened),
         }
 
-    def choose(self, encoded: Scene, start: Tensor, steps: int) -> Actions:
+    def choose(self, encoded: PoseMemory, start: Tensor, steps: int) -> Actions:
         """See `KeyframePolicy`: whole poses are denoised; the gripper is read at the chosen one."""
         position, rotation = sample_together(
             self.diffusions,

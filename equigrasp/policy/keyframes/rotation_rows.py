@@ -1,16 +1,12 @@
-"""Rotations of keyframes as six numbers, and which of several poses to trust."""
+"""Rotations of keyframes as six numbers: the first two rows of their matrices."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from equigrasp.geometry.rotations import geodesic_distance, polar_rows
+from equigrasp.geometry.rotations import polar_rows
 from equigrasp.policy.keyframes.rotation_bins import bins_to_rotation, rotation_to_bins
-from equigrasp.policy.mini_diffuser import BANDWIDTH
-
-TURN = 0.3
-"""Candidates turned by less than about this (rad) speak for each other."""
 
 
 def matrix_to_six(rotation: Tensor) -> Tensor:
@@ -36,15 +32,3 @@ def six_to_bins(six: Tensor) -> Tensor:
     """Bins (..., 3) of the rotations nearest to six numbers (..., 6)."""
     matrices = six_to_matrix(six.detach().double()).cpu().numpy()
     return torch.as_tensor(rotation_to_bins(matrices)).to(six.device)
-
-
-def most_supported_pose(position: Tensor, rotation: Tensor) -> Tensor:
-    """Of S candidates, the number (B,) of the one with the most others near it in both respects.
-
-    Args:
-        position: (B, S, 3) metres.
-        rotation: (B, S, 3, 3).
-    """
-    gap = torch.cdist(position, position) / BANDWIDTH
-    turn = geodesic_distance(rotation.unsqueeze(1), rotation.unsqueeze(2)) / TURN
-    return torch.exp(-0.5 * (gap.square() + turn.square())).sum(-1).argmax(-1)

@@ -17,28 +17,34 @@ from torch import Generator, Tensor, nn
 from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.diffusion.modulation import TimeCode
 from equigrasp.diffusion.schedules import Diffusion
-from equigrasp.policy.base import KeyframePolicy
+from equigrasp.options import records_options
 from equigrasp.policy.keyframes.policy_io import Actions, Observations
 from equigrasp.policy.keyframes.rotation_bins import BINS
+from equigrasp.policy.models.base import KeyframePolicy
+from equigrasp.policy.nn.agreement import most_supported
 from equigrasp.policy.nn.point_encoder import Context, PointEncoder
-from equigrasp.policy.nn.position_reader import Memory, PositionReader, head, summarise
+from equigrasp.policy.nn.position_reader import PositionMemory, PositionReader, head, summarise
 from equigrasp.policy.nn.text import text_encoder
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.nn.whitening import unwhiten, whiten
 
 POSITION_NOISE = 0.01
 """Standard deviation (m) of the true position at which rotation and gripper are learned."""
-BANDWIDTH = 0.03
-"""Candidates closer than about this (m) speak for each other."""
 
 
 class Encoded(NamedTuple):
-    """A batch of observations, encoded once for every use."""
+    """A batch of observations, encoded once for both readers of positions.
 
-    denoising: Memory
-    acting: Memory
+    Attributes:
+        denoising: for `MiniDiffuser.predict`, which runs for every sample and step.
+        acting: for `MiniDiffuser.read_action`, which runs once at the chosen position.
+    """
+
+    denoising: PositionMemory
+    acting: PositionMemory
 
 
+@records_options(exclude=("words",))
 class MiniDiffuser(KeyframePolicy):
     """The policy.
 
@@ -76,24 +82,10 @@ class MiniDiffuser(KeyframePolicy):
         table_top: float = 0.75,
     ) -> None:
         super().__init__()
-        self.config = {
-            "name": self.name,
-            "build": self.build,
-            "widths": list(widths),
-            "channels": channels,
-            "head_channels": head_channels,
-            "patch": patch,
-            "schedule": schedule,
-            "noise_steps": noise_steps,
-            "prediction": prediction,
-            "table_top": table_top,
-        }
         self.diffusion = Diffusion(schedule, noise_steps, prediction)
         self.noise_steps = noise_steps
-        self.channels = channels
         heads = channels // head_channels
         self.text = text_encoder(words, channels, heads)
-        self.config["text"] = self.text.description
         self.state = nn.Sequential(nn.Linear(8, channels), nn.GELU(), nn.Linear(channels, channels))
         self.points = PointEncoder(
             channels, widths=widths, head_channels=head_channels, patch=patch, table_top=table_top
@@ -110,7 +102,7 @@ class MiniDiffuser(KeyframePolicy):
         self.action_head = head(channels, 3 * BINS + 1)
 
     def encode(self, seen: Observations) -> Encoded:
-        """Everything that is computed once per observation."""
+        """See `KeyframePolicy`: points at all scales and a summary of words and state."""
         words, mask = self.text(seen.sentences)
         state = seen.state.clone()
         state[:, :3] = whiten(state[:, :3])
@@ -123,14 +115,28 @@ class MiniDiffuser(KeyframePolicy):
             self.denoiser.remember(scales, summary), self.actor.remember(scales, summary)
         )
 
-    def predict(self, memory: Memory, noised: Tensor, step: Tensor) -> Tensor:
-        """Target (B, M, 3) of the diffusion at whitened positions (B, M, 3) and steps (B, M)."""
+    def predict(self, memory: PositionMemory, noised: Tensor, step: Tensor) -> Tensor:
+        """What the diffusion is to predict, (B, M, 3), at samples, each by itself.
+
+        Args:
+            memory: `Encoded.denoising` of B observations.
+            noised: (B, M, 3) whitened positions with noise.
+            step: (B, M) of the diffusion.
+        """
         moment = self.time(step.to(noised.dtype) / self.noise_steps)
         tokens = self.in_projection(noised) + moment.taken(moment.rows)
         return self.noise_head(self.denoiser(memory, tokens, unwhiten(noised), moment))
 
-    def read_action(self, memory: Memory, position: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of the rotation's bins (B, 3, 72) and of an open gripper (B,) at (B, 3) metres."""
+    def read_action(self, memory: PositionMemory, position: Tensor) -> tuple[Tensor, Tensor]:
+        """Rotation and gripper at positions.
+
+        Args:
+            memory: `Encoded.acting` of B observations.
+            position: (B, 3) metres in the world.
+
+        Returns:
+            logits of the rotation's bins (B, 3, `BINS`), and of an open gripper (B,).
+        """
         tokens = (self.start + self.in_projection(whiten(position))).unsqueeze(1)
         out = self.action_head(self.actor(memory, tokens, position.unsqueeze(1)))
         return out[:, 0, :-1].unflatten(-1, (3, BINS)), out[:, 0, -1]
@@ -160,17 +166,9 @@ class MiniDiffuser(KeyframePolicy):
 
     def choose(self, encoded: Encoded, start: Tensor, steps: int) -> Actions:
         """See `KeyframePolicy`: positions are denoised, the rest is read where they agree."""
-        drawn = self.diffusion.sample(
+        sampled = self.diffusion.sample(
             lambda x, k: self.predict(encoded.denoising, x, k), start, steps
         )
-        position = most_supported(unwhiten(drawn))
+        position = most_supported(unwhiten(sampled))
         bins, opened = self.read_action(encoded.acting, position)
         return Actions(position, bins.argmax(-1), (opened > 0).to(opened))
-
-
-def most_supported(candidates: Tensor) -> Tensor:
-    """Of candidates (B, S, 3) in metres, the one with the most others near it: (B, 3)."""
-    gaps = torch.cdist(candidates, candidates)
-    support = torch.exp(-0.5 * (gaps / BANDWIDTH) ** 2).sum(-1)
-    best = support.argmax(-1)
-    return candidates[torch.arange(len(candidates), device=candidates.device), best]

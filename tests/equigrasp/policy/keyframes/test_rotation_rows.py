@@ -2,11 +2,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equigrasp.geometry.rotations import geodesic_distance, random_rotations, rotation_about_z
-from equigrasp.policy.poses import (
+from equigrasp.geometry.rotations import geodesic_distance, random_rotations
+from equigrasp.policy.keyframes.rotation_rows import (
     bins_to_six,
     matrix_to_six,
-    most_supported_pose,
     six_to_bins,
     six_to_matrix,
 )
@@ -34,13 +33,3 @@ def test_bins_come_back_but_for_their_width(seed):
     again = bins_to_six(six_to_bins(middle), like)
     # the bins of a rotation at the pole have other names, but it is the same rotation
     torch.testing.assert_close(again, middle, rtol=0, atol=1e-5)
-
-
-def test_support_counts_position_and_rotation():
-    position = torch.tensor([0.1, 0.2, 0.9]).repeat(1, 7, 1)
-    rotation = torch.eye(3).repeat(1, 7, 1, 1)
-    rotation[0, :3] = rotation_about_z(torch.tensor([2.0, 2.05, 1.0]))
-    assert most_supported_pose(position, rotation).item() >= 3  # the same place, turned otherwise
-    position[0, 3:] = torch.rand(4, 3)
-    position[0, 2] += 0.5
-    assert most_supported_pose(position, rotation).item() in (0, 1)
