@@ -34,6 +34,7 @@ from equigrasp.data.synthetic import random_shapes, render_shapes
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 from equigrasp.perception.noise import apply_noise
 from equigrasp.perception.tsdf import fuse_tsdf
+from equigrasp.workspace import Workspace
 
 BATCH = 16
 MATCH = 1e-4
@@ -111,7 +112,7 @@ def differences(images: np.ndarray, resolution: int) -> tuple[float, float]:
             torch.from_numpy(depth),
             DEFAULT_INTRINSICS,
             fixed_view(),
-            resolution=resolution,
+            workspace=Workspace(resolution=resolution),
             encoding="full",
         ).numpy()
         gap = np.abs(ours - expected)
@@ -132,7 +133,9 @@ def main() -> None:
     poses = np.broadcast_to(fixed_view(), (BATCH, 1, 4, 4))
 
     def ours(depth: torch.Tensor, T: np.ndarray) -> torch.Tensor:
-        return fuse_tsdf(depth, DEFAULT_INTRINSICS, T, resolution=n, encoding="full")
+        return fuse_tsdf(
+            depth, DEFAULT_INTRINSICS, T, workspace=Workspace(resolution=n), encoding="full"
+        )
 
     variants = {
         "ours": lambda: ours(torch.from_numpy(single), fixed_view()),

@@ -31,6 +31,7 @@ from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.plan_result import STAGES
 from equigrasp.planner import GraspPlanner
 from equigrasp.weights import load_model
+from equigrasp.workspace import Workspace
 
 WEIGHTS = {name: f"{name}_packed" for name in ("giga", "equigiga", "equiigd")}
 
@@ -115,7 +116,7 @@ def published_plan(model: Any, depth: np.ndarray) -> Any:
         torch.from_numpy(depth).to(device),
         DEFAULT_INTRINSICS,
         fixed_view(),
-        resolution=n,
+        workspace=Workspace(resolution=n),
         encoding=model.encoding,
     )
     points = query_lattice(n, device=device).view(1, -1, 3)

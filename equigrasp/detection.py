@@ -14,10 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from equigrasp.constants import WORKSPACE_SIZE
+from equigrasp.perception.tsdf import voxel_axis
+from equigrasp.workspace import WORKSPACE, Workspace
 
-VOXELS = 40
-"""Windows of `DetectionConfig` are in voxels of a lattice with so many per side: 7.5 mm."""
+WINDOW_LATTICE = Workspace(side=0.30, resolution=40)
+"""Windows of `DetectionConfig` are in steps of this lattice: 7.5 mm."""
 CELLS_APART = 5
 """Side of the cube, in cells of the coarse lattice, in which `peak_share` looks for the best."""
 ADVANCE_CLEARANCE = 0.003
@@ -112,9 +113,10 @@ class DetectionConfig:
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}; it must be at least 1")
 
-    def windows(self, lattice: int) -> tuple[float, int]:
-        """`smoothing` and `nms_window` in steps of a lattice with so many points per side."""
-        scale = lattice / VOXELS
+    def windows(self, lattice: Workspace) -> tuple[float, int]:
+        """`smoothing` and `nms_window` in steps of a lattice; the window stays odd."""
+        scale = lattice.resolution / WINDOW_LATTICE.resolution
+        scale *= WINDOW_LATTICE.side / lattice.side
         return self.smoothing * scale, 1 + 2 * int((self.nms_window * scale - 1) / 2)
 
 
@@ -177,17 +179,18 @@ def _finer(cells: Tensor) -> Tensor:
 
 
 def lattice_limits(
-    resolution: int,
-    border: float,
-    z_min: float,
-    *,
-    size: float = WORKSPACE_SIZE,
-    device: torch.device | None = None,
+    lattice: Workspace, border: float, z_min: float, *, device: torch.device | None = None
 ) -> Tensor:
-    """Lattice points (N, N, N), bool, `border` away from the side walls and above `z_min`."""
-    centre = (torch.arange(resolution, device=device) + 0.5) * (size / resolution)
-    side = (centre > border) & (centre < size - border)
-    return side[:, None, None] & side[None, :, None] & (centre > z_min)
+    """Lattice points (N, N, N), bool, `border` away from the side walls and above `z_min`.
+
+    Args:
+        lattice: the workspace, its resolution that of the lattice.
+        border, z_min: metres.
+        device: of the result.
+    """
+    centre = voxel_axis(lattice, device=device)
+    inside = (centre > border) & (centre < lattice.side - border)
+    return inside[:, None, None] & inside[None, :, None] & (centre > z_min)
 
 
 def smooth(quality: Tensor, known: Tensor, sigma: float) -> Tensor:
@@ -253,7 +256,8 @@ def place_tips(
     setback: float,
     config: DetectionConfig,
     table_height: float | None,
-    size: float = WORKSPACE_SIZE,
+    *,
+    side: float = WORKSPACE.side,
 ) -> tuple[Tensor, Tensor]:
     """Finger tips of grasps read at query points, held off the table and inside the workspace.
 
@@ -263,13 +267,13 @@ def place_tips(
         setback: `query_setback` of the model, metres.
         config: `tip_clearance`, `max_retreat`, `advance`.
         table_height: metres; None where there is no known table.
-        size: side of the workspace, metres.
+        side: of the workspace, metres.
 
     Returns:
         tips (P, 3) in metres, and which of them are admissible, bool (P,).
     """
     tips = points + setback * approach
-    inside = ((tips[:, :2] >= 0) & (tips[:, :2] <= size)).all(1) & (tips[:, 2] <= size)
+    inside = ((tips[:, :2] >= 0) & (tips[:, :2] <= side)).all(1) & (tips[:, 2] <= side)
     if table_height is None:
         return tips + config.advance * approach, inside
     missing = (table_height + config.tip_clearance - tips[:, 2]).clamp(min=0.0)

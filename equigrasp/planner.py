@@ -12,14 +12,14 @@ width only at the peaks that survive suppression.
 from __future__ import annotations
 
 import os
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
 from equigrasp.detection import (
     DetectionConfig,
     admissible_width,
@@ -37,6 +37,7 @@ from equigrasp.perception.surface import surface_band
 from equigrasp.perception.table import TableFit, table_rectify
 from equigrasp.perception.tsdf import check_encoding, fuse_tsdf
 from equigrasp.plan_result import PlanningError, PlanResult, Stopwatch
+from equigrasp.workspace import Workspace
 
 __all__ = ["GraspPlanner", "PlanResult", "PlanningError"]
 
@@ -45,13 +46,14 @@ MIN_VALID_SHARE = 0.01
 
 
 class GraspPlanner:
-    """Plan grasps with a model, in the workspace frame of the 0.30 m cube.
+    """Plan grasps with a model, in the frame of its workspace.
 
     Args:
         model: a `GraspModel`, or anything with its `encode`, `query`, `resolution`, `encoding` and
             `query_setback`.
         detection: thresholds.
-        table_height: height of the table in the workspace frame (m), or None if it is not known.
+        table_height: height of the table in the workspace frame (m), or None if it is not known;
+            by default that of the model's workspace.
         seed: of the rotations sampled by models that sample them; equal images give equal grasps.
         rectify_table: whether to undo the camera's global depth factor by the visible table plane;
             needs the table height.
@@ -65,13 +67,18 @@ class GraspPlanner:
         model: Any,
         detection: DetectionConfig | None = None,
         *,
-        table_height: float | None = TABLE_HEIGHT,
+        table_height: float | Literal["of the model"] | None = "of the model",
         rectify_table: bool = True,
         seed: int = 0,
     ) -> None:
         check_encoding(model.encoding)
         self.model = model
         self.detection = detection or DetectionConfig()
+        self.workspace = Workspace(resolution=model.resolution)
+        if table_height == "of the model":
+            table_height = self.workspace.table_height
+        if table_height is not None:
+            self.workspace = replace(self.workspace, table_height=table_height)
         self.table_height = table_height
         self.seed = seed
         self.rectify_table = rectify_table and table_height is not None
@@ -125,25 +132,23 @@ class GraspPlanner:
         to_workspace = None if T_workspace_world is None else np.asarray(T_workspace_world, float)
         if to_workspace is not None:
             poses = to_workspace @ poses
-        n = self.model.resolution
+        n, encoding = self.workspace.resolution, self.model.encoding
         if all(valid_pixels(image).mean() < MIN_VALID_SHARE for image in images):
             return self._finish([], "empty_depth", clock, np.zeros((n, n, n), "f4"), strict=strict)
         fits: tuple[TableFit, ...] = ()
         if self.rectify_table:
             pairs = [
-                table_rectify(image, intrinsics, pose, self.table_height)
+                table_rectify(image, intrinsics, pose, self.workspace)
                 for image, pose in zip(images, poses, strict=True)
             ]
             images, fits = [image for image, _ in pairs], tuple(fit for _, fit in pairs)
         clock.lap("rectify")
         stack = torch.from_numpy(np.stack(images)).to(self.device)
-        tsdf = fuse_tsdf(stack, intrinsics, poses, resolution=n, encoding=self.model.encoding)
-        lattice = self.detection.lattice or n
+        tsdf = fuse_tsdf(stack, intrinsics, poses, workspace=self.workspace, encoding=encoding)
+        lattice = replace(self.workspace, resolution=self.detection.lattice or n)
         near = tsdf
-        if lattice != n:  # the band follows the finer lattice, the network keeps its resolution
-            near = fuse_tsdf(
-                stack, intrinsics, poses, resolution=lattice, encoding=self.model.encoding
-            )
+        if lattice != self.workspace:  # the band follows the finer lattice, the network keeps its
+            near = fuse_tsdf(stack, intrinsics, poses, workspace=lattice, encoding=encoding)
         clock.lap("fusion", self.device)
         level = bool(fits) and all(fit.ok for fit in fits)
         grasps, reason, queries = self._detect(tsdf, near, level, clock)
@@ -175,7 +180,7 @@ class GraspPlanner:
         Raises:
             ValueError: another shape, or another lattice.
         """
-        n = self.model.resolution
+        n = self.workspace.resolution
         if tuple(tsdf.shape) != (n, n, n) or self.detection.lattice not in (None, n):
             raise ValueError(
                 f"TSDF has shape {tuple(tsdf.shape)}, detection.lattice is "
@@ -195,16 +200,16 @@ class GraspPlanner:
     ) -> tuple[list[Grasp], str, int]:
         """Grasps, reason and number of queries; `near` is the TSDF on the query lattice."""
         config, n = self.detection, near.shape[-1]
+        lattice = replace(self.workspace, resolution=n)
         floor = self.table_height + config.table_margin if level else None
-        band = surface_band(near, config.reach, floor=floor)
+        band = surface_band(near, config.reach, side=lattice.side, floor=floor)
         if not band.any():
             return [], "empty_workspace", 0
         z_min = config.z_min if config.z_min is not None else (self.table_height or 0.0)
-        band &= lattice_limits(n, config.border, z_min, device=near.device)
+        band &= lattice_limits(lattice, config.border, z_min, device=near.device)
         clock.lap("select")
         features = self.model.encode(tsdf[None])
         clock.lap("encode", self.device)
-        lattice = query_lattice(n, device=near.device, dtype=tsdf.dtype)
 
         def ask(points: Tensor) -> Tensor:
             return self.model.query(features, points[None], ("quality",)).quality[0]
@@ -213,14 +218,15 @@ class GraspPlanner:
             ask, band, config, device=near.device, dtype=tsdf.dtype
         )
         clock.lap("query", self.device)
-        spread, window = config.windows(n)
+        spread, window = config.windows(lattice)
         quality = torch.where(fine, smooth(quality, band, spread), 0.0)
         lowest = config.quality_floor if config.force else config.quality_threshold
         peaks, scores = select_peaks(quality, lowest, window, config.max_peaks)
         clock.lap("select", self.device)
         if not len(peaks):
             return [], "no_grasp", asked
-        grasps = self._grasps_at(features, lattice[tuple(peaks.T)], scores)
+        points = query_lattice(n, device=near.device, dtype=tsdf.dtype)[tuple(peaks.T)]
+        grasps = self._grasps_at(features, points, scores)
         clock.lap("query", self.device)
         good = [grasp for grasp in grasps if grasp.score >= config.quality_threshold]
         if good:
@@ -245,11 +251,12 @@ class GraspPlanner:
             field = self.model.query(features, points[None], ("rotation", "width"))
             rotation, width = field.rotation[0], field.width[0]
         tips, fits = place_tips(
-            (points + 0.5) * WORKSPACE_SIZE,
+            (points + 0.5) * self.workspace.side,
             rotation[..., 2],
             self.model.query_setback,
             self.detection,
             self.table_height,
+            side=self.workspace.side,
         )
         keep = fits & admissible_width(width, self.detection)
         columns = (t[keep].double().cpu().numpy() for t in (tips, rotation, width, scores))

@@ -50,12 +50,13 @@ def predictions(model: Any) -> dict[str, list[float]]:
 
     from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
     from equigrasp.perception.tsdf import fuse_tsdf
+    from equigrasp.workspace import Workspace
 
     grid = fuse_tsdf(
         torch.from_numpy(fixed_depth()),
         DEFAULT_INTRINSICS,
         fixed_view(),
-        resolution=model.resolution,
+        workspace=Workspace(resolution=model.resolution),
         encoding=model.encoding,
     )
     rng = np.random.default_rng(0)

@@ -16,7 +16,8 @@ class Workspace:
 
     Attributes:
         side: of the cube, metres.
-        table_height: of the table's surface over the cube's floor, metres.
+        table_height: of the table's surface over the cube's floor, metres; negative where the
+            cube floats above the table.
         resolution: voxels per side; even, so that quarter turns are exact.
 
     Raises:
@@ -30,10 +31,10 @@ class Workspace:
     def __post_init__(self) -> None:
         if not 0.01 <= self.side <= 10.0:
             raise ValueError(f"side is {self.side} m; a workspace is 0.01 to 10 m wide")
-        if not 0.0 <= self.table_height < self.side:
+        if not -10.0 <= self.table_height < self.side:
             raise ValueError(
-                f"table_height is {self.table_height} m; the table lies within the cube, from 0 "
-                f"to {self.side} m"
+                f"table_height is {self.table_height} m; the table lies below the ceiling of the "
+                f"cube, which is at {self.side} m"
             )
         if self.resolution != int(self.resolution) or not 2 <= self.resolution <= 1024:
             raise ValueError(f"resolution is {self.resolution}; give 2 to 1024 voxels per side")

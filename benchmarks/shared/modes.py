@@ -16,6 +16,7 @@ from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
 from equigrasp.data.synthetic import Shape, render_shapes
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 from equigrasp.perception.tsdf import fuse_tsdf
+from equigrasp.workspace import Workspace
 
 STEEP = float(np.cos(np.deg2rad(40.0)))
 QUARTERS, SIXTHS = np.deg2rad([0.0, 90.0]), np.deg2rad(np.arange(0.0, 180.0, 30.0))
@@ -38,7 +39,7 @@ def mode_coverage(model: Any, draws: int = 64) -> dict[str, float]:
             torch.from_numpy(depth),
             DEFAULT_INTRINSICS,
             fixed_view(),
-            resolution=model.resolution,
+            workspace=Workspace(resolution=model.resolution),
             encoding=model.encoding,
         )
         root = centre + [0.0, 0.0, model.query_setback]

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
+from equigrasp.constants import WORKSPACE_SIZE
 from equigrasp.data.augment import random_symmetry
 from equigrasp.data.manifest import provenance
 from equigrasp.data.queries import balanced_choice, free_negatives
@@ -44,6 +44,7 @@ from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.perception.noise import NOISE_KINDS, apply_noise
 from equigrasp.perception.table import table_rectify
 from equigrasp.perception.tsdf import fuse_tsdf
+from equigrasp.workspace import Workspace
 
 VIEWS = ("fixed", "random", "mixed")
 
@@ -222,12 +223,12 @@ def _fused(
     pose = record.T_world_camera[view]
     depth = apply_noise(record.depth[view], settings.noise, rng)
     if rng.random() < settings.rectify_probability:
-        depth, _ = table_rectify(depth, record.intrinsics, pose, table_height=TABLE_HEIGHT)
+        depth, _ = table_rectify(depth, record.intrinsics, pose)
     return fuse_tsdf(
         torch.from_numpy(depth),
         record.intrinsics,
         pose,
-        resolution=settings.resolution,
+        workspace=Workspace(resolution=settings.resolution),
         encoding=settings.encoding,
     )
 

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equigrasp.constants import WORKSPACE_SIZE
 from equigrasp.geometry.transforms import Matrix, is_rotation, look_at, transform_points
 
 MIN_MEDIAN_DEPTH, MAX_MEDIAN_DEPTH = 0.05, 5.0
@@ -74,8 +73,11 @@ class Intrinsics:
 DEFAULT_INTRINSICS = Intrinsics(640, 480, 540.0, 540.0, 320.0, 240.0)
 """Camera of the published simulation (VGN, GIGA, IGD)."""
 
-FIXED_TARGET = (WORKSPACE_SIZE / 2, WORKSPACE_SIZE / 2, 0.10)
-RANDOM_TARGET = (WORKSPACE_SIZE / 2, WORKSPACE_SIZE / 2, 0.15)
+NEAR, FAR = 0.10, 2.00
+"""Depth range of the simulated camera, metres; background reads `FAR`."""
+
+FIXED_TARGET, RANDOM_TARGET = (0.15, 0.15, 0.10), (0.15, 0.15, 0.15)
+"""What the published views look at, metres, above the middle of the published workspace."""
 
 
 def view_on_sphere(

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from equigrasp.constants import WORKSPACE_SIZE
+from equigrasp.workspace import WORKSPACE
 
 SEED_WIDTH = 0.25
 """A voxel marks the surface where |t| is below this: one voxel along the ray, at the default
@@ -19,7 +19,7 @@ def surface_voxels(tsdf: Tensor) -> Tensor:
 
 
 def surface_band(
-    tsdf: Tensor, reach: float, *, size: float = WORKSPACE_SIZE, floor: float | None = None
+    tsdf: Tensor, reach: float, *, side: float = WORKSPACE.side, floor: float | None = None
 ) -> Tensor:
     """Voxels within `reach` of the observed surface, on its free and on its hidden side.
 
@@ -30,14 +30,14 @@ def surface_band(
     Args:
         tsdf: (N, N, N) in either encoding.
         reach: metres.
-        size: side of the cube in metres.
+        side: of the cube, metres.
         floor: surface below this height (m) is the table and does not count; None counts all.
 
     Returns:
         (N, N, N) bool.
     """
     seeds = surface_voxels(tsdf)
-    step = size / tsdf.shape[-1]
+    step = side / tsdf.shape[-1]
     if floor is not None:
         height = (torch.arange(tsdf.shape[-1], device=tsdf.device) + 0.5) * step
         seeds = seeds & (height > floor)

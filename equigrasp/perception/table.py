@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
 from equigrasp.perception.camera import Intrinsics, valid_pixels
+from equigrasp.workspace import WORKSPACE, Workspace
 
 STRIDE = 2
 """Every second row and column is enough, and four times as fast."""
@@ -47,11 +47,16 @@ class TableFit:
 def table_depth(
     intrinsics: Intrinsics,
     T_world_camera: NDArray,
-    table_height: float = TABLE_HEIGHT,
-    margin: float = MARGIN,
+    workspace: Workspace = WORKSPACE,
+    *,
     stride: int = 1,
 ) -> NDArray[np.float64]:
-    """Depth of the bare table per pixel, NaN where its point is not within reach of the workspace.
+    """Depth of the bare table per pixel, NaN where its point is not near the workspace.
+
+    Args:
+        intrinsics, T_world_camera: the camera, in the workspace frame.
+        workspace: its side and the height of the table.
+        stride: every so many rows and columns.
 
     Returns:
         (ceil(H / stride), ceil(W / stride)) metres.
@@ -61,10 +66,11 @@ def table_depth(
     v = (np.arange(0, intrinsics.height, stride) - intrinsics.cy) / intrinsics.fy
     # World components of the pixels' rays, each affine in u and v.
     x, y, z = (np.add.outer(T[i, 1] * v + T[i, 2], T[i, 0] * u) for i in range(3))
-    drop = table_height - T[2, 3]
+    drop = workspace.table_height - T[2, 3]
     depth = drop / np.where(drop * z > 0, z, np.nan)
-    near = (np.abs(T[0, 3] + x * depth - WORKSPACE_SIZE / 2) < WORKSPACE_SIZE / 2 + margin) & (
-        np.abs(T[1, 3] + y * depth - WORKSPACE_SIZE / 2) < WORKSPACE_SIZE / 2 + margin
+    half = workspace.side / 2
+    near = (np.abs(T[0, 3] + x * depth - half) < half + MARGIN) & (
+        np.abs(T[1, 3] + y * depth - half) < half + MARGIN
     )
     return np.where(near, depth, np.nan)
 
@@ -73,14 +79,14 @@ def table_rectify(
     depth: NDArray[np.floating],
     intrinsics: Intrinsics,
     T_world_camera: NDArray,
-    table_height: float = TABLE_HEIGHT,
+    workspace: Workspace = WORKSPACE,
 ) -> tuple[NDArray[np.float32], TableFit]:
     """Estimate the depth's global factor from the visible table and divide it out.
 
     Args:
         depth: (H, W) metres.
         intrinsics, T_world_camera: the camera, in the workspace frame.
-        table_height: height of the table surface in the workspace frame, metres.
+        workspace: its side and the height of the table.
 
     Returns:
         The rescaled depth, and what was found. Where the table is not visible enough, the depth
@@ -88,7 +94,7 @@ def table_rectify(
     """
     depth = np.asarray(depth, dtype=np.float32)
     coarse = depth[::STRIDE, ::STRIDE]
-    expected = table_depth(intrinsics, T_world_camera, table_height, stride=STRIDE)
+    expected = table_depth(intrinsics, T_world_camera, workspace, stride=STRIDE)
     candidates = np.isfinite(expected) & valid_pixels(coarse)
     ratios = coarse[candidates] / expected[candidates]
     fit = _mode_of_ratios(ratios, int(np.isfinite(expected).sum()))

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equigrasp.constants import WORKSPACE_SIZE
 from equigrasp.perception.camera import Intrinsics
+from equigrasp.workspace import WORKSPACE, Workspace
 
 ENCODINGS = {"published": (1.0, 0.0), "full": (2.0, -1.0)}
 """TSDF encodings, each with the scale and offset that put "nothing known here", or the middle of
@@ -25,10 +25,12 @@ FREE_CODE = (1 + BAND_LIMIT) / 2
 """Values above this are free space."""
 
 
-def voxel_centres(resolution: int, size: float = WORKSPACE_SIZE, **factory) -> Tensor:
-    """(N, N, N, 3) centres in metres, voxel i at (i + 0.5) * size / N on each axis."""
-    axis = (torch.arange(resolution, **factory) + 0.5) * (size / resolution)
-    return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
+def voxel_axis(workspace: Workspace = WORKSPACE, **factory) -> Tensor:
+    """(N,) coordinates of voxel centres on each axis, metres: (i + 0.5) * side / N.
+
+    `factory` takes the dtype and device of the result.
+    """
+    return (torch.arange(workspace.resolution, **factory) + 0.5) * workspace.voxel
 
 
 def check_encoding(encoding: str) -> None:
@@ -42,9 +44,7 @@ def fuse_tsdf(
     intrinsics: Intrinsics | Tensor,
     T_world_camera: Tensor | np.ndarray,
     *,
-    resolution: int = 40,
-    size: float = WORKSPACE_SIZE,
-    truncation: float | None = None,
+    workspace: Workspace = WORKSPACE,
     encoding: str = "published",
 ) -> Tensor:
     """Fuse depth images of one scene, or of a batch of scenes, into TSDF volumes.
@@ -54,9 +54,8 @@ def fuse_tsdf(
             pixels carry no reading and change nothing.
         intrinsics: shared by all views, or camera matrices (3, 3) or (B, 3, 3).
         T_world_camera: (4, 4), (V, 4, 4) or (B, V, 4, 4) camera poses in the workspace frame.
-        resolution: voxels per side, even.
-        size: side of the cube in metres.
-        truncation: metres; default four voxels.
+        workspace: the cube and its voxels, an even number per side. Distances are cut off at four
+            voxels.
         encoding: "published" gives (t + 1) / 2 where |t| < 0.98 and 0 elsewhere, so that free and
             unobserved look alike; "full" gives (t + 1) / 2 where observed (free space 1) and 0
             where unobserved.
@@ -68,11 +67,12 @@ def fuse_tsdf(
         ValueError: for an unknown encoding, an odd resolution or shapes that do not fit.
     """
     check_encoding(encoding)
-    if resolution < 2 or resolution % 2:
-        raise ValueError(f"resolution is {resolution}; it must be even, so that turns are exact")
+    if workspace.resolution % 2:
+        raise ValueError(
+            f"resolution is {workspace.resolution}; it must be even, so that turns are exact"
+        )
     if not 2 <= depth.dim() <= 4:
         raise ValueError(f"depth has shape {tuple(depth.shape)}; give (H,W), (V,H,W) or (B,V,H,W)")
-    truncation = truncation or TRUNCATION_VOXELS * size / resolution
     batched = depth.dim() == 4
     images = depth.reshape((1,) * (4 - depth.dim()) + depth.shape)
     batch, views = images.shape[:2]
@@ -91,7 +91,7 @@ def fuse_tsdf(
     chunk = 1 if depth.device.type == "cpu" else batch
     grid = torch.cat(
         [
-            _fuse(*part, resolution, size, truncation, encoding)
+            _fuse(*part, workspace, encoding)
             for part in zip(images.split(chunk), K.split(chunk), poses.split(chunk), strict=True)
         ]
     )
@@ -99,9 +99,13 @@ def fuse_tsdf(
 
 
 def surface_mesh(
-    tsdf: NDArray[np.floating], size: float = WORKSPACE_SIZE
+    tsdf: NDArray[np.floating], side: float = WORKSPACE.side
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Observed surface of a TSDF (N, N, N) in either encoding, by marching cubes.
+
+    Args:
+        tsdf: (N, N, N).
+        side: of the cube, metres.
 
     Returns:
         vertices (V, 3) in metres and triangles (F, 3); both empty where no surface was seen.
@@ -117,7 +121,7 @@ def surface_mesh(
     seen = band[tuple(low.T)] & band[tuple(high.T)]
     faces = faces[seen[faces].all(1)].astype(np.int64)
     used, faces = np.unique(faces, return_inverse=True)
-    return (vertices[used] + 0.5) * (size / len(tsdf)), faces.reshape(-1, 3)
+    return (vertices[used] + 0.5) * (side / len(tsdf)), faces.reshape(-1, 3)
 
 
 def _camera_matrices(intrinsics: Intrinsics | Tensor, batch: int) -> Tensor:
@@ -130,16 +134,15 @@ def _fuse(
     images: Tensor,
     K: Tensor,
     poses: Tensor,
-    resolution: int,
-    size: float,
-    truncation: float,
+    workspace: Workspace,
     encoding: str,
 ) -> Tensor:
     """Volumes (B, N, N, N) from images (B, V, H, W)."""
+    truncation = TRUNCATION_VOXELS * workspace.side / workspace.resolution
     total = weight = 0.0
     for view in range(images.shape[1]):
         image, pose = images[:, view], poses[:, view]
-        distance, seen = _signed_distance(image, K, pose, resolution, size)
+        distance, seen = _signed_distance(image, K, pose, workspace)
         seen &= distance > -truncation
         total = total + torch.where(seen, (distance / truncation).clamp(max=1.0), 0.0)
         weight = weight + seen.to(images.dtype)
@@ -147,14 +150,14 @@ def _fuse(
 
 
 def _signed_distance(
-    image: Tensor, K: Tensor, pose: Tensor, resolution: int, size: float
+    image: Tensor, K: Tensor, pose: Tensor, workspace: Workspace
 ) -> tuple[Tensor, Tensor]:
     """Distance (B, N, N, N) from voxel centres to the seen surface, and where it is known.
 
     It is measured along the ray of the pixel that the centre falls into.
     """
     height, width = image.shape[-2:]
-    u, v, z = _project_centres(K, pose, resolution, size, image)
+    u, v, z = _project_centres(K, pose, workspace, image)
     depth = z.clamp(min=1e-6)  # voxels behind the camera drop out below
     u, v = u.div_(depth).floor_(), v.div_(depth).floor_()
     column, row = u.clamp(0, width - 1), v.clamp(0, height - 1)
@@ -170,7 +173,7 @@ def _signed_distance(
 
 
 def _project_centres(
-    K: Tensor, pose: Tensor, resolution: int, size: float, like: Tensor
+    K: Tensor, pose: Tensor, workspace: Workspace, like: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """u z, v z and z of voxel centres, (B, N, N, N) each, u and v half a pixel on for rounding.
 
@@ -180,8 +183,7 @@ def _project_centres(
     camera[:, :2, 2] += 0.5
     rows = camera @ pose[:, :3, :3].mT
     offset = -(rows @ pose[:, :3, 3:])[..., 0]
-    axis = (torch.arange(resolution, dtype=K.dtype) + 0.5) * (size / resolution)
-    along = rows[..., None] * axis  # (B, row, axis, N)
+    along = rows[..., None] * voxel_axis(workspace, dtype=K.dtype)  # (B, row, axis, N)
     flat = along[:, :, 0, :, None] + along[:, :, 1, None, :] + offset[..., None, None]
     level, height = flat.to(like)[..., None], along[:, :, 2].to(like)[:, :, None, None]
     return tuple(level[:, i] + height[:, i] for i in range(3))

@@ -16,8 +16,9 @@ from equigrasp.detection import (
     select_peaks,
     smooth,
 )
-from equigrasp.perception.tsdf import voxel_centres
+from equigrasp.perception.tsdf import voxel_axis
 from equigrasp.testing import turn_grid, turn_points
+from equigrasp.workspace import Workspace
 
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.sampled_from([8, 12, 20])
@@ -81,10 +82,12 @@ def test_only_cells_that_can_hold_a_peak_are_refined():
 
 def test_windows_keep_their_size_on_finer_lattices():
     config = DetectionConfig()
-    assert config.windows(40) == (1.0, 5)
-    assert config.windows(60) == (1.5, 7)
-    assert config.windows(80) == (2.0, 9)
-    assert DetectionConfig(nms_window=1).windows(80)[1] == 1
+    assert config.windows(Workspace(resolution=40)) == (1.0, 5)
+    assert config.windows(Workspace(resolution=60)) == (1.5, 7)
+    assert config.windows(Workspace(resolution=80)) == (2.0, 9)
+    assert config.windows(Workspace(side=0.6, resolution=80)) == (1.0, 5)
+    assert config.windows(Workspace(side=0.15, table_height=0.0)) == (2.0, 9)
+    assert DetectionConfig(nms_window=1).windows(Workspace(resolution=80))[1] == 1
 
 
 def test_the_best_place_is_refined_even_below_the_threshold():
@@ -105,10 +108,11 @@ def test_an_empty_band_asks_nothing():
 
 
 @pytest.mark.parametrize("n", [40, 60])
-def test_lattice_is_centred_and_sits_on_the_voxel_centres(n):
+def test_lattice_is_centred_and_sits_on_the_voxel_axis(n):
     lattice = query_lattice(n, dtype=torch.float64)
     torch.testing.assert_close(lattice, -lattice.flip(0, 1, 2))
-    centres = voxel_centres(n, dtype=torch.float64)
+    axis = voxel_axis(Workspace(resolution=n), dtype=torch.float64)
+    centres = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
     torch.testing.assert_close((lattice + 0.5) * 0.3, centres)
 
 
@@ -123,11 +127,12 @@ def test_lattice_turns_onto_itself(seed, turns):
 
 
 def test_lattice_limits():
-    limits = lattice_limits(40, 0.02, 0.05)
-    kept = (query_lattice(40)[limits] + 0.5) * 0.3
-    assert kept[:, :2].min() > 0.02
-    assert kept[:, :2].max() < 0.28
-    assert kept[:, 2].min() == pytest.approx(0.05625)
+    for scale in (1, 2):
+        limits = lattice_limits(Workspace(side=0.3 * scale), 0.02 * scale, 0.05 * scale)
+        kept = (query_lattice(40)[limits] + 0.5) * 0.3
+        assert kept[:, :2].min() > 0.02
+        assert kept[:, :2].max() < 0.28
+        assert kept[:, 2].min() == pytest.approx(0.05625)
     assert kept[:, 2].max() == pytest.approx(0.29625)
     assert torch.equal(limits, turn_grid(limits, 1))
 

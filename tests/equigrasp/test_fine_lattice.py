@@ -13,6 +13,7 @@ from equigrasp.detection import (
 )
 from equigrasp.perception.surface import surface_band
 from equigrasp.testing import synthetic_tsdf, turn_grid, turn_points
+from equigrasp.workspace import Workspace
 
 _PLACES = torch.tensor([[0.11, -0.19, 0.07], [-0.23, 0.12, -0.1], [0.2, 0.21, 0.1]]).double()
 _HEIGHTS = torch.tensor([0.9, 0.6, 0.4]).double()
@@ -27,12 +28,13 @@ def quality_at(points):
 def find_peaks(tsdf, turns):
     """Places and scores of the peaks of a scene and field turned by so many quarter turns."""
     n = len(tsdf)
+    lattice = Workspace(resolution=n)
     config = DetectionConfig(lattice=n, quality_threshold=0.1)
-    band = surface_band(turn_grid(tsdf, turns), 0.1) & lattice_limits(n, config.border, 0.02)
+    band = surface_band(turn_grid(tsdf, turns), 0.1) & lattice_limits(lattice, config.border, 0.02)
     quality, fine, _ = lattice_quality(
         lambda points: quality_at(turn_points(points, -turns)), band, config, dtype=torch.float64
     )
-    spread, window = config.windows(n)
+    spread, window = config.windows(lattice)
     shown = torch.where(fine, smooth(quality, band, spread), 0.0)
     found, scores = select_peaks(shown, config.quality_threshold, window)
     return query_lattice(n, dtype=torch.float64)[tuple(found.T)], scores

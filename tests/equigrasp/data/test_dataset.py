@@ -19,6 +19,7 @@ from equigrasp.data.split import DataSetError, split_scenes
 from equigrasp.data.synthetic import random_shapes, synthetic_scene, write_synthetic_data_set
 from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.training.loader import load_batches
+from equigrasp.workspace import Workspace
 
 _SMALL = SampleSettings(queries=24, occupancy_points=50, resolution=20)
 
@@ -66,7 +67,7 @@ def test_tsdf_is_the_fusion_of_the_chosen_view(data_dir):
         torch.from_numpy(scene.depth[1]),
         scene.intrinsics,
         scene.T_world_camera[1],
-        resolution=20,
+        workspace=Workspace(resolution=20),
         encoding="full",
     )
     assert torch.equal(data[2]["tsdf"], expected)

@@ -17,12 +17,12 @@ CAMERA = Intrinsics(320, 240, 270.0, 270.0, 160.0, 120.0)
 seeds = st.integers(0, 2**32 - 1)
 
 
-def volume(seed, encoding="full", pose=None, resolution=40):
+def volume(seed, encoding="full", pose=None):
     rng = np.random.default_rng(seed)
     shapes = random_shapes(rng)
     pose = random_view(rng) if pose is None else pose
     depth = torch.from_numpy(render_shapes(shapes, CAMERA, pose))
-    return fuse_tsdf(depth, CAMERA, pose, encoding=encoding, resolution=resolution)
+    return fuse_tsdf(depth, CAMERA, pose, encoding=encoding)
 
 
 @given(seeds, st.sampled_from([0.0, 0.0075, 0.02, 0.055]))

@@ -8,6 +8,7 @@ from equigrasp.geometry.transforms import look_at
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, Intrinsics, fixed_view, random_view
 from equigrasp.perception.noise import apply_noise
 from equigrasp.perception.table import table_depth, table_rectify
+from equigrasp.workspace import Workspace
 
 CAMERA = Intrinsics(320, 240, 270.0, 270.0, 160.0, 120.0)
 seeds = st.integers(0, 2**32 - 1)
@@ -47,9 +48,23 @@ def test_any_table_height(seed, height, scale):
     depth, pose, _ = scene(seed)
     lifted = pose.copy()
     lifted[2, 3] += height - 0.05
-    _, fit = table_rectify((scale * depth).astype("f4"), CAMERA, lifted, table_height=height)
+    _, fit = table_rectify(
+        (scale * depth).astype("f4"), CAMERA, lifted, Workspace(table_height=height)
+    )
     assert fit.ok, fit.reason
     assert fit.scale == pytest.approx(scale, abs=3e-4)
+
+
+def test_any_width_of_the_workspace():
+    """Lengths twice as long, in a cube twice as wide, are the same image but for the unit."""
+    depth, pose, _ = scene(1)
+    far = pose.copy()
+    far[:3, 3] *= 2
+    wide = Workspace(side=0.6, table_height=0.1)
+    rectified, fit = table_rectify((2.1 * depth).astype("f4"), CAMERA, far, wide)
+    assert fit.ok, fit.reason
+    assert fit.scale == pytest.approx(1.05, abs=2e-4)
+    np.testing.assert_allclose(rectified, 2 * depth, atol=4e-4)
 
 
 def test_objects_over_most_of_the_table_do_not_win():
@@ -102,7 +117,7 @@ def test_leaves_depth_alone_where_no_scale_is_agreed_on():
 
 def test_table_depth_is_the_depth_of_the_bare_table():
     bare = render_shapes([], CAMERA, fixed_view())
-    expected = table_depth(CAMERA, fixed_view(), margin=0.5)
+    expected = table_depth(CAMERA, fixed_view())
     known = np.isfinite(expected)
     assert known.mean() > 0.3
     np.testing.assert_allclose(expected[known], bare[known], atol=1e-6)

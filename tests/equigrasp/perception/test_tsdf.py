@@ -8,9 +8,11 @@ from equigrasp.data.synthetic import Shape, random_shapes, render_shapes
 from equigrasp.geometry.transforms import make_transform
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, Intrinsics, fixed_view, random_view
 from equigrasp.perception.noise import apply_noise
-from equigrasp.perception.tsdf import fuse_tsdf, surface_mesh, voxel_centres
+from equigrasp.perception.tsdf import fuse_tsdf, surface_mesh, voxel_axis
 from equigrasp.testing import turn_grid, turn_matrix
+from equigrasp.workspace import Workspace
 
+COARSE = Workspace(resolution=20)
 CAMERA = Intrinsics(160, 120, 135.0, 135.0, 80.0, 60.0)
 seeds = st.integers(0, 2**32 - 1)
 
@@ -54,9 +56,16 @@ def open3d_grid(depth, poses, intrinsics, resolution):
 @pytest.mark.parametrize("resolution", [40, 60])
 @pytest.mark.parametrize("count", [1, 3])
 def test_equals_open3d_on_every_voxel(resolution, count):
+    workspace = Workspace(resolution=resolution)
     depth, poses = views(resolution + count, count, DEFAULT_INTRINSICS)
     tsdf, weight = open3d_grid(depth, poses, DEFAULT_INTRINSICS, resolution)
-    ours = fuse_tsdf(depth, DEFAULT_INTRINSICS, poses, resolution=resolution, encoding="full")
+    ours = fuse_tsdf(
+        depth,
+        DEFAULT_INTRINSICS,
+        poses,
+        workspace=workspace,
+        encoding="full",
+    )
     ours = ours.numpy()
     seen = weight > 0
     # A voxel on the border between two pixels may round either way.
@@ -67,7 +76,7 @@ def test_equals_open3d_on_every_voxel(resolution, count):
     assert both.mean() > 0.3  # the comparison is about something
 
     published = np.where(seen & (np.abs(tsdf) < 0.98), (tsdf + 1) / 2, 0)
-    ours = fuse_tsdf(depth, DEFAULT_INTRINSICS, poses, resolution=resolution).numpy()
+    ours = fuse_tsdf(depth, DEFAULT_INTRINSICS, poses, workspace=workspace).numpy()
     assert (np.abs(ours - published) > 1e-4).mean() < 2e-5
 
 
@@ -77,7 +86,7 @@ def test_signed_distance_of_a_plane_seen_head_on():
     depth = torch.full((480, 640), 0.5)
     grid = fuse_tsdf(depth, DEFAULT_INTRINSICS, pose, encoding="full")
     column = grid[20, 20]
-    height = voxel_centres(40)[20, 20, :, 2] - 0.05
+    height = voxel_axis() - 0.05
     expected = torch.where(height > -0.03, (height / 0.03).clamp(max=1) / 2 + 0.5, 0.0)
     torch.testing.assert_close(column, expected, atol=1e-3, rtol=0)
 
@@ -86,8 +95,8 @@ def test_signed_distance_of_a_plane_seen_head_on():
 @settings(max_examples=8)
 def test_the_order_of_views_does_not_matter(seed, order):
     depth, poses = views(seed, 3)
-    base = fuse_tsdf(depth, CAMERA, poses, resolution=20, encoding="full")
-    other = fuse_tsdf(depth[order], CAMERA, poses[order], resolution=20, encoding="full")
+    base = fuse_tsdf(depth, CAMERA, poses, workspace=COARSE, encoding="full")
+    other = fuse_tsdf(depth[order], CAMERA, poses[order], workspace=COARSE, encoding="full")
     torch.testing.assert_close(other, base, atol=1e-6, rtol=0)
 
 
@@ -129,8 +138,10 @@ def test_scaling_lengths_leaves_the_volume(seed):
     depth, poses = views(seed, 2)
     larger = poses.copy()
     larger[:, :3, 3] *= 2
-    base = fuse_tsdf(depth, CAMERA, poses, resolution=20, encoding="full")
-    scaled = fuse_tsdf(2 * depth, CAMERA, larger, resolution=20, size=0.6, encoding="full")
+    base = fuse_tsdf(depth, CAMERA, poses, workspace=COARSE, encoding="full")
+    scaled = fuse_tsdf(
+        2 * depth, CAMERA, larger, workspace=Workspace(0.6, 0.1, 20), encoding="full"
+    )
     torch.testing.assert_close(scaled, base, atol=1e-5, rtol=0)
 
 
@@ -139,10 +150,10 @@ def test_a_batch_is_its_scenes_and_accepts_matrices():
     depth = torch.stack([d for d, _ in scenes])
     poses = np.stack([T for _, T in scenes])
     K = torch.from_numpy(CAMERA.K).expand(3, 3, 3)
-    batch = fuse_tsdf(depth, K, poses, resolution=20)
+    batch = fuse_tsdf(depth, K, poses, workspace=COARSE)
     assert batch.shape == (3, 20, 20, 20)
     for grid, (d, T) in zip(batch, scenes, strict=True):
-        torch.testing.assert_close(grid, fuse_tsdf(d, CAMERA, T, resolution=20))
+        torch.testing.assert_close(grid, fuse_tsdf(d, CAMERA, T, workspace=COARSE))
 
 
 def test_encodings_differ_only_away_from_the_surface():
@@ -165,7 +176,7 @@ def test_double_precision_is_kept():
     ("change", "message"),
     [
         ({"encoding": "giga"}, "giga"),
-        ({"resolution": 41}, "41"),
+        ({"workspace": Workspace(resolution=41)}, "41"),
         ({"T_world_camera": np.stack([np.eye(4)] * 2)}, "T_world_camera"),
         ({"depth": torch.zeros(3)}, "depth"),
     ],
