@@ -27,7 +27,8 @@ from sim.grasping.trial import (
     pregrasp,
     retreat_offset,
 )
-from sim.scene.world import TIME_STEP, Snapshot, World
+from sim.scene.client import TIME_STEP
+from sim.scene.world import Snapshot, World
 
 
 @dataclass(frozen=True)

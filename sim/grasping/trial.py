@@ -13,7 +13,8 @@ import numpy as np
 from equigrasp.constants import MAX_WIDTH
 from equigrasp.data.vocabulary import Fate
 from sim.grasping.gripper import Gripper
-from sim.scene.world import TIME_STEP, World
+from sim.scene.client import TIME_STEP
+from sim.scene.world import World
 
 APPROACH_DISTANCE = 0.05
 RETREAT_DISTANCE = 0.10

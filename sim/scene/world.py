@@ -10,20 +10,15 @@ import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pybullet
-from pybullet_utils import bullet_client
 from scipy.spatial.transform import Rotation
 
 from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
+from sim.scene.client import TIME_STEP, Client
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-GRAVITY = -9.81
-TIME_STEP = 1.0 / 240.0
 SOLVER_ITERATIONS = 150
 REST_CHUNK = 60
 """Steps between two rest tests (0.25 s)."""
@@ -43,11 +38,10 @@ class Snapshot:
     bodies: tuple[int, ...]
 
 
-class World:
-    """One DIRECT PyBullet client. Use it as a context manager, or call `close`.
+class World(Client):
+    """The workspace with a table and the objects on it.
 
     Attributes:
-        p: the PyBullet client; every PyBullet function is a method of it.
         bodies: body id -> whatever the scene builder stores for that object (None until it does).
             Table, gripper and other fixtures are not listed.
         table: body id of the table, or None.
@@ -55,44 +49,25 @@ class World:
     """
 
     def __init__(self, solver_iterations: int = SOLVER_ITERATIONS) -> None:
-        if solver_iterations < 1:
-            raise ValueError(
-                f"solver_iterations is {solver_iterations}; the solver needs at least 1"
-            )
-        self.solver_iterations = solver_iterations
+        super().__init__(solver_iterations)
         self._scratch = tempfile.TemporaryDirectory(prefix="equigrasp-world-")
         self.scratch = Path(self._scratch.name)
-        self.p = bullet_client.BulletClient(pybullet.DIRECT)
         self.bodies: dict[int, Any] = {}
         self._com: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.table: int | None = None
         self.reset()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def close(self) -> None:
         """Disconnect from the simulator and delete the generated files. Safe to call twice."""
-        if self.p.isConnected():
-            self.p.disconnect()
+        super().close()
         self._scratch.cleanup()
 
     def reset(self) -> None:
-        """Empty the world. This is the only way to give Bullet's collision shapes back."""
-        self.p.resetSimulation()
-        self.p.setGravity(0.0, 0.0, GRAVITY)
-        self.set_solver_iterations(self.solver_iterations)
+        """Empty the world."""
+        super().reset()
         self.bodies.clear()
         self._com.clear()
         self.table = None
-
-    def set_solver_iterations(self, iterations: int) -> None:
-        """Change the number of solver iterations from now on."""
-        self.solver_iterations = iterations
-        self.p.setPhysicsEngineParameter(fixedTimeStep=TIME_STEP, numSolverIterations=iterations)
 
     def load_table(self) -> int:
         """Add the static table, its top at `TABLE_HEIGHT`, and return its body id."""
@@ -156,11 +131,6 @@ class World:
     def body_poses(self) -> dict[int, np.ndarray]:
         """Body id -> (4, 4) pose of every object of the scene, in loading order."""
         return {body: self.pose(body) for body in self.bodies}
-
-    def step(self, count: int = 1) -> None:
-        """Advance the simulation by `count` steps of 1/240 s."""
-        for _ in range(count):
-            self.p.stepSimulation()
 
     def at_rest(self) -> bool:
         """Whether every object of the scene is slower than `REST_VELOCITY`."""
