@@ -27,8 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared import paired
-from shared.compare_table import collect, draw_plots, headline, table, with_earlier
-from shared.report import finish, options
+from shared.compare_table import collect, draw_plots, headline, markdown, with_earlier
+from shared.results import command_line, finish
 
 from equigrasp.data.files import write_atomically, write_json
 from equigrasp.weights import shipped_names
@@ -41,7 +41,7 @@ C4 = "_c4"
 """Ending of a model's name that stands for training it with quarter-turn augmentation."""
 SETTINGS = {"hr": "lattice", "n": "num_samples"}
 """Endings with a number that stand for a planner setting: a lattice of so many points a side
-("HR"), so many rotations drawn per peak. The trained model is the same."""
+("HR"), so many rotations sampled per peak. The trained model is the same."""
 ENDING = re.compile(rf"_({'|'.join(SETTINGS)})(\d+)$")
 
 
@@ -93,7 +93,7 @@ def compare(arguments: argparse.Namespace) -> None:
     recorded = arguments.result.with_name("compare_rows.json")
     if arguments.record and recorded.exists():
         rows = with_earlier(rows, json.loads(recorded.read_text()))
-    text = f"{table(rows)}\n\nThe same rounds, side by side:\n\n{paired.table(rows)}"
+    text = f"{markdown(rows)}\n\nThe same rounds, side by side:\n\n{paired.markdown(rows)}"
     print(text)
     if arguments.record:
         write_atomically(
@@ -120,12 +120,12 @@ def play(arguments: argparse.Namespace) -> None:
         raise SystemExit("nothing to compare: give --packed or --pile with folders of scenes")
     for view in arguments.views:
         for entry, path in weights.items():
-            evaluate(entry, path, view, arguments)
+            clear_rounds(entry, path, view, arguments)
 
 
 def parser() -> argparse.ArgumentParser:
     """Command-line options."""
-    found = options(__doc__, "compare")
+    found = command_line(__doc__, "compare")
     add = found.add_argument
     add("--packed", nargs="+", type=Path, help="folders of packed scenes to train on")
     add("--pile", nargs="+", type=Path, help="folders of pile scenes to train on")
@@ -134,7 +134,7 @@ def parser() -> argparse.ArgumentParser:
         "--models",
         nargs="+",
         default=list(MODELS),
-        help=f"names, with {C4} for C4 augmentation, then _hr60 (lattice of 60) or _n4 (4 draws)",
+        help=f"names, with {C4} for C4 augmentation, then _hr60 (lattice of 60) or _n4 (4 samples)",
     )
     add("--shipped", action="store_true", help="shipped weights where there are any")
     add("--epochs", type=int, default=6)
@@ -177,7 +177,7 @@ def weights_of(entry: Entry, arguments: argparse.Namespace) -> Path | None:
     return run
 
 
-def evaluate(entry: Entry, weights: Path, view: str, arguments: argparse.Namespace) -> None:
+def clear_rounds(entry: Entry, weights: Path, view: str, arguments: argparse.Namespace) -> None:
     """Clear the rounds of one scene kind and view; all models of a kind play one scene list."""
     out = arguments.out / "evaluations" / f"{entry.scene}_{view}_{entry.model}"
     command = ["sim/clutter_eval.py", "--scene", entry.scene, "--view", view]

@@ -27,7 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # both on one thread, unless told
 import numpy as np
 import open3d as o3d
 import torch
-from shared.report import finish, options
+from shared.results import command_line, finish
 
 from equigrasp.constants import WORKSPACE_SIZE
 from equigrasp.data.synthetic import random_shapes, render_shapes
@@ -123,7 +123,7 @@ def differences(images: np.ndarray, resolution: int) -> tuple[float, float]:
 
 def main() -> None:
     """Measure, print, and write JSON if asked."""
-    parser = options(__doc__, "fusion")
+    parser = command_line(__doc__, "fusion")
     parser.add_argument("--resolution", type=int, default=40, help="voxels per side")
     arguments = parser.parse_args()
 

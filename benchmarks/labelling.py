@@ -17,7 +17,7 @@ import os
 from collections import Counter
 from typing import Any
 
-from shared.report import options, processor
+from shared.results import command_line, processor
 
 from benchmarks.shared.labellers import SHARED_STAGES
 from data_gen.settings import KINDS, SPLITS, SceneSettings
@@ -139,7 +139,7 @@ def table(by_kind: dict[str, dict[str, Any]]) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """Command-line options."""
-    parser = options(__doc__, "labelling")
+    parser = command_line(__doc__, "labelling")
     add = parser.add_argument
     add("--scenes", type=int, default=40, help="scenes per kind")
     add("--points", type=int, default=SceneSettings.grasps_per_scene, help="grasp points per scene")

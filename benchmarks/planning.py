@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from shared.report import finish, options
+from shared.results import command_line, finish
 
 from equigrasp.data.synthetic import random_shapes, render_shapes
 from equigrasp.detection import query_lattice
@@ -41,7 +41,7 @@ WARM_UP = 3
 
 def main() -> None:
     """Measure, print, and write JSON if asked."""
-    parser = options(__doc__, "planning")
+    parser = command_line(__doc__, "planning")
     parser.add_argument("--images", type=int, help="images per model (default 60, quick 8)")
     parser.add_argument("--threads", type=int, help="torch threads (default: as torch chooses)")
     parser.add_argument("--device", default="cpu")

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.arm_curves import CURVES, LONG, compared, curve, plot, table
-from shared.report import RESULTS, finish, options
+from shared.results import RESULTS, command_line, finish
 
 from equigrasp.data.files import write_atomically, write_json
 from equigrasp.policy.episodes.synthetic import write_synthetic_demonstrations
@@ -69,7 +69,7 @@ def main() -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Command-line options."""
-    found = options(__doc__, "policy_batches")
+    found = command_line(__doc__, "policy_batches")
     add = found.add_argument
     add("--data", type=Path, default=Path("data/demos"), help="folder of tasks")
     short = [arm for arm in ARMS if arm != LONG]

@@ -27,8 +27,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.report import RESULTS, finish, options, save_figure
-from shared.run_records import Record, RunRecords
+from shared.results import RESULTS, command_line, finish, save_figure
+from shared.run_records import RunRecord, RunRecords
 
 from equigrasp.data.files import write_atomically, write_json
 from equigrasp.data.synthetic import write_synthetic_data_set
@@ -96,7 +96,7 @@ def main() -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Command-line options."""
-    found = options(__doc__, "sample_efficiency")
+    found = command_line(__doc__, "sample_efficiency")
     add = found.add_argument
     add("--data", nargs="+", type=Path, help="folders of scenes")
     add("--scene", choices=("packed", "pile"), default="pile")
@@ -123,19 +123,19 @@ def study(arguments: argparse.Namespace) -> None:
     ends = (min(arguments.shares), max(arguments.shares)) if arguments.closed_loop else ()
     wanted = list(itertools.product(arguments.shares, range(arguments.seeds), arguments.arms))
 
-    def made(which: tuple[float, int, str]) -> Record | None:
+    def made(which: tuple[float, int, str]) -> RunRecord | None:
         share, seed, arm = which
         run = Run(arguments.scene, arm, max(arguments.batch_size, round(share * scenes)), seed)
         record = trained(run, arguments, records)
         return cleared(run, arguments, records) if share in ends else record
 
-    results: dict[tuple[str, float], list[Record]] = {}
+    results: dict[tuple[str, float], list[RunRecord]] = {}
     with ThreadPoolExecutor(arguments.workers) as pool:  # threads wait for programs that work
         for (share, _, arm), record in zip(wanted, pool.map(made, wanted), strict=True):
             if record is not None:
                 results.setdefault((arm, share), []).append(record)
     rows = [row(arm, share, found) for (arm, share), found in results.items()]
-    text = table(rows)
+    text = markdown(rows)
     print(text)
     if arguments.record:
         name = "ablation" if arguments.ablation else "sample_efficiency"
@@ -168,7 +168,7 @@ class Run(NamedTuple):
         return f"{self.scene}_{self.arm}_{self.scenes}_{self.seed}_{steps}"
 
 
-def trained(run: Run, arguments: argparse.Namespace, records: RunRecords) -> Record | None:
+def trained(run: Run, arguments: argparse.Namespace, records: RunRecords) -> RunRecord | None:
     """Best validation of a run, which is made unless it is known; None if none may be made."""
     name = run.name(arguments.steps)
     folder = arguments.out / name
@@ -197,7 +197,7 @@ def training_options(run: Run, folder: Path, arguments: argparse.Namespace) -> l
     return command + (TINY.get(run.arm, []) if arguments.quick else [])
 
 
-def cleared(run: Run, arguments: argparse.Namespace, records: RunRecords) -> Record | None:
+def cleared(run: Run, arguments: argparse.Namespace, records: RunRecords) -> RunRecord | None:
     """Record of a run with the rates of clearing clutter, played unless known.
 
     A run that is known by its record alone is trained again for its weights.
@@ -226,7 +226,7 @@ def call(command: list[str]) -> None:
     subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
-def row(arm: str, share: float, found: list[Record]) -> dict[str, Any]:
+def row(arm: str, share: float, found: list[RunRecord]) -> dict[str, Any]:
     """Mean and 95 % interval over seeds of the average precision and, if played, the rates."""
     result: dict[str, Any] = {"arm": arm, "share": share}
     result["ap"] = interval([record["validation"]["average_precision"] for record in found])
@@ -245,7 +245,7 @@ def interval(values: list[float]) -> dict[str, Any]:
     return {"mean": statistics.fmean(values), "half": half, "values": values}
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def markdown(rows: list[dict[str, Any]]) -> str:
     """Markdown: arms down, shares across; average precision with its 95 % interval, then GSR / DR
     where played, each with its lowest and highest seed."""
     shares = sorted({r["share"] for r in rows})

@@ -12,7 +12,7 @@ Rounds of both variants alternate, and medians over rounds are compared.
 from __future__ import annotations
 
 import torch
-from shared.report import finish, options
+from shared.results import command_line, finish
 from shared.steps import measure, step_function, synthetic_batch
 
 import equigrasp
@@ -23,7 +23,7 @@ from equigrasp.training.memory import keep_freed_memory
 
 def main() -> None:
     """Measure, print, and write JSON if asked."""
-    parser = options(__doc__, "training")
+    parser = command_line(__doc__, "training")
     parser.add_argument("--model", default="equigiga")
     parser.add_argument("--scenes", type=int, default=4, help="B: scene encodings per step")
     parser.add_argument("--queries", type=int, default=64, help="Q: grasps per encoding")

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from shared.report import finish, options
+from shared.results import command_line, finish
 from shared.steps import measure, optimiser_step, step_function, synthetic_batch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
@@ -52,7 +52,7 @@ ANCHOR = {"time": 1.063, "memory": 1.022}
 
 def main() -> None:
     """Measure, print, and write JSON if asked."""
-    parser = options(__doc__, "two_level")
+    parser = command_line(__doc__, "two_level")
     parser.add_argument("--model", help="saved EquiIGD; gradients of trained weights tell more")
     parser.add_argument("--scenes", type=int, default=4, help="scene encodings per step")
     parser.add_argument("--queries", type=int, default=64, help="grasp points per scene")

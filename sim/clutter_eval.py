@@ -63,8 +63,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from sim.clutter.fingerprint import fingerprint
-    from sim.clutter.report import write_report
-    from sim.clutter.run import evaluate, table
+    from sim.clutter.pictures import write_pictures
+    from sim.clutter.run import markdown, run_evaluation
 
     if args.rounds < 1 or args.seeds < 1:
         raise ValueError(f"--rounds {args.rounds} --seeds {args.seeds}; both must be at least 1")
@@ -86,10 +86,12 @@ def _run(args: argparse.Namespace) -> int:
     rows = []
     for option in settings:
         name = "rectified" if option.table_rectify else "raw"
-        summary = evaluate(option, scenes, out / name, workers=args.workers, timeout_s=args.timeout)
-        write_report(out / name, summary, option)
+        summary = run_evaluation(
+            option, scenes, out / name, workers=args.workers, timeout_s=args.timeout
+        )
+        write_pictures(out / name, summary, option)
         rows.append((f"{args.scene} {args.view} {Path(model).name} {name}", summary))
-    text = table(rows)
+    text = markdown(rows)
     write_atomically(out / "table.md", text + "\n")
     print(text)
     for name, summary in rows:

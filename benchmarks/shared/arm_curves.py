@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from equigrasp.training.run_log import minutes_by_step, read_records
-from shared.report import save_figure
+from shared.results import save_figure
 
 CURVES = ("near", "turned", "correct")
 """Shares of held-out keyframes: within 1 cm, within 5 degrees, right in all."""

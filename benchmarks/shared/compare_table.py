@@ -8,7 +8,7 @@ from typing import Any
 
 from equigrasp.weights import find_weights
 from shared.paired import outcomes
-from shared.report import save_figure
+from shared.results import save_figure
 
 Row = dict[str, Any]
 BINS = 10
@@ -97,7 +97,7 @@ def calibration(path: Path) -> list[list[float]]:
     ]
 
 
-def table(rows: list[Row]) -> str:
+def markdown(rows: list[Row]) -> str:
     """Markdown table."""
     lines = [
         "| scene, view | model | parameters | training min | labels/s | planning ms (median, p95) "

@@ -1,7 +1,7 @@
 """Do sampled rotations cover every way a simple body can be grasped from above?
 
 A ball and an upright square post can be closed upon along several directions, a slat along one. The
-query point is the finger root of a grasp from straight above; a draw belongs to a mode if it
+query point is the finger root of a grasp from straight above; a sample belongs to a mode if it
 approaches within 40 degrees of the vertical and closes near the mode's direction.
 """
 
@@ -29,8 +29,8 @@ BODIES = {
 
 
 @torch.no_grad()
-def mode_coverage(model: Any, draws: int = 64) -> dict[str, float]:
-    """Per body: share of its modes with at least one draw, and share of draws in any mode."""
+def mode_coverage(model: Any, samples: int = 64) -> dict[str, float]:
+    """Per body: share of its modes with at least one sample, and share of samples in any mode."""
     numbers = {}
     for name, (half, box, modes, tolerance) in BODIES.items():
         centre = np.array([0.15, 0.15, TABLE_HEIGHT + half[2]])
@@ -44,7 +44,7 @@ def mode_coverage(model: Any, draws: int = 64) -> dict[str, float]:
         )
         root = centre + [0.0, 0.0, model.query_setback]
         point = torch.tensor(root / WORKSPACE_SIZE - 0.5, dtype=torch.float32).view(1, 1, 3)
-        noise = model.prior((1, 1, draws), torch.Generator().manual_seed(0))
+        noise = model.prior((1, 1, samples), torch.Generator().manual_seed(0))
         seen = model.attend(model.reader(model.encode(tsdf[None])), point)
         sampled = model.sample_rotations(seen, noise)[0, 0].numpy()
         steep = sampled[:, 2, 2] < -STEEP

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.clutter.metrics import BOOTSTRAP_DRAWS, counts
+from sim.clutter.metrics import RESAMPLES, counts
 
 OURS, OTHERS = ("equigiga", "equiigd"), ("giga", "igd")
 RATES = {"gsr": 1, "dr": 2}
@@ -59,9 +59,9 @@ def difference(first: dict[str, str], second: dict[str, str]) -> dict[str, Any] 
         seeds.setdefault(key[0], []).append((ours[key][0], others[key][0]))
     tables = [np.array(pairs) for pairs in seeds.values()]  # (rounds, 2, 3) each
     rng = np.random.default_rng(0)
-    drawn = np.zeros((BOOTSTRAP_DRAWS, 2, 3))
+    drawn = np.zeros((RESAMPLES, 2, 3))
     for pairs in tables:
-        drawn += pairs[rng.integers(len(pairs), size=(BOOTSTRAP_DRAWS, len(pairs)))].sum(1)
+        drawn += pairs[rng.integers(len(pairs), size=(RESAMPLES, len(pairs)))].sum(1)
     total = sum(pairs.sum(0) for pairs in tables)[None]
     found: dict[str, Any] = {"rounds": len(common)}
     for rate, column in RATES.items():
@@ -70,7 +70,7 @@ def difference(first: dict[str, str], second: dict[str, str]) -> dict[str, Any] 
     return found
 
 
-def table(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[Row]) -> str:
     """Markdown: `OURS` against `OTHERS` in every column that both have rounds of."""
     played = {(r["scene"], r["view"], r["model"]): r.get("outcomes") for r in rows}
     lines = ["| scene, view | ahead | of | rounds of both | GSR points (95 %) | DR points (95 %) |"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from equigrasp.data.files import write_json
 
-Record = dict[str, Any]
+RunRecord = dict[str, Any]
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -32,7 +32,7 @@ class RunRecords:
         self.data = [digest(folder) for folder in data]
         self._lock = threading.RLock()  # also for Hydra, which has one state for all threads
 
-    def get(self, name: str, options: Sequence[str]) -> Record | None:
+    def get(self, name: str, options: Sequence[str]) -> RunRecord | None:
         """Result of a run with these training options on these data, if there is one."""
         record = self._read().get(name)
         if record is None or record["data"] != self.data:
@@ -40,7 +40,7 @@ class RunRecords:
         with self._lock:
             return record if record["configuration"] == configuration(options) else None
 
-    def put(self, name: str, options: Sequence[str], **facts: Any) -> Record:
+    def put(self, name: str, options: Sequence[str], **facts: Any) -> RunRecord:
         """Add facts to a run's record and write the file."""
         with self._lock:
             made_of = {"data": self.data, "configuration": configuration(options)}
@@ -48,7 +48,7 @@ class RunRecords:
             write_json(self.path, dict(sorted({**self._read(), name: record}.items())))
         return record
 
-    def _read(self) -> dict[str, Record]:
+    def _read(self) -> dict[str, RunRecord]:
         """What is in the file now: studies of other arms may run beside this one."""
         return json.loads(self.path.read_text()) if self.path.exists() else {}
 

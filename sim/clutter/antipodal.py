@@ -18,7 +18,7 @@ from equigrasp.grasp import Grasp
 from equigrasp.perception.camera import Intrinsics, pixel_rays, valid_pixels
 from equigrasp.perception.table import table_rectify
 from equigrasp.planner import PlanResult
-from sim.clutter.observation import Observation
+from sim.clutter.scene_view import SceneView
 
 Array = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ class AntipodalPlanner:
     def __init__(self, rectify: bool = True) -> None:
         self.rectify = rectify
 
-    def plan(self, seen: Observation) -> PlanResult:
+    def plan(self, seen: SceneView) -> PlanResult:
         """Ranked grasps from the noisy depth alone."""
         begin = time.perf_counter()
         depth = seen.depth

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-BOOTSTRAP_DRAWS = 2000
-Record = dict[str, Any]
+RESAMPLES = 2000
+RoundRecord = dict[str, Any]
 
 
-def summarise(records: Sequence[Record], crashed: int = 0) -> dict[str, Any]:
+def summarise(records: Sequence[RoundRecord], crashed: int = 0) -> dict[str, Any]:
     """Summary of the rounds of one evaluation.
 
     Args:
@@ -29,7 +29,7 @@ def summarise(records: Sequence[Record], crashed: int = 0) -> dict[str, Any]:
         population standard deviation over seeds (as published), `interval` the central 95 % of a
         bootstrap over rounds, drawn within each seed.
     """
-    by_seed: dict[int, list[Record]] = defaultdict(list)
+    by_seed: dict[int, list[RoundRecord]] = defaultdict(list)
     for record in records:
         by_seed[record["seed"]].append(record)
     seeds = [by_seed[seed] for seed in sorted(by_seed)]
@@ -54,26 +54,26 @@ def summarise(records: Sequence[Record], crashed: int = 0) -> dict[str, Any]:
     }
 
 
-def counts(records: Sequence[Record]) -> tuple[int, int, int]:
+def counts(records: Sequence[RoundRecord]) -> tuple[int, int, int]:
     """(successes, attempts, objects) over rounds."""
     successes = sum(a["success"] for record in records for a in record["attempts"])
     attempts = sum(len(record["attempts"]) for record in records)
     return successes, attempts, sum(record["objects"] for record in records)
 
 
-def gsr(records: Sequence[Record]) -> float:
+def gsr(records: Sequence[RoundRecord]) -> float:
     """Successes per executed attempt in percent; NaN without attempts."""
     successes, attempts, _ = counts(records)
     return 100.0 * successes / attempts if attempts else float("nan")
 
 
-def dr(records: Sequence[Record]) -> float:
+def dr(records: Sequence[RoundRecord]) -> float:
     """Successes per object present in percent; NaN without objects."""
     successes, _, objects = counts(records)
     return 100.0 * successes / objects if objects else float("nan")
 
 
-def _rate(seeds: Sequence[Sequence[Record]], rate: Any) -> dict[str, Any]:
+def _rate(seeds: Sequence[Sequence[RoundRecord]], rate: Any) -> dict[str, Any]:
     per_seed = [rate(records) for records in seeds]
     known = [value for value in per_seed if np.isfinite(value)]
     pooled = [record for records in seeds for record in records]
@@ -88,14 +88,14 @@ def _rate(seeds: Sequence[Sequence[Record]], rate: Any) -> dict[str, Any]:
 
 
 def bootstrap(
-    seeds: Sequence[Sequence[Record]], rate: Any, draws: int = BOOTSTRAP_DRAWS
+    seeds: Sequence[Sequence[RoundRecord]], rate: Any, resamples: int = RESAMPLES
 ) -> tuple[float, float]:
     """Central 95 % of a pooled rate when rounds are redrawn within every seed."""
     rng = np.random.default_rng(0)
     tables = [np.array([counts([r]) for r in records]) for records in seeds if records]
     column = 1 if rate is gsr else 2
-    values = np.full(draws, np.nan)
-    for i in range(draws if tables else 0):
+    values = np.full(resamples, np.nan)
+    for i in range(resamples if tables else 0):
         total = sum(t[rng.integers(len(t), size=len(t))].sum(0) for t in tables)
         values[i] = 100.0 * total[0] / total[column] if total[column] else np.nan
     values = values[np.isfinite(values)]
@@ -118,7 +118,7 @@ def latencies(timings: Sequence[dict[str, float]]) -> dict[str, dict[str, float]
     return found
 
 
-def per_object(records: Sequence[Record]) -> dict[str, dict[str, int]]:
+def per_object(records: Sequence[RoundRecord]) -> dict[str, dict[str, int]]:
     """Object id -> how often it was present and how often it was cleared."""
     present = Counter(name for record in records for name in record["object_ids"])
     cleared = Counter(a["object"] for record in records for a in record["attempts"] if a["success"])

@@ -9,7 +9,7 @@ import numpy as np
 from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.grasp import Grasp
 from equigrasp.planner import PlanResult
-from sim.clutter.observation import Observation
+from sim.clutter.scene_view import SceneView
 from sim.grasping.label import Labels, label_fast
 from sim.grasping.propose import Candidates, propose
 
@@ -24,7 +24,7 @@ class OraclePlanner:
     difference between trial and execution matters.
     """
 
-    def plan(self, seen: Observation) -> PlanResult:
+    def plan(self, seen: SceneView) -> PlanResult:
         """Confirmed grasps, best first; empty if none of `TRIES * CANDIDATES` points succeeds."""
         begin = time.perf_counter()
         grasps: list[Grasp] = []

@@ -6,14 +6,14 @@ import json
 from functools import lru_cache
 from typing import Any, Protocol
 
-from sim.clutter.observation import Observation
 from sim.clutter.protocol import EvalSettings
+from sim.clutter.scene_view import SceneView
 
 
 class ClutterPlanner(Protocol):
     """Anything that answers an observation with `.grasps` (ranked), `.reason` and `.timings`."""
 
-    def plan(self, seen: Observation) -> Any:
+    def plan(self, seen: SceneView) -> Any:
         """Ranked grasps in the workspace frame."""
 
 
@@ -30,7 +30,7 @@ class ModelPlanner:
             rectify_table=settings.table_rectify,
         )
 
-    def plan(self, seen: Observation) -> Any:
+    def plan(self, seen: SceneView) -> Any:
         """Ranked grasps of the network."""
         return self.planner.plan(seen.depth, seen.intrinsics, seen.T_world_camera)
 

@@ -24,7 +24,6 @@ from equigrasp.perception.camera import (
     random_view,
 )
 from equigrasp.perception.noise import apply_noise
-from sim.clutter.observation import Observation
 from sim.clutter.protocol import (
     MAX_CONSECUTIVE_FAILURES,
     NOISE_STREAM,
@@ -33,6 +32,7 @@ from sim.clutter.protocol import (
     EvalSettings,
 )
 from sim.clutter.scene_lists import round_generator
+from sim.clutter.scene_view import SceneView
 
 if TYPE_CHECKING:
     from sim.grasping.gripper import Gripper
@@ -149,7 +149,7 @@ def recorded_grasp(attempt: dict[str, Any]) -> Grasp:
 
 def observe(
     world: World, scene: Scene, specs: Any, options: EvalSettings, key: tuple[int, int, int]
-) -> Observation:
+) -> SceneView:
     """Render the scene as it stands; view and noise depend on (seed, round, attempt) alone."""
     from sim.scene.builders import record_bodies
     from sim.scene.renderer import scene_geometry
@@ -163,10 +163,10 @@ def observe(
     clean = geometry.render(DEFAULT_INTRINSICS, pose)
     depth = apply_noise(clean, options.noise, round_generator(seed, index, NOISE_STREAM, attempt))
     rng = round_generator(seed, index, PLANNER_STREAM, attempt)
-    return Observation(depth, clean, DEFAULT_INTRINSICS, pose, geometry, world, rng)
+    return SceneView(depth, clean, DEFAULT_INTRINSICS, pose, geometry, world, rng)
 
 
-def objects_in_view(seen: Observation) -> bool:
+def objects_in_view(seen: SceneView) -> bool:
     """Whether any object is seen at all, judged on the noise-free depth."""
     points = depth_to_points(seen.clean_depth, seen.intrinsics, seen.T_world_camera, max_depth=1.9)
     return int((points[:, 2] > TABLE_HEIGHT + 0.002).sum()) >= MIN_VISIBLE_POINTS

@@ -29,7 +29,7 @@ class SettingsMismatchError(RuntimeError):
     """The output folder holds an evaluation made with other settings."""
 
 
-def evaluate(
+def run_evaluation(
     settings: EvalSettings,
     scenes: dict[Key, Scene],
     out: Path,
@@ -136,7 +136,7 @@ def _check_settings(settings: EvalSettings, out: Path) -> None:
     write_json(path, mine)
 
 
-def table(rows: Sequence[tuple[str, dict[str, Any]]]) -> str:
+def markdown(rows: Sequence[tuple[str, dict[str, Any]]]) -> str:
     """Markdown table of named summaries."""
     lines = [
         "| evaluation | GSR % | std | 95 % | DR % | std | 95 % | successes/attempts/objects "

@@ -10,7 +10,7 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from shared.paired import difference, outcomes, table
+from shared.paired import difference, markdown, outcomes
 
 
 def played(path: Path, rounds: list[tuple[int, int, int]], seed: int = 0, names: str = "ab"):
@@ -87,7 +87,7 @@ def test_table_leaves_out_planners_whose_rounds_are_not_kept(tmp_path):
     rounds = played(tmp_path / "rounds.jsonl", [(5, 5, 5), (4, 5, 5)])
     row = {"scene": "pile", "view": "fixed", "outcomes": rounds}
     older = {"scene": "pile", "view": "fixed", "model": "igd"}
-    text = table([{**row, "model": "equigiga"}, {**row, "model": "giga"}, older])
+    text = markdown([{**row, "model": "equigiga"}, {**row, "model": "giga"}, older])
     assert text.splitlines()[2:] == [
         "| pile, fixed | equigiga | giga | 2 | +0.0 (+0.0 to +0.0) | +0.0 (+0.0 to +0.0) |"
     ]

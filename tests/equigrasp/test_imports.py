@@ -20,7 +20,7 @@ PACKAGE = {
     "house.rooms.bath": Source(""),
     "house.door": Source(""),
     "scripts.shared": Source("", is_package=True),
-    "scripts.shared.report": Source(""),
+    "scripts.shared.results": Source(""),
 }
 
 
@@ -84,8 +84,8 @@ def test_what_is_no_import_is_left_alone(text):
 
 
 def test_scripts_import_what_lies_beside_them():
-    assert found("from shared.report import finish", "scripts.compare") == [
-        ("scripts.shared.report", 1, "statement")
+    assert found("from shared.results import finish", "scripts.compare") == [
+        ("scripts.shared.results", 1, "statement")
     ]
 
 

@@ -83,7 +83,7 @@ def test_bootstrap_covers_the_true_rate_as_often_as_it_says():
     covered = 0
     for _ in range(60):
         records = [record(list(rng.random(4) < 0.7), 4) for _ in range(40)]
-        low, high = bootstrap([records], gsr, draws=200)
+        low, high = bootstrap([records], gsr, resamples=200)
         covered += low <= 70 <= high
     assert covered >= 50
 

@@ -11,7 +11,7 @@ from equigrasp.grasp import Grasp
 from equigrasp.planner import PlanResult
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.rounds import clear_scene
-from sim.clutter.run import SettingsMismatchError, evaluate, read_rounds
+from sim.clutter.run import SettingsMismatchError, read_rounds, run_evaluation
 from sim.clutter.scene_lists import (
     build_round,
     build_scene_list,
@@ -123,9 +123,9 @@ def test_results_of_other_weights_are_not_resumed(tmp_path):
     assert fingerprint("antipodal") == same.split("-")[0]
 
     settings = EvalSettings(objects="random_urdfs", fingerprint=same)
-    evaluate(settings, {}, tmp_path / "out")
+    run_evaluation(settings, {}, tmp_path / "out")
     with pytest.raises(SettingsMismatchError, match="fingerprint"):
-        evaluate(replace(settings, fingerprint="other"), {}, tmp_path / "out")
+        run_evaluation(replace(settings, fingerprint="other"), {}, tmp_path / "out")
 
 
 def test_a_round_is_a_function_of_its_scene_and_seed():
@@ -140,7 +140,7 @@ def test_evaluation_resumes_and_refuses_other_settings(tmp_path, capsys):
     keys = [(0, 0), (0, 1)]
     scenes = build_scene_list(settings, keys, workers=2)
     out = tmp_path / "whole"
-    whole = evaluate(settings, scenes, out, workers=2)
+    whole = run_evaluation(settings, scenes, out, workers=2)
     assert whole["rounds"] == 2
     assert whole["crashed_rounds"] == 0
 
@@ -149,7 +149,7 @@ def test_evaluation_resumes_and_refuses_other_settings(tmp_path, capsys):
     torn.mkdir()
     (torn / "settings.json").write_text((out / "settings.json").read_text())
     (torn / "rounds.jsonl").write_text(lines[0] + "\n" + lines[1][: len(lines[1]) // 2])
-    again = evaluate(settings, scenes, torn, workers=1)
+    again = run_evaluation(settings, scenes, torn, workers=1)
     assert "torn" in capsys.readouterr().err
     for name in ("successes", "attempts", "objects", "ends", "gsr", "dr"):
         assert again[name] == whole[name]
@@ -157,7 +157,7 @@ def test_evaluation_resumes_and_refuses_other_settings(tmp_path, capsys):
 
     other = EvalSettings(scene="packed", objects="random_urdfs", num_objects=1, noise="none")
     with pytest.raises(SettingsMismatchError, match="noise"):
-        evaluate(other, scenes, torn)
+        run_evaluation(other, scenes, torn)
 
 
 def test_scene_lists_round_trip_and_hold_no_paths(tmp_path, scene):

@@ -1,13 +1,13 @@
-"""How many integration steps and how many draws a rotation takes: error, choice and time.
+"""How many integration steps and how many samples a rotation takes: error, choice and time.
 
-    python benchmarks/draws.py --model runs/mine --data data/packed [--record]
-    python benchmarks/draws.py --quick                     # shipped weights, a few scenes made here
+    python benchmarks/sampling.py --model runs/mine --data data/packed [--record]
+    python benchmarks/sampling.py --quick                     # shipped weights, scenes made here
 
 At held-out grasp points where some yaw succeeds, a sampling model (EquiIGD, IGD) takes N rotations
 in K integration steps and keeps the most confident. Printed per K and N: the angle to the nearest
-successful yaw, the share within 15 degrees, and the same for the draw nearest to the truth (what
+successful yaw, the share within 15 degrees, and the same for the sample nearest to the truth (what
 a perfect judge would reach). Also how well the judge tells successful yaws from failed ones, and
-how many of the ways to grasp a ball, a post and a slat are drawn (`shared/modes.py`).
+how many of the ways to grasp a ball, a post and a slat are found (`shared/modes.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from shared.modes import mode_coverage
-from shared.report import finish, options
+from shared.results import command_line, finish
 from torch import Tensor
 
 from equigrasp.data.dataset import GraspSceneDataset, SampleSettings
@@ -30,14 +30,14 @@ from equigrasp.models.sampling import SamplingModel
 from equigrasp.training.metrics import average_precision, rotation_error
 from equigrasp.weights import load_model
 
-STEPS, DRAWS = (1, 2, 4, 10), (1, 4, 16)
+STEPS, SAMPLES = (1, 2, 4, 10), (1, 4, 16)
 CLOSE = 15.0
 """Degrees within which a rotation counts as found."""
 
 
 def main() -> None:
     """Measure, print, and write JSON if asked."""
-    parser = options(__doc__, "draws")
+    parser = command_line(__doc__, "sampling")
     parser.add_argument("--model", default="equiigd_packed", help="shipped name or saved model")
     parser.add_argument("--data", nargs="+", type=Path, help="data sets; held-out scenes are used")
     parser.add_argument("--scenes", type=int, default=60)
@@ -83,7 +83,7 @@ def measure(model: Any, folders: list[Path], split: str, scenes: int) -> dict[st
     cases = [(model.encode(item["tsdf"][None]), item) for item in items]
     numbers: dict[str, float] = {"scenes": len(items)}
     numbers |= judge_quality(model, cases)
-    for steps, draws in itertools.product(STEPS, DRAWS):
+    for steps, count in itertools.product(STEPS, SAMPLES):
         model.steps = steps
         chosen, nearest, seconds, points = [], [], 0.0, 0
         for index, (features, item) in enumerate(cases):
@@ -92,7 +92,7 @@ def measure(model: Any, folders: list[Path], split: str, scenes: int) -> dict[st
                 continue
             where = item["points"][good][None]
             generator = torch.Generator().manual_seed(index)
-            noise = model.prior((1, where.shape[1], draws), generator)
+            noise = model.prior((1, where.shape[1], count), generator)
             start = time.process_time()
             read = model.reader(features)
             seen = model.attend(read, where)
@@ -104,7 +104,7 @@ def measure(model: Any, folders: list[Path], split: str, scenes: int) -> dict[st
             best = confidence[0].argmax(-1, keepdim=True)
             chosen.append(errors.gather(1, best).squeeze(1))
             nearest.append(errors.amin(1))
-        name = f"k{steps}_n{draws}"
+        name = f"k{steps}_n{count}"
         for label, values in (("chosen", chosen), ("nearest", nearest)):
             angles = torch.cat(values)
             numbers[f"{label}_deg_{name}"] = float(angles.mean())
@@ -114,7 +114,7 @@ def measure(model: Any, folders: list[Path], split: str, scenes: int) -> dict[st
 
 
 def errors_of(rotations: Tensor, item: dict[str, Tensor], good: Tensor) -> Tensor:
-    """Degrees (P, N) from drawn rotations (P, N, 3, 3) to the nearest successful yaw."""
+    """Degrees (P, N) from sampled rotations (P, N, 3, 3) to the nearest successful yaw."""
     count = rotations.shape[1]
     targets = item["rotations"][good].unsqueeze(1).expand(-1, count, -1, -1, -1)
     allowed = item["yaw_success"][good].unsqueeze(1).expand(-1, count, -1)

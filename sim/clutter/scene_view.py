@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Observation:
+class SceneView:
     """What a planner gets: the noisy depth, and for the oracle the truth.
 
     Attributes:

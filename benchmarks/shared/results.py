@@ -17,7 +17,7 @@ RESULTS = Path(__file__).parents[1] / "results"
 """Folder of committed results."""
 
 
-def options(description: str | None, name: str) -> argparse.ArgumentParser:
+def command_line(description: str | None, name: str) -> argparse.ArgumentParser:
     """Command line that every benchmark has: --quick, --json, --record (results/`name`.json)."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -56,7 +56,7 @@ def finish(
     """Print the numbers; write them where the command line says.
 
     Args:
-        arguments: parsed `options`.
+        arguments: parsed `command_line`.
         numbers: flat names to numbers.
         facts: what was measured, recorded beside the machine.
     """

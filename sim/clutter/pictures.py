@@ -14,7 +14,7 @@ from sim.workers.tasks import Failed, Ok, Task
 MAX_PICTURES = 6
 
 
-def write_report(out: Path, summary: dict[str, Any], settings: EvalSettings) -> None:
+def write_pictures(out: Path, summary: dict[str, Any], settings: EvalSettings) -> None:
     """Write `failures.png` (counts) and pictures of the first failed attempts, if any."""
     _plot_failures(out / "failures.png", summary)
     failed = [
@@ -44,7 +44,7 @@ def write_report(out: Path, summary: dict[str, Any], settings: EvalSettings) -> 
         if isinstance(result, Failed):
             problems.append(result)
 
-    function = "sim.clutter.report:picture_failure"
+    function = "sim.clutter.pictures:picture_failure"
     run_tasks(function, tasks, workers=1, timeout_s=120.0, on_result=note)
     for problem in problems:
         print(f"no picture of round {problem.key}: {problem.message}")
