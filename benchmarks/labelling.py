@@ -22,8 +22,8 @@ from shared.results import command_line, processor
 from benchmarks.shared.labellers import SHARED_STAGES
 from data_gen.settings import KINDS, SPLITS, SceneSettings
 from equigrasp.data.files import write_atomically, write_json
-from sim.workers.run import run_tasks
-from sim.workers.tasks import Failed, Ok, Task
+from sim.workers.jobs import Failed, Job, Ok
+from sim.workers.run import run_jobs
 
 QUICK_SCENES = 3
 
@@ -47,14 +47,14 @@ def measure(
             total[kind][name].update(values.pop(name))
         counts[kind].update(values, scenes=1)
 
-    tasks = [
-        Task((kind, i), {"kind": kind, "seed": seed, "index": i, "settings": settings.to_dict()})
+    jobs = [
+        Job((kind, i), {"kind": kind, "seed": seed, "index": i, "settings": settings.to_dict()})
         for i in range(scenes)
         for kind in KINDS
     ]
-    run_tasks(
+    run_jobs(
         "benchmarks.shared.labellers:compare_scene",
-        tasks,
+        jobs,
         workers=workers,
         timeout_s=900,
         on_result=add,

@@ -16,7 +16,7 @@ from data_gen.generate import STAGES
 from data_gen.settings import LABELLERS, SPLITS, VIEWS, SceneSettings
 from equigrasp.data.files import read_arrays
 from equigrasp.data.manifest import ManifestError
-from sim.workers.tasks import ENGINES, WorkerError
+from sim.workers.jobs import ENGINES, WorkerError
 
 QUIET_SECONDS = 10.0
 """Time between two lines of progress where the output is not a terminal."""

@@ -1,6 +1,6 @@
 """Make a data set in parallel, so that it can be interrupted at any moment and run again.
 
-A scene is a task; a worker writes its file in one rename. What is done is what is there: a run
+A scene is a job; a worker writes its file in one rename. What is done is what is there: a run
 looks which scenes have a file or a note of failure, and makes the others. Nothing else is kept, so
 that an interrupted run ends with the same files as an uninterrupted one.
 """
@@ -28,8 +28,8 @@ from equigrasp.data.manifest import (
     read_manifest,
 )
 from equigrasp.data.scene_files import failed_path, scene_path
-from sim.workers.run import run_tasks
-from sim.workers.tasks import Failed, Ok, Task
+from sim.workers.jobs import Failed, Job, Ok
+from sim.workers.run import run_jobs
 
 FATAL = {"OSError", "MemoryError", "ObjectSetError"}
 """Exceptions that speak of the machine, not of a scene: the run ends, and nothing is noted."""
@@ -123,9 +123,9 @@ def generate_data_set(
         progress.total, progress.started = len(missing), time.monotonic()
         on_progress(progress)
         run = _Run(directory, manifest, progress, on_progress)
-        run_tasks(
+        run_jobs(
             resources.make_scene,
-            run.tasks(missing),
+            run.jobs(missing),
             workers=resources.workers,
             timeout_s=resources.timeout_s,
             on_result=run.finish,
@@ -148,7 +148,7 @@ class _Run:
     progress: Progress
     on_progress: Callable[[Progress], None]
 
-    def tasks(self, indices: list[int]) -> Iterator[Task]:
+    def jobs(self, indices: list[int]) -> Iterator[Job]:
         shared = {
             "directory": str(self.directory.resolve()),
             "kind": self.manifest.kind,
@@ -157,7 +157,7 @@ class _Run:
             "objects_hash": hash_ids(self.manifest.object_ids),
         }
         for index in indices:
-            yield Task(index, {**shared, "index": index})
+            yield Job(index, {**shared, "index": index})
 
     def finish(self, result: Ok | Failed) -> None:
         if isinstance(result, Ok):
@@ -242,9 +242,9 @@ def _agree_on_manifest(
 def _describe(kind: str, settings: SceneSettings, resources: Resources) -> dict[str, Any]:
     """Object ids and labeller, asked of a worker: mesh libraries may crash too."""
     results: list[Ok | Failed] = []
-    run_tasks(
+    run_jobs(
         resources.describe,
-        [Task("objects", {"kind": kind, "settings": settings.to_dict()})],
+        [Job("objects", {"kind": kind, "settings": settings.to_dict()})],
         workers=1,
         timeout_s=OBJECTS_TIMEOUT,
         on_result=results.append,

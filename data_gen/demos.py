@@ -16,8 +16,8 @@ from pathlib import Path
 from equigrasp.data.files import write_json
 from equigrasp.policy.episodes.files import LAYOUTS, LOW_DIM
 from sim.policy_eval import known_tasks
-from sim.workers.run import run_tasks
-from sim.workers.tasks import Failed, Ok, Task, WorkerError
+from sim.workers.jobs import Failed, Job, Ok, WorkerError
+from sim.workers.run import run_jobs
 
 MANIFEST = "manifest.json"
 
@@ -66,7 +66,7 @@ def make_demonstrations(
         raise ValueError(f"--image-size is {settings.image_size}; give at least 8 pixels")
     _agree(out, settings)
     todo = [
-        Task((name, index), {"root": str(out), "task": name, "index": index, **asdict(settings)})
+        Job((name, index), {"root": str(out), "task": name, "index": index, **asdict(settings)})
         for index in range(episodes)
         for name, count in variations.items()
         if not (episode_folder(out, name, count, index, settings.layout) / LOW_DIM).exists()
@@ -84,7 +84,7 @@ def make_demonstrations(
         if done % (1 if end == "\r" else 20) == 0 or done == len(todo):
             print(f"{done}/{len(todo)} episodes", end=end, file=sys.stderr, flush=True)
 
-    run_tasks(
+    run_jobs(
         "data_gen.demonstrations:make_episode",
         todo,
         workers=workers,

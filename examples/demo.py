@@ -23,8 +23,8 @@ from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view, project
 from equigrasp.perception.noise import apply_noise
 from equigrasp.planner import GraspPlanner, PlanResult
 from equigrasp.viewer import gripper_lines, save_pictures
-from sim.workers.run import run_tasks
-from sim.workers.tasks import Failed, Ok, Task
+from sim.workers.jobs import Failed, Job, Ok
+from sim.workers.run import run_jobs
 
 if TYPE_CHECKING:
     from sim.objects.spec import ObjectSpec
@@ -142,12 +142,12 @@ def main(arguments: list[str] | None = None) -> int:
         report(result.key, result.value)
         draw(result.key, result.value, folder)
 
-    tasks = [
-        Task(kind, {"kind": kind, "model": options.model.format(scene=kind), "seed": options.seed})
+    jobs = [
+        Job(kind, {"kind": kind, "model": options.model.format(scene=kind), "seed": options.seed})
         for kind in SCENES
     ]
     function = f"{Path(__file__).stem}:clear_scene"
-    run_tasks(function, tasks, workers=2, timeout_s=TIME_LIMIT, on_result=show)
+    run_jobs(function, jobs, workers=2, timeout_s=TIME_LIMIT, on_result=show)
     if len(done) < len(SCENES):
         return 1
     print(f"\n{time.perf_counter() - begin:.0f} s in all; pictures: {folder}/")

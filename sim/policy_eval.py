@@ -22,8 +22,8 @@ from typing import Any
 
 from equigrasp.data.files import write_atomically, write_json
 from sim.keyframes.report import film_name, summarise, table, write_film
-from sim.workers.run import run_tasks
-from sim.workers.tasks import Failed, Ok, Task, WorkerError
+from sim.workers.jobs import Failed, Job, Ok, WorkerError
+from sim.workers.run import run_jobs
 
 KEY = ("task", "seed", "index")
 """What names an episode."""
@@ -110,10 +110,8 @@ def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
     common = {"policy": options.policy, "options": policy_options(options), "env": options.env}
     common |= {"film": options.film} if options.film else {}
     common |= {"demos": str(options.demos)} if options.demos else {}
-    calls = [
-        Task(key, {**common, **dict(zip(KEY, key, strict=True))})
-        for key in todo
-        if key not in known
+    jobs = [
+        Job(key, {**common, **dict(zip(KEY, key, strict=True))}) for key in todo if key not in known
     ]
 
     def keep(result: Ok | Failed) -> None:
@@ -125,9 +123,9 @@ def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
         with log.open("a") as file:  # a line torn by a kill is passed over when read
             file.write(json.dumps({"policy": who, **row}) + "\n")
 
-    run_tasks(
+    run_jobs(
         "sim.keyframes.rollout:play_episode",
-        calls,
+        jobs,
         workers=options.workers,
         timeout_s=options.timeout,
         on_result=keep,
@@ -190,9 +188,9 @@ def known_tasks(wanted: Sequence[str], env: str = "pybullet") -> dict[str, int]:
         ValueError: there is no task of that name.
     """
     found: list[Ok | Failed] = []
-    run_tasks(
+    run_jobs(
         "sim.keyframes.rollout:describe_tasks",
-        [Task("tasks", {"tasks": list(wanted), "env": env})],
+        [Job("tasks", {"tasks": list(wanted), "env": env})],
         workers=1,
         timeout_s=120.0,
         on_result=found.append,

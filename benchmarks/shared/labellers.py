@@ -1,7 +1,7 @@
 """Both labellers on the same scene and grasps: what they cost and where they differ.
 
 `compare_scene` is a worker function: it imports the simulator, so call it through
-`sim.workers.run.run_tasks`.
+`sim.workers.run.run_jobs`.
 """
 
 from __future__ import annotations

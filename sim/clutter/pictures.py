@@ -8,8 +8,8 @@ from typing import Any
 from equigrasp.data.files import atomic_path
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.run import read_rounds
-from sim.workers.run import run_tasks
-from sim.workers.tasks import Failed, Ok, Task
+from sim.workers.jobs import Failed, Job, Ok
+from sim.workers.run import run_jobs
 
 MAX_PICTURES = 6
 
@@ -23,8 +23,8 @@ def write_pictures(out: Path, summary: dict[str, Any], settings: EvalSettings) -
         for number, attempt in enumerate(record["attempts"])
         if not attempt["success"]
     ][:MAX_PICTURES]
-    tasks = [
-        Task(
+    jobs = [
+        Job(
             (record["seed"], record["round"], number),
             {
                 "settings": settings.to_dict(),
@@ -45,7 +45,7 @@ def write_pictures(out: Path, summary: dict[str, Any], settings: EvalSettings) -
             problems.append(result)
 
     function = "sim.clutter.pictures:picture_failure"
-    run_tasks(function, tasks, workers=1, timeout_s=120.0, on_result=note)
+    run_jobs(function, jobs, workers=1, timeout_s=120.0, on_result=note)
     for problem in problems:
         print(f"no picture of round {problem.key}: {problem.message}")
 

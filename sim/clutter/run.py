@@ -16,8 +16,8 @@ from equigrasp.data.files import write_json
 from sim.clutter.metrics import summarise
 from sim.clutter.protocol import BASELINES, EvalSettings
 from sim.clutter.scene_lists import Key, public_object_names
-from sim.workers.run import run_tasks
-from sim.workers.tasks import Failed, Ok, Task
+from sim.workers.jobs import Failed, Job, Ok
+from sim.workers.run import run_jobs
 
 if TYPE_CHECKING:
     from sim.scene.builders import Scene
@@ -68,8 +68,8 @@ def run_evaluation(
             stream.flush()
             os.fsync(stream.fileno())
 
-        tasks = [
-            Task(
+        jobs = [
+            Job(
                 key,
                 {
                     "settings": settings.to_dict(),
@@ -81,7 +81,7 @@ def run_evaluation(
             for key in missing
         ]
         function = "sim.clutter.rounds:run_round"
-        run_tasks(function, tasks, workers=workers, timeout_s=timeout_s, on_result=keep)
+        run_jobs(function, jobs, workers=workers, timeout_s=timeout_s, on_result=keep)
         bar.close()
     if crashes and not done:
         raise RuntimeError(f"every round failed; the first: {crashes[0].traceback}")

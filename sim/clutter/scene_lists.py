@@ -12,8 +12,8 @@ import numpy as np
 
 from equigrasp.data.files import write_json
 from sim.clutter.protocol import SCENE_STREAM, EvalSettings
-from sim.workers.run import run_tasks
-from sim.workers.tasks import Failed, Ok, Task
+from sim.workers.jobs import Failed, Job, Ok
+from sim.workers.run import run_jobs
 
 if TYPE_CHECKING:
     from sim.scene.builders import Scene
@@ -61,12 +61,12 @@ def build_scene_list(
             )
         built[result.key] = Scene.from_json(result.value)
 
-    tasks = [
-        Task((s, r), {**common, "count": settings.num_objects, "seed": s, "index": r})
+    jobs = [
+        Job((s, r), {**common, "count": settings.num_objects, "seed": s, "index": r})
         for s, r in keys
     ]
     function = "sim.clutter.scene_lists:build_round"
-    run_tasks(function, tasks, workers=workers, timeout_s=timeout_s, on_result=keep)
+    run_jobs(function, jobs, workers=workers, timeout_s=timeout_s, on_result=keep)
     return dict(sorted(built.items()))
 
 

@@ -1,1 +1,1 @@
-"""Worker processes: tasks, the local pool, Ray."""
+"""Worker processes: jobs, the local pool, Ray."""

@@ -1,8 +1,8 @@
-"""`run_tasks` over the machines of a Ray cluster.
+"""`run_jobs` over the machines of a Ray cluster.
 
-Ray only spreads the work: on each machine a local worker process runs the tasks, so that time-outs,
-crashes and retries mean the same everywhere. Tasks travel in small chunks, because a fresh process
-takes seconds to import the simulator. What tasks write has to lie on storage that all machines see.
+Ray only spreads the work: on each machine a local worker process runs the jobs, so that time-outs,
+crashes and retries mean the same everywhere. Jobs travel in small chunks, because a fresh process
+takes seconds to import the simulator. What jobs write has to lie on storage that all machines see.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from sim.workers.jobs import Counts, Failed, Job, Ok
 from sim.workers.pool import run_locally
-from sim.workers.tasks import Counts, Failed, Ok, Task
 
 CHUNK = 8
-"""Tasks sent to a machine at once, and the most that a lost machine has to do again."""
+"""Jobs sent to a machine at once, and the most that a lost machine has to do again."""
 START_WAIT = 300
 """Longest wait for a Ray of our own to start, in seconds."""
 LOST_MACHINES = 3
@@ -26,14 +26,14 @@ LOST_MACHINES = 3
 
 def run_on_ray(
     function: str,
-    tasks: Iterable[Task],
+    jobs: Iterable[Job],
     workers: int,
     timeout_s: float,
     on_result: Callable[[Ok | Failed], None],
     retries: int,
     threads: int,
 ) -> Counts:
-    """See `sim.workers.run.run_tasks`; `workers` chunks are under way at a time.
+    """See `sim.workers.run.run_jobs`; `workers` chunks are under way at a time.
 
     Joins the cluster that RAY_ADDRESS names; without one, Ray starts on this machine.
 
@@ -53,7 +53,7 @@ def run_on_ray(
         ray.init(log_to_driver=False, include_dashboard=False)
     try:
         remote = ray.remote(run_chunk).options(num_cpus=threads, max_retries=LOST_MACHINES)
-        left = iter(tasks)
+        left = iter(jobs)
         chunks = iter(lambda: list(itertools.islice(left, CHUNK)), [])
         running: set[Any] = set()
         totals = Counts()
@@ -76,14 +76,14 @@ def run_on_ray(
 
 def run_chunk(
     function: str,
-    tasks: list[Task],
+    jobs: list[Job],
     timeout_s: float,
     retries: int,
     threads: int,
     path: list[str],
 ) -> tuple[Counts, list[Ok | Failed]]:
-    """Run a few tasks one after another in a local worker process; module path as given."""
+    """Run a few jobs one after another in a local worker process; module path as given."""
     sys.path[:] = path
     results: list[Ok | Failed] = []
-    counts = run_locally(function, tasks, 1, timeout_s, results.append, retries, threads)
+    counts = run_locally(function, jobs, 1, timeout_s, results.append, retries, threads)
     return counts, results

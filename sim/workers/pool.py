@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from sim.workers.tasks import Counts, Failed, Ok, Task, WorkerError
+from sim.workers.jobs import Counts, Failed, Job, Ok, WorkerError
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -28,10 +28,10 @@ THREAD_VARIABLES = (
 )
 START_TIMEOUT = 300.0
 """Longest time a worker may take to import its function, in seconds."""
-MAX_TASKS = 200
-"""Tasks after which a worker is replaced: Bullet leaks a little."""
+MAX_JOBS = 200
+"""Jobs after which a worker is replaced: Bullet leaks a little."""
 MAX_MEMORY = 4 << 30
-"""Bytes that a worker may hold after a task without being replaced."""
+"""Bytes that a worker may hold after a job without being replaced."""
 MAX_FAILED_STARTS = 3
 """Starts in a row that may fail before the run is given up."""
 LOG_TAIL = 4000
@@ -40,7 +40,7 @@ LOG_TAIL = 4000
 
 @dataclass
 class _Attempt:
-    task: Task
+    job: Job
     number: int = 1
 
 
@@ -65,13 +65,13 @@ class _Worker:
 
 @dataclass
 class Pool:
-    """One run: its workers and its queue. See `sim.workers.run.run_tasks` for the parameters."""
+    """One run: its workers and its queue. See `sim.workers.run.run_jobs` for the parameters."""
 
     function: str
     timeout_s: float
     retries: int
     on_result: Callable[[Ok | Failed], None]
-    max_tasks_per_worker: int
+    max_jobs_per_worker: int
     max_memory: int
     threads: int
     folder: Path
@@ -81,10 +81,10 @@ class Pool:
     failed_starts: int = 0
     started: int = 0
 
-    def run(self, tasks: Iterator[Task], size: int) -> None:
-        """Work off all tasks with at most `size` workers."""
+    def run(self, jobs: Iterator[Job], size: int) -> None:
+        """Work off all jobs with at most `size` workers."""
         while True:
-            self._hire(tasks, size)
+            self._hire(jobs, size)
             if not self.workers:
                 return
             soonest = min(w.deadline for w in self.workers)
@@ -96,25 +96,25 @@ class Pool:
                 if not worker.connection.poll():  # else it answered while we were busy here
                     self._overdue(worker)
 
-    def _next(self, tasks: Iterator[Task]) -> _Attempt | None:
+    def _next(self, jobs: Iterator[Job]) -> _Attempt | None:
         if self.queue:
             return self.queue.popleft()
-        task = next(tasks, None)
-        return None if task is None else _Attempt(task)
+        job = next(jobs, None)
+        return None if job is None else _Attempt(job)
 
-    def _hire(self, tasks: Iterator[Task], size: int) -> None:
-        """Give every idle worker a task, start workers for more tasks, dismiss the rest."""
+    def _hire(self, jobs: Iterator[Job], size: int) -> None:
+        """Give every idle worker a job, start workers for more jobs, dismiss the rest."""
         for worker in [w for w in self.workers if w.ready and w.attempt is None]:
-            attempt = self._next(tasks)
+            attempt = self._next(jobs)
             if attempt is None:
                 self._dismiss(worker)
             else:
                 self._send(worker, attempt)
         while len(self.workers) < size:
-            attempt = self._next(tasks)
+            attempt = self._next(jobs)
             if attempt is None:
                 return
-            # The task waits with the worker: it counts against the time-out once it is sent.
+            # The job waits with the worker: it counts against the time-out once it is sent.
             self.workers.append(self._start())
             self.workers[-1].attempt = attempt
 
@@ -147,7 +147,7 @@ class Pool:
         worker.attempt = attempt
         worker.deadline = time.monotonic() + self.timeout_s
         with contextlib.suppress(ConnectionError):
-            worker.connection.send(attempt.task.kwargs)
+            worker.connection.send(attempt.job.kwargs)
 
     def _hear(self, worker: _Worker) -> None:
         try:
@@ -165,12 +165,12 @@ class Pool:
         attempt, worker.attempt = worker.attempt, None
         worker.served += 1
         worker.deadline = float("inf")
-        if worker.served >= self.max_tasks_per_worker or message["rss"] > self.max_memory:
+        if worker.served >= self.max_jobs_per_worker or message["rss"] > self.max_memory:
             self._dismiss(worker)
         self._finish(attempt, message)
 
     def _finish(self, attempt: _Attempt, message: dict[str, Any]) -> None:
-        key, number = attempt.task.key, attempt.number
+        key, number = attempt.job.key, attempt.number
         if message["ok"]:
             self.counts.ok += 1
             self.on_result(
@@ -213,7 +213,7 @@ class Pool:
         self._lost(worker, "timeout", f"no result within {limit:g} s")
 
     def _lost(self, worker: _Worker, reason: str, message: str) -> None:
-        """A worker is gone; try its task again, or give the task up."""
+        """A worker is gone; try its job again, or give the job up."""
         attempt, words = worker.attempt, worker.last_words()
         if not worker.ready:
             self.failed_starts += 1
@@ -222,10 +222,10 @@ class Pool:
             self.queue.append(attempt)
         elif attempt.number <= self.retries:
             self.counts.retried += 1
-            self.queue.append(_Attempt(attempt.task, attempt.number + 1))
+            self.queue.append(_Attempt(attempt.job, attempt.number + 1))
         else:
             self.counts.failed += 1
-            self.on_result(Failed(attempt.task.key, reason, message, words, attempt.number))
+            self.on_result(Failed(attempt.job.key, reason, message, words, attempt.number))
 
     def _dismiss(self, worker: _Worker) -> None:
         self.workers.remove(worker)
@@ -247,29 +247,29 @@ class Pool:
 
 def run_locally(
     function: str,
-    tasks: Iterable[Task],
+    jobs: Iterable[Job],
     workers: int,
     timeout_s: float,
     on_result: Callable[[Ok | Failed], None],
     retries: int,
     threads: int,
-    max_tasks_per_worker: int = MAX_TASKS,
+    max_jobs_per_worker: int = MAX_JOBS,
     max_memory: int = MAX_MEMORY,
 ) -> Counts:
-    """See `sim.workers.run.run_tasks`: one pool of worker processes on this machine."""
+    """See `sim.workers.run.run_jobs`: one pool of worker processes on this machine."""
     with tempfile.TemporaryDirectory(prefix="equigrasp-workers-") as folder:
         pool = Pool(
             function,
             timeout_s,
             retries,
             on_result,
-            max_tasks_per_worker,
+            max_jobs_per_worker,
             max_memory,
             threads,
             Path(folder),
         )
         try:
-            pool.run(iter(tasks), workers)
+            pool.run(iter(jobs), workers)
         finally:
             pool.close()
         return pool.counts

@@ -1,4 +1,4 @@
-"""The child side of `sim.workers.run`: receive tasks over an inherited socket, run them, reply.
+"""The child side of `sim.workers.run`: receive jobs over an inherited socket, run them, reply.
 
 Started as `python -m sim.workers.process FD`. Only the standard library is imported before the
 first message, so that the parent decides the module path and the number of threads.
@@ -58,7 +58,7 @@ def resolve(name: str) -> Callable[..., Any]:
 def _die_with(parent: int) -> None:
     """Have the kernel kill this process when its parent dies, even inside a C library.
 
-    Only Linux can: elsewhere an orphan ends with its task, when it finds the connection closed.
+    Only Linux can: elsewhere an orphan ends with its job, when it finds the connection closed.
     """
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -67,7 +67,7 @@ def _die_with(parent: int) -> None:
 
 
 def _prepare(connection: Connection) -> Callable[..., Any] | None:
-    """Import the task function; report success or the exception."""
+    """Import the job function; report success or the exception."""
     setup = connection.recv()
     sys.path[:] = setup["path"]
     try:
@@ -82,7 +82,7 @@ def _prepare(connection: Connection) -> Callable[..., Any] | None:
 
 
 def _serve(connection: Connection, function: Callable[..., Any], kwargs: dict[str, Any]) -> None:
-    os.ftruncate(2, 0)  # the log holds what the present task says
+    os.ftruncate(2, 0)  # the log holds what the present job says
     wall, cpu = time.perf_counter(), time.process_time()
     try:
         reply: dict[str, Any] = {"ok": True, "value": function(**kwargs)}

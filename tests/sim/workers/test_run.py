@@ -1,4 +1,4 @@
-"""Workers: crashes, hangs and exceptions cost one task; nothing vanishes or is left behind."""
+"""Workers: crashes, hangs and exceptions cost one job; nothing vanishes or is left behind."""
 
 import contextlib
 import os
@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from sim.workers.run import run_tasks
-from sim.workers.tasks import Failed, Ok, Task, WorkerError
+from sim.workers.jobs import Failed, Job, Ok, WorkerError
+from sim.workers.run import run_jobs
 
 FUNCTIONS = """
     import ctypes, os, sys, time
@@ -44,7 +44,7 @@ FUNCTIONS = """
         return os.environ["OMP_NUM_THREADS"], torch.get_num_threads()
 
     def noisy(x):
-        print(f"task {x} was here", flush=True)
+        print(f"job {x} was here", flush=True)
         if x == 2:
             os.abort()
 
@@ -56,13 +56,13 @@ FUNCTIONS = """
 
 @pytest.fixture
 def functions(tmp_path, monkeypatch):
-    """Name of a module of task functions that workers can import."""
-    (tmp_path / "task_functions.py").write_text(textwrap.dedent(FUNCTIONS))
+    """Name of a module of job functions that workers can import."""
+    (tmp_path / "job_functions.py").write_text(textwrap.dedent(FUNCTIONS))
     monkeypatch.syspath_prepend(tmp_path)
-    return "task_functions"
+    return "job_functions"
 
 
-def run(function, tasks, **options):
+def run(function, jobs, **options):
     results = {}
 
     def note(result):
@@ -70,7 +70,7 @@ def run(function, tasks, **options):
         results[result.key] = result
 
     options = {"workers": 2, "timeout_s": 20.0} | options
-    counts = run_tasks(function, tasks, on_result=note, **options)
+    counts = run_jobs(function, jobs, on_result=note, **options)
     assert counts.ok == sum(isinstance(r, Ok) for r in results.values())
     assert counts.failed == sum(isinstance(r, Failed) for r in results.values())
     return results, counts
@@ -84,13 +84,13 @@ def children():
     return {int(pid) for pid in listing.communicate()[0].split()} - {listing.pid}
 
 
-def test_every_fate_of_a_task_is_reported_and_the_others_are_done(functions):
+def test_every_fate_of_a_job_is_reported_and_the_others_are_done(functions):
     fates = ["ok", "abort", "segv", "hang", "raise", "unsendable", "exit"]
-    tasks = [Task(how, {"x": 3, "how": how}) for how in fates]
-    tasks += [Task(i, {"x": i}) for i in range(20)]
-    results, counts = run(f"{functions}:work", tasks, timeout_s=1.5)
+    jobs = [Job(how, {"x": 3, "how": how}) for how in fates]
+    jobs += [Job(i, {"x": i}) for i in range(20)]
+    results, counts = run(f"{functions}:work", jobs, timeout_s=1.5)
 
-    assert len(results) == len(tasks)
+    assert len(results) == len(jobs)
     assert all(results[i].value == i * i for i in range(20))
     reasons = {how: getattr(results[how], "reason", "ok") for how in fates}
     assert reasons == {
@@ -108,7 +108,7 @@ def test_every_fate_of_a_task_is_reported_and_the_others_are_done(functions):
     assert "LookupError" in results["raise"].kinds
     # The trace leads to the line, also of a process that was killed while hanging.
     for how in ("abort", "hang", "raise"):
-        assert "task_functions.py" in results[how].traceback
+        assert "job_functions.py" in results[how].traceback
     assert {how: results[how].attempts for how in ("abort", "hang", "raise")} == {
         "abort": 2,
         "hang": 2,
@@ -120,21 +120,21 @@ def test_every_fate_of_a_task_is_reported_and_the_others_are_done(functions):
 
 @pytest.mark.parametrize("how", ["abort", "hang"])
 def test_a_second_attempt_can_succeed(functions, tmp_path, how):
-    task = Task("a", {"x": 5, "how": how, "flag": str(tmp_path / "flag")})
-    results, counts = run(f"{functions}:work", [task], timeout_s=1.5)
+    job = Job("a", {"x": 5, "how": how, "flag": str(tmp_path / "flag")})
+    results, counts = run(f"{functions}:work", [job], timeout_s=1.5)
     assert results["a"].value == 5
     assert results["a"].attempts == 2
     assert counts.restarts == 1
 
 
 def test_no_retries_when_none_are_wanted(functions):
-    results, _ = run(f"{functions}:work", [Task(0, {"x": 1, "how": "abort"})], retries=0)
+    results, _ = run(f"{functions}:work", [Job(0, {"x": 1, "how": "abort"})], retries=0)
     assert results[0].attempts == 1
 
 
-def test_workers_are_replaced_after_their_share_of_tasks(functions):
-    tasks = [Task(i, {}) for i in range(7)]
-    results, counts = run(f"{functions}:pid", tasks, workers=1, max_tasks_per_worker=3)
+def test_workers_are_replaced_after_their_share_of_jobs(functions):
+    jobs = [Job(i, {}) for i in range(7)]
+    results, counts = run(f"{functions}:pid", jobs, workers=1, max_jobs_per_worker=3)
     pids = [results[i].value for i in range(7)]
     assert len(set(pids)) == 3
     assert os.getpid() not in pids
@@ -142,37 +142,37 @@ def test_workers_are_replaced_after_their_share_of_tasks(functions):
 
 
 def test_workers_that_grow_are_replaced(functions):
-    tasks = [Task(i, {}) for i in range(6)]
-    results, _ = run(f"{functions}:leak", tasks, workers=1, max_memory=200_000_000)
+    jobs = [Job(i, {}) for i in range(6)]
+    results, _ = run(f"{functions}:leak", jobs, workers=1, max_memory=200_000_000)
     assert len({r.value for r in results.values()}) > 1
 
 
 def test_threads_are_limited(functions, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    results, _ = run(f"{functions}:threads", [Task(0, {})], workers=1, threads=1)
+    results, _ = run(f"{functions}:threads", [Job(0, {})], workers=1, threads=1)
     assert results[0].value == ("1", 1)
 
 
-def test_a_report_holds_the_output_of_its_own_task_only(functions):
-    tasks = [Task(i, {"x": i}) for i in range(3)]
-    results, _ = run(f"{functions}:noisy", tasks, workers=1, retries=0)
-    assert "task 2 was here" in results[2].traceback
-    assert "task 1" not in results[2].traceback
+def test_a_report_holds_the_output_of_its_own_job_only(functions):
+    jobs = [Job(i, {"x": i}) for i in range(3)]
+    results, _ = run(f"{functions}:noisy", jobs, workers=1, retries=0)
+    assert "job 2 was here" in results[2].traceback
+    assert "job 1" not in results[2].traceback
 
 
-def test_tasks_are_drawn_only_as_workers_become_free(functions):
+def test_jobs_are_drawn_only_as_workers_become_free(functions):
     drawn, before = [], children()
 
-    def tasks():
+    def jobs():
         for i in range(50):
             drawn.append(i)
-            yield Task(i, {"x": i})
+            yield Job(i, {"x": i})
 
     def stop(result):
         raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
-        run_tasks(f"{functions}:work", tasks(), workers=2, timeout_s=20, on_result=stop)
+        run_jobs(f"{functions}:work", jobs(), workers=2, timeout_s=20, on_result=stop)
     assert len(drawn) <= 4
     assert children() == before
 
@@ -188,7 +188,7 @@ def test_functions_that_cannot_be_loaded_end_the_run_at_once(functions, tmp_path
         ("no_colon", "module:callable"),
     ]:
         with pytest.raises(WorkerError, match=said):
-            run(name, [Task(0, {})])
+            run(name, [Job(0, {})])
     assert children() == before
 
 
@@ -215,31 +215,31 @@ def test_nothing_to_do_starts_nothing(monkeypatch):
 def test_missing_ray_names_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r"pip install 'equigrasp\[ray\]'"):
-        run("math:sqrt", [Task(0, {})], engine="ray")
+        run("math:sqrt", [Job(0, {})], engine="ray")
 
 
 def test_ray_gives_the_same_results(functions):
     pytest.importorskip("ray")
     fates = ["ok", "abort", "raise", "hang"]
-    tasks = [Task(how, {"x": 3, "how": how}) for how in fates]
-    results, _ = run(f"{functions}:work", tasks, engine="ray", timeout_s=2.0)
+    jobs = [Job(how, {"x": 3, "how": how}) for how in fates]
+    results, _ = run(f"{functions}:work", jobs, engine="ray", timeout_s=2.0)
     reasons = [getattr(results[how], "reason", "ok") for how in fates]
     assert reasons == ["ok", "crash", "exception", "timeout"]
 
 
 DRIVER = """
     import signal, sys
-    from sim.workers.run import run_tasks
-    from sim.workers.tasks import Task
+    from sim.workers.run import run_jobs
+    from sim.workers.jobs import Job
     signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
-    tasks = [Task(i, {"x": i, "how": "hang"}) for i in range(2)]
+    jobs = [Job(i, {"x": i, "how": "hang"}) for i in range(2)]
     print("up", flush=True)
-    run_tasks("task_functions:work", tasks, workers=2, timeout_s=600, on_result=print)
+    run_jobs("job_functions:work", jobs, workers=2, timeout_s=600, on_result=print)
 """
 
 
 def start_driver(tmp_path):
-    """A run whose two tasks hang; its process and the ids of its workers."""
+    """A run whose two jobs hang; its process and the ids of its workers."""
     (tmp_path / "driver.py").write_text(textwrap.dedent(DRIVER))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     driver = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What goes to workers and what comes back: tasks, outcomes, totals."""
+"""What goes to workers and what comes back: jobs, outcomes, totals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class WorkerError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Task:
+class Job:
     """One call of the function: a name for reports, and keyword arguments that can be pickled."""
 
     key: Any
@@ -22,7 +22,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Ok:
-    """A task that returned.
+    """A job that returned.
 
     Attributes:
         value: what it returned.
@@ -39,7 +39,7 @@ class Ok:
 
 @dataclass(frozen=True)
 class Failed:
-    """A task given up after its retries.
+    """A job given up after its retries.
 
     Attributes:
         reason: "exception", "crash" or "timeout".
