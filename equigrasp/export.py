@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from equigrasp.data.files import atomic_path
-from equigrasp.models.base import GraspModel, finish
+from equigrasp.models.base import GraspModel
 from equigrasp.nn.freeze import freeze
 
 FIELD_OUTPUTS = ("quality", "rotation", "width")
@@ -49,7 +49,8 @@ class FieldGraph(nn.Module):
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         *features, points = tensors
-        field = finish(self.model.query_raw(self.features(*features), points, self.outputs))
+        raw = self.model.query_raw(self.features(*features), points, self.outputs)
+        field = self.model.finish(raw)
         return tuple(getattr(field, output) for output in self.outputs)
 
 

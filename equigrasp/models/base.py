@@ -9,8 +9,10 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from equigrasp.constants import MAX_WIDTH
+from equigrasp.geometry.rotations import polar_rows, quaternion_to_matrix
+from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.tsdf import check_encoding
+from equigrasp.workspace import WORKSPACE, Workspace
 
 OUTPUTS = ("quality", "rotation", "width", "occupancy")
 
@@ -45,35 +47,73 @@ class GraspField(NamedTuple):
 class GraspModel(nn.Module, ABC):
     """Base of grasp models; subclasses provide `encode` and `query_raw`.
 
+    A subclass has a `name`, and records its constructor's arguments with
+    `equigrasp.options.records_options`, so that it can be built again from its card.
+
     Args:
         resolution: voxels per side of the TSDF it takes.
         encoding: TSDF encoding it was made for, "full" or "published".
         query_setback: distance in metres by which the query point lies behind the tip, against the
             approach; the grasp at tip position t with approach a is read at t - query_setback * a.
-        config: name and constructor arguments, enough to build the same model again.
+        hand: what it predicts grasps for, a `Hand` or its entries.
+        workspace_side: side of the cube it looks at, metres.
+        table_height: of the table over the cube's floor, metres.
+
+    Attributes:
+        hand, workspace: of these arguments.
+        options: arguments of the constructor, JSON-able, as recorded.
+
+    Raises:
+        ValueError: naming the value and its limits.
     """
 
     name: ClassVar[str] = ""
     outputs: ClassVar[tuple[str, ...]] = OUTPUTS
     """What `query` can be asked for."""
+    options: dict[str, Any]
     samples_rotations: ClassVar[bool] = False
     """Whether rotations are sampled, see `equigrasp.models.sampling`; `query_raw` then takes
     `num_samples`, `generator` and `noise`."""
 
     def __init__(
-        self, resolution: int, encoding: str, query_setback: float, config: dict[str, Any]
+        self,
+        resolution: int,
+        encoding: str,
+        query_setback: float,
+        hand: Hand | Mapping[str, Any] = PANDA,
+        workspace_side: float = WORKSPACE.side,
+        table_height: float = WORKSPACE.table_height,
     ) -> None:
         super().__init__()
-        if resolution <= 0:
-            raise ValueError(f"resolution is {resolution}; give the voxels per side, 40 as a rule")
+        self.hand = Hand.of(hand)
+        self.workspace = Workspace(workspace_side, table_height, resolution)
         check_encoding(encoding)
         if not -0.1 <= query_setback <= 0.1:
             raise ValueError(
                 f"query_setback is {query_setback} m; it must lie within 0.1 m of the tip"
             )
-        self.resolution, self.encoding = int(resolution), str(encoding)
-        self.query_setback = float(query_setback)
-        self.config = {"name": self.name, **config}
+        self.encoding, self.query_setback = str(encoding), float(query_setback)
+
+    @property
+    def resolution(self) -> int:
+        """Voxels per side of the TSDF it takes."""
+        return self.workspace.resolution
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Name and options, JSON-able: enough to build the same model again.
+
+        Raises:
+            TypeError: the class does not record its options.
+        """
+        if "options" not in self.__dict__:
+            raise TypeError(
+                f"{type(self).__name__} does not know its options; decorate it with "
+                "@records_options() of equigrasp.options"
+            )
+        config = {"name": self.name, **self.options}
+        # a hand may have been given by some of its entries, or with folders of this machine
+        return config | {"hand": self.hand.to_dict()} if "hand" in config else config
 
     @property
     def exact(self) -> bool:
@@ -129,13 +169,23 @@ class GraspModel(nn.Module, ABC):
             starts = noise.split([piece.shape[1] for piece in pieces], 1)
             options = [{"noise": start} for start in starts]
         parts = [
-            finish(self.query_raw(features, piece, outputs, **option))
+            self.finish(self.query_raw(features, piece, outputs, **option))
             for piece, option in zip(pieces, options, strict=True)
         ]
         if len(parts) == 1:
             return parts[0]
         return GraspField(
             *(None if p[0] is None else torch.cat(p, 1) for p in zip(*parts, strict=True))
+        )
+
+    def finish(self, raw: GraspField) -> GraspField:
+        """Raw predictions to probabilities, rotations, and widths that the hand can open to."""
+        return GraspField(
+            None if raw.quality is None else torch.sigmoid(raw.quality),
+            None if raw.rotation is None else polar_rows(raw.rotation),
+            None if raw.width is None else raw.width.clamp(0.0, self.hand.opening),
+            None if raw.occupancy is None else torch.sigmoid(raw.occupancy),
+            None if raw.confidence is None else torch.sigmoid(raw.confidence),
         )
 
     def forward(
@@ -196,24 +246,9 @@ def published_field(raw: dict[str, Tensor], unit: float) -> GraspField:
         raw: per output (B, Q, C); four channels of a quaternion (xyzw), one of anything else.
         unit: metres of a width of 1.
     """
-    from equigrasp.geometry.rotations import quaternion_to_matrix
-
     field = {name: value.squeeze(-1) for name, value in raw.items()}
     if "rotation" in field:
         field["rotation"] = quaternion_to_matrix(field["rotation"])[..., :2, :]
     if "width" in field:
         field["width"] = unit * field["width"]
     return GraspField(**field)
-
-
-def finish(raw: GraspField) -> GraspField:
-    """Raw predictions to probabilities, rotations and admissible widths."""
-    from equigrasp.geometry.rotations import polar_rows
-
-    return GraspField(
-        None if raw.quality is None else torch.sigmoid(raw.quality),
-        None if raw.rotation is None else polar_rows(raw.rotation),
-        None if raw.width is None else raw.width.clamp(0.0, MAX_WIDTH),
-        None if raw.occupancy is None else torch.sigmoid(raw.occupancy),
-        None if raw.confidence is None else torch.sigmoid(raw.confidence),
-    )

@@ -6,17 +6,20 @@ registration and rotation head changed where the published ones break the symmet
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from equigrasp.constants import FINGER_DEPTH, MAX_WIDTH
+from equigrasp.hand import PANDA, Hand
 from equigrasp.models.base import GraspField, GraspModel, check_points
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.heads import Head
 from equigrasp.nn.planes import TriPlane
 from equigrasp.nn.steerable import BasisBank
 from equigrasp.nn.triplane import TriPlaneEncoder
+from equigrasp.options import records_options
+from equigrasp.workspace import WORKSPACE
 
 HEAD_TYPES = {
     "quality": FieldType("C4", trivial=1),
@@ -26,6 +29,7 @@ HEAD_TYPES = {
 }
 
 
+@records_options(exclude=("bank",))
 class EquiGIGA(GraspModel):
     """Scene encoder and four equivariant heads.
 
@@ -41,6 +45,7 @@ class EquiGIGA(GraspModel):
         exchange: whether the planes tell each other what they see, at every level.
         head_fields: regular fields of the heads' hidden layers.
         head_blocks: residual blocks of the heads.
+        hand, workspace_side, table_height: see `GraspModel`.
         bank: kernel bases saved with a model; without them escnn computes them.
     """
 
@@ -50,7 +55,7 @@ class EquiGIGA(GraspModel):
         self,
         resolution: int = 40,
         encoding: str = "full",
-        query_setback: float = FINGER_DEPTH,
+        query_setback: float = PANDA.finger_depth,
         fields: int = 8,
         depth: int = 3,
         side_features: str = "induced",
@@ -59,27 +64,24 @@ class EquiGIGA(GraspModel):
         exchange: bool = True,
         head_fields: int = 16,
         head_blocks: int = 5,
+        hand: Hand | Mapping[str, Any] = PANDA,
+        workspace_side: float = WORKSPACE.side,
+        table_height: float = WORKSPACE.table_height,
         bank: BasisBank | None = None,
     ) -> None:
-        shape = {
-            "fields": fields,
-            "depth": depth,
-            "side_features": side_features,
-            "deform": deform,
-            "norm": norm,
-            "exchange": exchange,
-        }
-        config = {
-            "resolution": resolution,
-            "encoding": encoding,
-            "query_setback": query_setback,
-            **shape,
-            "head_fields": head_fields,
-            "head_blocks": head_blocks,
-        }
-        super().__init__(resolution, encoding, query_setback, config)
+        super().__init__(resolution, encoding, query_setback, hand, workspace_side, table_height)
         self.bank = BasisBank() if bank is None else bank
-        self.encoder = TriPlaneEncoder(resolution, encoding=encoding, bank=self.bank, **shape)
+        self.encoder = TriPlaneEncoder(
+            resolution,
+            fields=fields,
+            depth=depth,
+            side_features=side_features,
+            deform=deform,
+            norm=norm,
+            encoding=encoding,
+            exchange=exchange,
+            bank=self.bank,
+        )
         self.heads = nn.ModuleDict(
             {
                 output: Head(
@@ -116,6 +118,6 @@ class EquiGIGA(GraspModel):
         if "rotation" in raw:  # three horizontal vectors, one per gripper axis -> two rows
             raw["rotation"] = raw["rotation"].unflatten(-1, (3, 2)).transpose(-1, -2)
         if "width" in raw:  # a unit step of the head is a quarter of the full opening
-            raw["width"] = MAX_WIDTH * (0.5 + 0.25 * raw["width"])
+            raw["width"] = self.hand.opening * (0.5 + 0.25 * raw["width"])
         scalars = {k: v if k == "rotation" else v.squeeze(-1) for k, v in raw.items()}
         return GraspField(**scalars)

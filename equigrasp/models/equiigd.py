@@ -9,21 +9,21 @@ point run through a narrow network.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor
 from torch.utils.checkpoint import checkpoint
 
-from equigrasp.constants import FINGER_DEPTH, MAX_WIDTH
 from equigrasp.diffusion.flows import FLOWS, integrate
 from equigrasp.diffusion.times import sample_times
+from equigrasp.hand import PANDA, Hand
 from equigrasp.models.base import FlowTerms
 from equigrasp.models.sampling import SamplingModel
 from equigrasp.nn.fields import FieldType
-from equigrasp.nn.hand_points import HandPoints
+from equigrasp.nn.hand_points import HandPoints, hand_grid
 from equigrasp.nn.heads import Head
 from equigrasp.nn.planes import TriPlane
 from equigrasp.nn.point_attention import PointAttention, Reader
@@ -31,6 +31,8 @@ from equigrasp.nn.rotation_fields import ROTATION_FIELD, ROWS_FIELD, rotation_fi
 from equigrasp.nn.steerable import BasisBank
 from equigrasp.nn.triplane import TriPlaneEncoder
 from equigrasp.nn.velocity import VelocityContext, VelocityNet
+from equigrasp.options import records_options
+from equigrasp.workspace import WORKSPACE
 
 SCALAR = FieldType("C4", trivial=1)
 JUDGEMENT = FieldType("C4", trivial=2)
@@ -42,6 +44,7 @@ STATES = {
 """Per flow: how a state becomes a field, that field's type, and the velocity's type."""
 
 
+@records_options(exclude=("bank",))
 class EquiIGD(SamplingModel):
     """Scene encoder, deformable attention, rotation flow, and a judge of (point, rotation).
 
@@ -55,6 +58,7 @@ class EquiIGD(SamplingModel):
         head_blocks: residual blocks of the heads.
         flow_fields: regular fields of the layers that run per noised rotation.
         flow_blocks: number of those layers.
+        hand, workspace_side, table_height: see `GraspModel`.
         bank: kernel bases saved with a model; without them escnn computes them.
     """
 
@@ -64,7 +68,7 @@ class EquiIGD(SamplingModel):
         self,
         resolution: int = 40,
         encoding: str = "full",
-        query_setback: float = FINGER_DEPTH,
+        query_setback: float = PANDA.finger_depth,
         fields: int = 8,
         depth: int = 3,
         side_features: str = "induced",
@@ -78,38 +82,30 @@ class EquiIGD(SamplingModel):
         head_blocks: int = 3,
         flow_fields: int = 12,
         flow_blocks: int = 3,
+        hand: Hand | Mapping[str, Any] = PANDA,
+        workspace_side: float = WORKSPACE.side,
+        table_height: float = WORKSPACE.table_height,
         bank: BasisBank | None = None,
     ) -> None:
         if flow not in STATES:
             raise ValueError(f"flow is {flow!r}; use one of {sorted(STATES)}")
         if steps < 1:
             raise ValueError(f"steps is {steps}; a sample takes at least one integration step")
-        shape = {
-            "fields": fields,
-            "depth": depth,
-            "side_features": side_features,
-            "deform": deform,
-            "norm": norm,
-            "exchange": exchange,
-        }
-        config = {
-            "resolution": resolution,
-            "encoding": encoding,
-            "query_setback": query_setback,
-            **shape,
-            "flow": flow,
-            "steps": steps,
-            "attention_samples": attention_samples,
-            "hidden_fields": hidden_fields,
-            "head_blocks": head_blocks,
-            "flow_fields": flow_fields,
-            "flow_blocks": flow_blocks,
-        }
-        super().__init__(resolution, encoding, query_setback, config)
+        super().__init__(resolution, encoding, query_setback, hand, workspace_side, table_height)
         self.steps, self.flow = steps, FLOWS[flow]
         self.state_field, state_type, velocity_type = STATES[flow]
         self.bank = bank = BasisBank() if bank is None else bank
-        self.encoder = TriPlaneEncoder(resolution, encoding=encoding, bank=bank, **shape)
+        self.encoder = TriPlaneEncoder(
+            resolution,
+            fields=fields,
+            depth=depth,
+            side_features=side_features,
+            deform=deform,
+            norm=norm,
+            encoding=encoding,
+            exchange=exchange,
+            bank=bank,
+        )
         here, hidden = self.encoder.point_field, FieldType("C4", regular=hidden_fields)
         head = partial(Head, bank=bank, fields=hidden_fields, blocks=head_blocks)
         self.attention = PointAttention(here, hidden, bank, samples=attention_samples)
@@ -117,7 +113,8 @@ class EquiIGD(SamplingModel):
         self.velocity = VelocityNet(
             hidden, state_type, velocity_type, bank, fields=flow_fields, blocks=flow_blocks
         )
-        self.hand_points = HandPoints(here, hidden_fields, bank, query_setback)
+        grid = hand_grid(self.hand, self.workspace.side, query_setback)
+        self.hand_points = HandPoints(here, hidden_fields, bank, grid)
         judged = FieldType("C4", regular=hidden_fields + ROTATION_FIELD.regular + hidden_fields)
         self.judge = head(judged, JUDGEMENT)
 
@@ -166,7 +163,7 @@ class EquiIGD(SamplingModel):
         own = seen.unsqueeze(2).expand(*rotations.shape[:3], -1)
         found = self.judge(torch.cat([around, rotation_field(rotations), own], -1))
         # a unit step of the width is a quarter of the full opening, as in EquiGIGA
-        return found[..., 0], MAX_WIDTH * (0.5 + 0.25 * found[..., 1])
+        return found[..., 0], self.hand.opening * (0.5 + 0.25 * found[..., 1])
 
     def flow_terms(self, seen: Tensor, goal: Tensor) -> FlowTerms:
         """Velocities on the way from noise to rotations (P, M, 3, 3)."""

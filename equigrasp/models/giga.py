@@ -6,13 +6,16 @@ occupancy decoder, 0.60 M parameters. Module names are the published ones; see `
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from equigrasp.constants import FINGER_DEPTH, WORKSPACE_SIZE
+from equigrasp.hand import PANDA, Hand
 from equigrasp.models.base import GraspField, GraspModel, check_points, published_field
 from equigrasp.nn.plain import PlaneEncoder, Planes, PointDecoder, read_planes
+from equigrasp.options import records_options
+from equigrasp.workspace import WORKSPACE
 
 DECODERS = {
     "quality": ("decoder_qual", 1),
@@ -23,6 +26,7 @@ DECODERS = {
 """Module and channels per output; rotations are quaternions (xyzw), widths shares of the cube."""
 
 
+@records_options()
 class GIGA(GraspModel):
     """Plane encoder and four decoders.
 
@@ -34,6 +38,7 @@ class GIGA(GraspModel):
         channels: of the planes.
         depth: resolutions of the UNet.
         hidden, blocks: width and number of the decoders' residual blocks.
+        hand, workspace_side, table_height: see `GraspModel`.
     """
 
     name: ClassVar[str] = "giga"
@@ -42,20 +47,21 @@ class GIGA(GraspModel):
         self,
         resolution: int = 40,
         encoding: str = "published",
-        query_setback: float = FINGER_DEPTH,
+        query_setback: float = PANDA.finger_depth,
         channels: int = 32,
         depth: int = 3,
         hidden: int = 32,
         blocks: int = 5,
+        hand: Hand | Mapping[str, Any] = PANDA,
+        workspace_side: float = WORKSPACE.side,
+        table_height: float = WORKSPACE.table_height,
     ) -> None:
         if resolution % 2 ** (depth - 1):
             raise ValueError(
                 f"resolution {resolution} cannot be halved {depth - 1} times; use a multiple of "
                 f"{2 ** (depth - 1)}"
             )
-        shape = {"channels": channels, "depth": depth, "hidden": hidden, "blocks": blocks}
-        common = {"resolution": resolution, "encoding": encoding, "query_setback": query_setback}
-        super().__init__(**common, config={**common, **shape})
+        super().__init__(resolution, encoding, query_setback, hand, workspace_side, table_height)
         self.encoder = PlaneEncoder(channels, depth)
         for module, size in DECODERS.values():
             decoder = PointDecoder(3 * channels, size, hidden=hidden, blocks=blocks)
@@ -76,4 +82,4 @@ class GIGA(GraspModel):
         check_points(points, outputs, self.outputs)
         at = read_planes(features, points)
         raw = {name: self.get_submodule(DECODERS[name][0])(points, at) for name in outputs}
-        return published_field(raw, WORKSPACE_SIZE)
+        return published_field(raw, self.workspace.side)

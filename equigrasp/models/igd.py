@@ -9,22 +9,26 @@ yaws that failed in simulation, and sampling takes DDIM steps unless told otherw
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from equigrasp.constants import FINGER_DEPTH, MAX_WIDTH, WORKSPACE_SIZE
 from equigrasp.diffusion.modulation import sinusoidal_embedding
 from equigrasp.diffusion.schedules import Diffusion
 from equigrasp.diffusion.times import sample_steps
 from equigrasp.geometry.rotations import matrix_to_quaternion, quaternion_to_matrix
+from equigrasp.hand import PANDA, Hand
 from equigrasp.models.base import FlowTerms
 from equigrasp.models.sampling import SamplingModel
+from equigrasp.nn.hand_points import hand_grid
 from equigrasp.nn.plain import PlaneEncoder, Planes, PointDecoder, read_planes
 from equigrasp.nn.point_attention import Reader
+from equigrasp.options import records_options
+from equigrasp.workspace import WORKSPACE
 
 _OFFSET = 1 / 80
 """Distance of the attended points from the query along each axis at first, in cube sides."""
@@ -57,14 +61,15 @@ class CornerAttention(nn.Module):
 
 
 class GripperAttention(nn.Module):
-    """Attention of a point to a 5 x 5 grid in the plane in which the fingers close."""
+    """Attention of a point to points of the hand that move with it.
 
-    def __init__(self, channels: int, setback: float) -> None:
+    Args:
+        channels: of the features.
+        grid: (K, 3) places in the hand at first, see `hand_grid`; they are learned.
+    """
+
+    def __init__(self, channels: int, grid: Tensor) -> None:
         super().__init__()
-        across = torch.linspace(-MAX_WIDTH / 2, MAX_WIDTH / 2, 5)
-        along = torch.linspace(0.0, FINGER_DEPTH, 5) + setback - FINGER_DEPTH
-        y, z = torch.meshgrid(across, along, indexing="ij")
-        grid = torch.stack([torch.zeros_like(y), y, z], -1).flatten(0, 1) / WORKSPACE_SIZE
         self.grid = nn.Parameter(grid)
         self.code = nn.Parameter(0.1 * torch.randn(len(grid), channels))
         self.query, self.key, self.value, self.out_projection = (
@@ -86,6 +91,7 @@ def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(query.unsqueeze(-2), key, value).squeeze(-2)
 
 
+@records_options()
 class IGD(SamplingModel):
     """GIGA's planes, attention, decoders, a quaternion diffusion and a classifier.
 
@@ -96,6 +102,7 @@ class IGD(SamplingModel):
         flow_hidden: width of the network that runs per noised rotation.
         steps: denoising steps of a sample.
         sampler: "ddim", or "ddpm" as published (with steps=100).
+        hand, workspace_side, table_height: see `GraspModel`.
     """
 
     name: ClassVar[str] = "igd"
@@ -104,7 +111,7 @@ class IGD(SamplingModel):
         self,
         resolution: int = 40,
         encoding: str = "published",
-        query_setback: float = FINGER_DEPTH,
+        query_setback: float = PANDA.finger_depth,
         channels: int = 32,
         depth: int = 3,
         hidden: int = 32,
@@ -112,18 +119,11 @@ class IGD(SamplingModel):
         flow_hidden: int = 128,
         steps: int = 10,
         sampler: str = "ddim",
+        hand: Hand | Mapping[str, Any] = PANDA,
+        workspace_side: float = WORKSPACE.side,
+        table_height: float = WORKSPACE.table_height,
     ) -> None:
-        common = {"resolution": resolution, "encoding": encoding, "query_setback": query_setback}
-        shape = {
-            "channels": channels,
-            "depth": depth,
-            "hidden": hidden,
-            "blocks": blocks,
-            "flow_hidden": flow_hidden,
-            "steps": steps,
-            "sampler": sampler,
-        }
-        super().__init__(**common, config={**common, **shape})
+        super().__init__(resolution, encoding, query_setback, hand, workspace_side, table_height)
         wide = 3 * channels
         self.steps, self.sampler = steps, sampler
         self.diffusion = Diffusion("linear", _TRAINING_STEPS)
@@ -135,7 +135,9 @@ class IGD(SamplingModel):
         self.denoiser = PointDecoder(
             wide + _TIME, 4, coordinates=4, hidden=flow_hidden, blocks=blocks
         )
-        self.gripper = GripperAttention(wide, query_setback)
+        self.gripper = GripperAttention(
+            wide, hand_grid(self.hand, self.workspace.side, query_setback)
+        )
         self.classifier = decoder(1)
 
     def encode(self, tsdf: Tensor) -> Planes:
@@ -189,7 +191,7 @@ class IGD(SamplingModel):
         """Logit of success, and width (m) from the point alone, both (B, Q, S)."""
         around = self.gripper(read, points, rotations)
         place = points.unsqueeze(2).expand(*rotations.shape[:3], 3)
-        width = WORKSPACE_SIZE * self.decoder_width(points, seen)
+        width = self.workspace.side * self.decoder_width(points, seen)
         return self.classifier(place, around).squeeze(-1), width.expand(rotations.shape[:3])
 
     def flow_terms(self, seen: Tensor, goal: Tensor) -> FlowTerms:

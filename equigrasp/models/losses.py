@@ -14,8 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equigrasp.constants import WORKSPACE_SIZE
 from equigrasp.models.base import GraspField
+
+_VOXELS_PER_METRE = 40.0 / 0.30
+"""Unit of the published width term: a voxel of the published grid, whatever the grid here."""
 
 
 class GraspLoss(nn.Module):
@@ -136,8 +138,8 @@ class GraspLoss(nn.Module):
 
 
 def width_error(predicted: Tensor, target: Tensor) -> Tensor:
-    """Squared error of openings in metres, counted in voxels of a 40-cube as published."""
-    return ((predicted - target) * (40.0 / WORKSPACE_SIZE)) ** 2
+    """Squared error of openings (...) in metres, counted in voxels of the published grid."""
+    return ((predicted - target) * _VOXELS_PER_METRE) ** 2
 
 
 def masked_mean(values: Tensor, weight: Tensor) -> Tensor:

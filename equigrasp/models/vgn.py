@@ -7,14 +7,17 @@ like the other models.
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equigrasp.constants import FINGER_DEPTH, WORKSPACE_SIZE
+from equigrasp.hand import PANDA, Hand
 from equigrasp.models.base import GraspField, GraspModel, check_points, published_field
 from equigrasp.nn.volume import VolumeConv
+from equigrasp.options import records_options
+from equigrasp.workspace import WORKSPACE
 
 CHANNELS = {"quality": slice(0, 1), "rotation": slice(1, 5), "width": slice(5, 6)}
 
@@ -25,6 +28,7 @@ class Volume(NamedTuple):
     grasps: Tensor
 
 
+@records_options()
 class VGN(GraspModel):
     """3-D convolutional encoder (three halvings) and decoder.
 
@@ -34,6 +38,7 @@ class VGN(GraspModel):
         query_setback: metres from the tip back to the query point; 0.05 is the finger root, where
             VGN places a grasp.
         filters: channels of the encoder; the decoder has them in reverse.
+        hand, workspace_side, table_height: see `GraspModel`.
     """
 
     name: ClassVar[str] = "vgn"
@@ -43,15 +48,17 @@ class VGN(GraspModel):
         self,
         resolution: int = 40,
         encoding: str = "published",
-        query_setback: float = FINGER_DEPTH,
+        query_setback: float = PANDA.finger_depth,
         filters: tuple[int, int, int] = (16, 32, 64),
+        hand: Hand | Mapping[str, Any] = PANDA,
+        workspace_side: float = WORKSPACE.side,
+        table_height: float = WORKSPACE.table_height,
     ) -> None:
         if resolution % 8:
             raise ValueError(
                 f"resolution {resolution} cannot be halved three times; use a multiple of 8"
             )
-        common = {"resolution": resolution, "encoding": encoding, "query_setback": query_setback}
-        super().__init__(**common, config={**common, "filters": list(filters)})
+        super().__init__(resolution, encoding, query_setback, hand, workspace_side, table_height)
         first, second, third = filters
         self.encoder = nn.ModuleList(
             nn.Conv3d(source, target, kernel, stride=2, padding=kernel // 2)
@@ -89,4 +96,4 @@ class VGN(GraspModel):
         values = F.grid_sample(features.grasps, grid, padding_mode="border", align_corners=False)
         at = values.flatten(2).transpose(1, 2)
         raw = {name: at[..., CHANNELS[name]] for name in outputs}
-        return published_field(raw, WORKSPACE_SIZE / self.resolution)
+        return published_field(raw, self.workspace.voxel)

@@ -12,13 +12,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equigrasp.constants import FINGER_DEPTH, MAX_WIDTH, WORKSPACE_SIZE
+from equigrasp.hand import Hand
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.point_attention import Reader
 from equigrasp.nn.rotation_fields import ROTATION_FIELD, rotation_field
 from equigrasp.nn.steerable import BasisBank, SteerableLinear
 
 _ACROSS, _ALONG = 5, 5
+
+
+def hand_grid(hand: Hand, side: float, setback: float) -> Tensor:
+    """Places between the open fingers, in the plane in which they close.
+
+    Args:
+        hand: opening and finger depth span the plane.
+        side: of the workspace, metres.
+        setback: distance in metres from the tips back to the query point.
+
+    Returns:
+        (25, 3) in the hand's frame, from the query point, in cube sides; five places across the
+        opening, at each of them five from the finger root to the tip.
+    """
+    across = torch.linspace(-hand.opening / 2, hand.opening / 2, _ACROSS)
+    along = torch.linspace(0.0, hand.finger_depth, _ALONG) + setback - hand.finger_depth
+    y, z = torch.meshgrid(across, along, indexing="ij")
+    return torch.stack([torch.zeros_like(y), y, z], -1).flatten(0, 1) / side
 
 
 class HandPoints(nn.Module):
@@ -28,16 +46,12 @@ class HandPoints(nn.Module):
         source: type of the features that are read.
         fields: regular fields of the result.
         bank: where bases come from.
-        setback: distance in metres from the tips back to the query point.
+        grid: (25, 3) places in the hand, see `hand_grid`.
     """
 
-    def __init__(self, source: FieldType, fields: int, bank: BasisBank, setback: float) -> None:
+    def __init__(self, source: FieldType, fields: int, bank: BasisBank, grid: Tensor) -> None:
         super().__init__()
         self.target = FieldType("C4", regular=fields)
-        across = torch.linspace(-MAX_WIDTH / 2, MAX_WIDTH / 2, _ACROSS)
-        along = torch.linspace(0.0, FINGER_DEPTH, _ALONG) + setback - FINGER_DEPTH
-        y, z = torch.meshgrid(across, along, indexing="ij")
-        grid = torch.stack([torch.zeros_like(y), y, z], -1).flatten(0, 1) / WORKSPACE_SIZE
         self.register_buffer("grid", grid, persistent=False)
         column = torch.arange(_ACROSS)
         mirrored = torch.minimum(column, _ACROSS - 1 - column)

@@ -1,10 +1,8 @@
 import importlib
 
 import pytest
-import yaml
-from hydra.utils import instantiate
 
-import equigrasp
+from equigrasp.hand import PANDA
 from equigrasp.models.base import GraspField, GraspModel
 from equigrasp.models.sampling import SamplingModel
 from equigrasp.registry import build_model, model_names
@@ -21,17 +19,10 @@ def test_config_rebuilds_the_same_model():
     options = {k: v for k, v in model.config.items() if k != "name"}
     twin = build_model(model.config["name"], **options)
     assert twin.config == model.config
+    assert model.config["hand"] == PANDA.to_dict()
+    assert (model.config["workspace_side"], model.config["table_height"]) == (0.3, 0.05)
     shapes = [p.shape for p in model.parameters()]
     assert shapes == [p.shape for p in twin.parameters()]
-
-
-def test_hydra_file_matches_the_class(pytestconfig):
-    text = (pytestconfig.rootpath / "configs" / "model" / "equigiga.yaml").read_text()
-    settings = yaml.safe_load(text)
-    model = instantiate(settings)
-    options = {k: v for k, v in settings.items() if k != "_target_"}
-    assert model.config == {"name": "equigiga", **options}
-    assert model.config == equigrasp.build_model("equigiga").config
 
 
 def test_unknown_names_and_options_are_named():
@@ -69,9 +60,12 @@ class Complete(Mute):
 
 
 def test_incomplete_models_cannot_be_constructed():
-    settings = {"resolution": 8, "encoding": "full", "query_setback": 0.0, "config": {}}
+    settings = {"resolution": 8, "encoding": "full", "query_setback": 0.0}
     with pytest.raises(TypeError, match="query_raw"):
         Mute(**settings)
     with pytest.raises(TypeError, match="attend, flow_terms, judgement, occupancy_at, prior"):
         Undecided(**settings)
-    assert Complete(**settings).resolution == 8
+    model = Complete(**settings)
+    assert model.resolution == 8
+    with pytest.raises(TypeError, match="Complete does not know its options; decorate it"):
+        _ = model.config

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from equigrasp.geometry.rotations import random_rotations
-from equigrasp.models.base import finish
 from equigrasp.models.equiigd import STATES, EquiIGD
 from equigrasp.models.losses import GraspLoss
 from equigrasp.nn.freeze import freeze
@@ -138,12 +137,12 @@ def test_draws_are_rotations_and_points_do_not_mix():
     data = batch(model)
     features = model.encode(data["tsdf"])
     noise = model.prior((2, 12, 3), torch.Generator().manual_seed(3))
-    whole = finish(model.query_raw(features, data["points"], noise=noise))
+    whole = model.finish(model.query_raw(features, data["points"], noise=noise))
     eye = torch.eye(3).expand(2, 12, 3, 3)
     torch.testing.assert_close(whole.rotation @ whole.rotation.mT, eye, rtol=0, atol=1e-5)
     changed = noise.clone()
     changed[:, 4] = model.prior((2, 3), torch.Generator().manual_seed(9))
-    other = finish(model.query_raw(features, data["points"], noise=changed))
+    other = model.finish(model.query_raw(features, data["points"], noise=changed))
     keep = torch.arange(12) != 4
     torch.testing.assert_close(other.rotation[:, keep], whole.rotation[:, keep])
     assert (other.rotation[:, 4] - whole.rotation[:, 4]).abs().max() > 1e-3

@@ -7,7 +7,6 @@ from scipy.spatial.transform import Rotation
 
 from equigrasp import build_model, load_model
 from equigrasp.detection import query_lattice
-from equigrasp.models.base import finish
 from equigrasp.models.losses import GraspLoss
 from equigrasp.models.vgn import Volume
 from equigrasp.planner import GraspPlanner
@@ -35,8 +34,10 @@ def test_rotations_are_those_of_the_quaternions(model):
     expected = torch.from_numpy(Rotation.from_quat(quaternions.numpy()).as_matrix()).float()[None]
     raw = model.query_raw(features, points)
     torch.testing.assert_close(raw.rotation, expected[..., :2, :], rtol=0, atol=1e-4)
-    torch.testing.assert_close(finish(raw).rotation, expected, rtol=0, atol=1e-4)
-    torch.testing.assert_close(finish(raw).rotation[..., :2, :], raw.rotation, rtol=0, atol=1e-5)
+    torch.testing.assert_close(model.finish(raw).rotation, expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        model.finish(raw).rotation[..., :2, :], raw.rotation, rtol=0, atol=1e-5
+    )
 
 
 def test_at_voxel_centres_the_answer_is_the_voxels(model):

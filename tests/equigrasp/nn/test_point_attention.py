@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from equigrasp.geometry.rotations import random_rotations
+from equigrasp.hand import PANDA
 from equigrasp.nn.fields import FieldType, act_on_channels
-from equigrasp.nn.hand_points import HandPoints
+from equigrasp.nn.hand_points import HandPoints, hand_grid
 from equigrasp.nn.point_attention import PointAttention
 from equigrasp.nn.steerable import BasisBank
 from equigrasp.registry import build_model
@@ -50,7 +51,7 @@ def test_attention_turns_with_the_scene(encoder, scene, turns):
 def test_hand_points_turn_with_the_scene_and_ignore_the_half_turn(encoder, scene, turns):
     tsdf, points, rotations = scene
     torch.manual_seed(2)
-    layer = HandPoints(encoder.point_field, 8, BasisBank(), 0.05).double()
+    layer = HandPoints(encoder.point_field, 8, BasisBank(), hand_grid(PANDA, 0.3, 0.05)).double()
     with torch.no_grad():
         for parameter in layer.parameters():  # shifts far from zero
             parameter.add_(0.05 * torch.randn_like(parameter))
