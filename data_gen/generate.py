@@ -103,7 +103,7 @@ def generate_scene(
             )
             if not scene.bodies:
                 raise EmptySceneError("no object stayed in the workspace")
-            geometry = scene_geometry(scene, objects)
+            geometry = scene_geometry(scene, objects, world.workspace)
         with clock("render"):
             names, poses = choose_views(settings, streams["views"])
             _check_visible(geometry, names, poses, streams["views"])

@@ -154,7 +154,8 @@ def observe(
     from sim.scene.builders import record_bodies
     from sim.scene.renderer import scene_geometry
 
-    geometry = scene_geometry(replace(scene, bodies=tuple(record_bodies(world))), specs)
+    present = replace(scene, bodies=tuple(record_bodies(world)))
+    geometry = scene_geometry(present, specs, world.workspace)
     seed, index, attempt = key
     if options.view == "fixed":
         pose = fixed_view()

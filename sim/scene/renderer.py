@@ -1,4 +1,4 @@
-"""Ray casting against a scene: depth images, inside tests, distances and surface samples.
+"""Ray casting against a scene: depth images, inside tests and surface samples.
 
 Open3D's `RaycastingScene` (Embree) does the work, on one thread, so that workers do not fight
 over cores. Depth is exact up to float32 (a few micrometres at one metre): there is no z-buffer.
@@ -15,8 +15,10 @@ import numpy as np
 import open3d as o3d
 import trimesh
 
-from equigrasp.constants import FAR
-from sim.scene.table_slab import slab_distance, slab_normal
+from equigrasp.perception.camera import FAR
+from equigrasp.workspace import WORKSPACE, Workspace
+from sim.objects.spec import load_mesh, objects_by_id
+from sim.scene.table import Table
 
 NO_BODY, TABLE = -1, -2
 """Values of `body` in a result for a ray that hits nothing, and for one that hits the table."""
@@ -31,19 +33,6 @@ class RayHits(NamedTuple):
     """(n, 3) float32 unit outward normal of the surface; zero without a hit."""
     body: np.ndarray
     """(n,) int64 index of the body in the list given to `SceneGeometry`, NO_BODY or TABLE."""
-
-
-class ClosestPoints(NamedTuple):
-    """Nearest surface point of the objects, one entry per query."""
-
-    distance: np.ndarray
-    """(n,) float32 unsigned distance in metres; inf when there are no bodies."""
-    point: np.ndarray
-    """(n, 3) float32."""
-    normal: np.ndarray
-    """(n, 3) float32 unit outward normal of the triangle that holds the point."""
-    body: np.ndarray
-    """(n,) int64 index of the body, NO_BODY when there are none."""
 
 
 class SurfaceSamples(NamedTuple):
@@ -63,13 +52,16 @@ class SceneGeometry:
     Args:
         bodies: (mesh, scale, T_world_object) per body; the mesh in its own frame at unit scale, the
             pose a (4, 4) matrix.
-        table: whether rays of `render`, and of `cast` by default, see the table slab.
+        workspace: whose table rays see.
     """
 
     def __init__(
-        self, bodies: Sequence[tuple[trimesh.Trimesh, float, np.ndarray]], table: bool = True
+        self,
+        bodies: Sequence[tuple[trimesh.Trimesh, float, np.ndarray]],
+        workspace: Workspace = WORKSPACE,
     ) -> None:
-        self.table = table
+        self.workspace = workspace
+        self.table = Table(workspace)
         self._vertices = [
             (scale * np.asarray(mesh.vertices)) @ T[:3, :3].T + T[:3, 3]
             for mesh, scale, T in bodies
@@ -101,22 +93,19 @@ class SceneGeometry:
         k, T = intrinsics, np.asarray(T_world_camera, dtype=np.float64)
         columns = (np.arange(k.width) - k.cx) / k.fx
         rows = (np.arange(k.height) - k.cy) / k.fy
-        depth = np.full((k.height, k.width), np.inf, dtype=np.float32)
-        if self.table:
-            depth = _slab_depth(columns, rows, T)
+        directions = [_ray_component(columns, rows, T[axis, :3]) for axis in range(3)]
+        depth = self.table.distance(T[:3, 3].astype(np.float32), directions)
         u0, u1, v0, v1 = self._image_window(k, T)
         if u0 < u1 and v0 < v1:
             hit = self._render_window(columns[u0:u1], rows[v0:v1], T)
             np.minimum(depth[v0:v1, u0:u1], hit, out=depth[v0:v1, u0:u1])
         return np.minimum(depth, np.float32(FAR))
 
-    def cast(
-        self, origins: np.ndarray, directions: np.ndarray, table: bool | None = None
-    ) -> RayHits:
+    def cast(self, origins: np.ndarray, directions: np.ndarray, table: bool = True) -> RayHits:
         """Cast rays: origins (n, 3) or (3,), directions (n, 3), not necessarily of unit length.
 
         Args:
-            table: whether rays stop at the table; by default as given to the constructor.
+            table: whether rays stop at the table.
         """
         directions = np.asarray(directions, dtype=np.float32).reshape(-1, 3)
         rays = np.empty((len(directions), 6), dtype=np.float32)
@@ -134,7 +123,7 @@ class SceneGeometry:
         missed = ~np.isfinite(distance)
         body[missed], normal[missed] = NO_BODY, 0.0
         hits = RayHits(distance, normal, body)
-        return _stop_at_table(rays, hits) if (self.table if table is None else table) else hits
+        return self._stop_at_table(rays, hits) if table else hits
 
     def occupancy(self, points: np.ndarray) -> np.ndarray:
         """Whether each of (n, 3) points lies inside an object; (n,) bool. The table does not count.
@@ -154,28 +143,6 @@ class SceneGeometry:
                 inside[near] = vote.numpy() > 0.5
         return inside
 
-    def closest(self, points: np.ndarray) -> ClosestPoints:
-        """Nearest surface point of any object for each of (n, 3) points."""
-        points = np.ascontiguousarray(points, dtype=np.float32).reshape(-1, 3)
-        if not len(self):
-            n = len(points)
-            zeros = np.zeros((n, 3), dtype=np.float32)
-            far = np.full(n, np.inf, dtype=np.float32)
-            return ClosestPoints(far, zeros, zeros.copy(), np.full(n, NO_BODY, dtype=np.int64))
-        found = self._scene.compute_closest_points(o3d.core.Tensor(points), nthreads=1)
-        point = found["points"].numpy()
-        return ClosestPoints(
-            np.linalg.norm(points - point, axis=1),
-            point,
-            found["primitive_normals"].numpy(),
-            found["geometry_ids"].numpy().astype(np.int64),
-        )
-
-    def signed_distance(self, points: np.ndarray) -> np.ndarray:
-        """(n,) float32 distance of (n, 3) points to the objects' surface, negative inside."""
-        distance = self.closest(points).distance
-        return np.where(self.occupancy(points), -distance, distance)
-
     def sample_surface(self, count: int, rng: np.random.Generator) -> SurfaceSamples:
         """Draw `count` points uniformly by area over all bodies.
 
@@ -194,6 +161,14 @@ class SceneGeometry:
         point = corners[chosen, 0] + np.einsum("ni,nij->nj", weight, edges[chosen])
         normal = cross[chosen] / double_area[chosen, None]
         return SurfaceSamples(point, normal, owner[chosen])
+
+    def _stop_at_table(self, rays: np.ndarray, hits: RayHits) -> RayHits:
+        t = self.table.distance(rays[:, :3].T, rays[:, 3:].T)
+        nearer = t < hits.distance
+        point = rays[nearer, :3] + t[nearer, None] * rays[nearer, 3:]
+        hits.distance[nearer], hits.normal[nearer] = t[nearer], self.table.normal(point)
+        hits.body[nearer] = TABLE
+        return hits
 
     @cached_property
     def _triangles(self) -> tuple[np.ndarray, np.ndarray]:
@@ -228,18 +203,17 @@ class SceneGeometry:
         return self._scene.cast_rays(o3d.core.Tensor(rays), nthreads=1)["t_hit"].numpy()
 
 
-def scene_geometry(scene: Any, objects: Sequence[Any], table: bool = True) -> SceneGeometry:
+def scene_geometry(
+    scene: Any, objects: Sequence[Any], workspace: Workspace = WORKSPACE
+) -> SceneGeometry:
     """Geometry of a `Scene`, with the meshes of the `ObjectSpec` list it was built from.
 
     Raises:
         ValueError: if the scene names an object that is not in the list.
     """
-    from sim.objects.spec import load_mesh, objects_by_id
-
     specs = objects_by_id(objects, [body.object_id for body in scene.bodies])
-    return SceneGeometry(
-        [(load_mesh(specs[b.object_id]), b.scale, b.T_world_object) for b in scene.bodies], table
-    )
+    bodies = [(load_mesh(specs[b.object_id]), b.scale, b.T_world_object) for b in scene.bodies]
+    return SceneGeometry(bodies, workspace)
 
 
 def _raycasting_scene(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Any:
@@ -255,18 +229,3 @@ def _raycasting_scene(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Any:
 def _ray_component(columns: np.ndarray, rows: np.ndarray, axis: np.ndarray) -> np.ndarray:
     """(rows, columns) float32: one world coordinate of the rays through the pixel centres."""
     return np.add.outer(rows * axis[1] + axis[2], columns * axis[0]).astype(np.float32)
-
-
-def _slab_depth(columns: np.ndarray, rows: np.ndarray, T: np.ndarray) -> np.ndarray:
-    """(rows, columns) float32 depth of the table slab, inf where it is missed."""
-    directions = [_ray_component(columns, rows, T[axis, :3]) for axis in range(3)]
-    return slab_distance(T[:3, 3].astype(np.float32), directions)
-
-
-def _stop_at_table(rays: np.ndarray, hits: RayHits) -> RayHits:
-    t = slab_distance(rays[:, :3].T, rays[:, 3:].T)
-    nearer = t < hits.distance
-    point = rays[nearer, :3] + t[nearer, None] * rays[nearer, 3:]
-    hits.distance[nearer], hits.normal[nearer] = t[nearer], slab_normal(point)
-    hits.body[nearer] = TABLE
-    return hits

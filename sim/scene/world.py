@@ -16,8 +16,9 @@ import numpy as np
 import pybullet
 from scipy.spatial.transform import Rotation
 
-from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
+from equigrasp.workspace import WORKSPACE, Workspace
 from sim.scene.client import TIME_STEP, Client
+from sim.scene.table import Table
 
 SOLVER_ITERATIONS = 150
 REST_CHUNK = 60
@@ -26,8 +27,6 @@ REST_VELOCITY = 0.01
 """Norm of the stacked linear and angular velocity below which a body is at rest."""
 REST_TIMEOUT = 2.0
 """Longest wait for rest, in simulated seconds."""
-TABLE_FRICTION = 0.5
-TABLE_HALF_EXTENTS = (0.6, 0.6, 0.006)
 
 
 @dataclass(frozen=True)
@@ -39,17 +38,21 @@ class Snapshot:
 
 
 class World(Client):
-    """The workspace with a table and the objects on it.
+    """A workspace with a table and the objects on it.
 
     Attributes:
+        workspace: where objects belong; the table is placed under it.
         bodies: body id -> whatever the scene builder stores for that object (None until it does).
             Table, gripper and other fixtures are not listed.
         table: body id of the table, or None.
         scratch: folder for generated files, removed on `close`.
     """
 
-    def __init__(self, solver_iterations: int = SOLVER_ITERATIONS) -> None:
+    def __init__(
+        self, workspace: Workspace = WORKSPACE, solver_iterations: int = SOLVER_ITERATIONS
+    ) -> None:
         super().__init__(solver_iterations)
+        self.workspace = workspace
         self._scratch = tempfile.TemporaryDirectory(prefix="equigrasp-world-")
         self.scratch = Path(self._scratch.name)
         self.bodies: dict[int, Any] = {}
@@ -70,11 +73,11 @@ class World(Client):
         self.table = None
 
     def load_table(self) -> int:
-        """Add the static table, its top at `TABLE_HEIGHT`, and return its body id."""
-        shape = self.p.createCollisionShape(pybullet.GEOM_BOX, halfExtents=TABLE_HALF_EXTENTS)
-        centre = (WORKSPACE_SIZE / 2, WORKSPACE_SIZE / 2, TABLE_HEIGHT - TABLE_HALF_EXTENTS[2])
-        self.table = self.p.createMultiBody(0.0, shape, basePosition=centre)
-        self.p.changeDynamics(self.table, -1, lateralFriction=TABLE_FRICTION)
+        """Add the static table of the workspace, and return its body id."""
+        table = Table(self.workspace)
+        shape = self.p.createCollisionShape(pybullet.GEOM_BOX, halfExtents=table.half_extents)
+        self.table = self.p.createMultiBody(0.0, shape, basePosition=table.centre)
+        self.p.changeDynamics(self.table, -1, lateralFriction=table.friction)
         return self.table
 
     def load_urdf(self, urdf: Path | str, T_world_base: np.ndarray, scale: float = 1.0) -> int:
@@ -155,7 +158,7 @@ class World(Client):
         lost = [
             body
             for body in self.bodies
-            if not all(0.0 <= x <= WORKSPACE_SIZE for x in self._base_position(body))
+            if not all(0.0 <= x <= self.workspace.side for x in self._base_position(body))
         ]
         for body in lost:
             self.remove(body)

@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from equigrasp.constants import FAR, TABLE_HEIGHT
+from equigrasp.perception.camera import FAR
+from equigrasp.workspace import WORKSPACE, Workspace
 from sim.scene.renderer import NO_BODY, TABLE, SceneGeometry
-from sim.scene.table_slab import TABLE_LOWER, TABLE_UPPER
+from sim.scene.table import Table
 
 CAMERA = SimpleNamespace(width=160, height=120, fx=135.0, fy=135.0, cx=80.0, cy=60.0)
 SEEDS = st.integers(0, 2**32 - 1)
+TABLE_FAR_AWAY = Workspace(side=10.0)
+"""Its table begins 4 m from what these tests look at."""
 
 
 def look_at(eye, target):
@@ -90,7 +93,7 @@ def winding_number(points, triangles):
 def test_table_depth_is_analytic(seed):
     T = random_view(np.random.default_rng(seed))
     rays = pixel_rays(CAMERA, T)
-    expected = box_depth(T[:3, 3], rays, TABLE_LOWER, TABLE_UPPER)
+    expected = box_depth(T[:3, 3], rays, *Table(WORKSPACE).bounds)
     depth = SceneGeometry([]).render(CAMERA, T)
     assert depth.dtype == np.float32
     assert depth.shape == (120, 160)
@@ -102,7 +105,7 @@ def test_table_depth_is_analytic(seed):
 def test_box_depth_is_analytic(seed, scale):
     rng = np.random.default_rng(seed)
     view, pose, sides = random_view(rng), random_pose(rng), rng.uniform(0.02, 0.12, 3)
-    geometry = SceneGeometry([(trimesh.creation.box(sides), scale, pose)], table=False)
+    geometry = SceneGeometry([(trimesh.creation.box(sides), scale, pose)], TABLE_FAR_AWAY)
     origin = pose[:3, :3].T @ (view[:3, 3] - pose[:3, 3])
     half = scale * sides / 2
     expected = box_depth(origin, pixel_rays(CAMERA, view) @ pose[:3, :3], -half, half)
@@ -120,10 +123,10 @@ def test_pixel_centres_are_at_integers(edge, last):
     box = trimesh.creation.box((0.2, 0.2, 0.01))
     T = np.eye(4)
     T[:3, 3] = right - 0.1, 0.0, distance + 0.005
-    row = SceneGeometry([(box, 1.0, T)], table=False).render(CAMERA, np.eye(4))[60]
+    row = SceneGeometry([(box, 1.0, T)], TABLE_FAR_AWAY).render(CAMERA, np.eye(4))[60]
     assert row[last] == pytest.approx(distance, abs=1e-6)
     assert row[last + 1] == FAR
-    column = SceneGeometry([(box, 1.0, T[[1, 0, 2, 3]][:, [1, 0, 2, 3]])], table=False)
+    column = SceneGeometry([(box, 1.0, T[[1, 0, 2, 3]][:, [1, 0, 2, 3]])], TABLE_FAR_AWAY)
     shifted = SimpleNamespace(**{**vars(CAMERA), "cy": CAMERA.cx, "height": 160})
     column = column.render(shifted, np.eye(4))[:, 80]
     assert (column < FAR).tolist() == (row < FAR).tolist()
@@ -175,11 +178,11 @@ def test_cast_agrees_with_all_triangles(seed):
 @given(SEEDS)
 def test_table_in_cast_is_the_slab(seed):
     rng = np.random.default_rng(seed)
-    slab = trimesh.creation.box(bounds=[TABLE_LOWER, TABLE_UPPER])
+    slab = trimesh.creation.box(bounds=Table(WORKSPACE).bounds)
     origins = rng.uniform([-0.6, -0.6, -0.4], [0.9, 0.9, 0.6], (60, 3))
     directions = rng.normal(size=(60, 3))
     seen = SceneGeometry([]).cast(origins, directions)
-    expected = SceneGeometry([(slab, 1.0, np.eye(4))], table=False).cast(origins, directions)
+    expected = SceneGeometry([(slab, 1.0, np.eye(4))]).cast(origins, directions, table=False)
     np.testing.assert_allclose(seen.distance, expected.distance, atol=1e-5)
     np.testing.assert_allclose(seen.normal, expected.normal, atol=1e-5)
     np.testing.assert_array_equal(seen.body == TABLE, expected.body == 0)
@@ -213,23 +216,14 @@ def test_occupancy_of_bodies_that_share_a_face():
     assert not geometry.occupancy(points + [0.0, 0.03, 0.0]).any()
 
 
-@given(SEEDS)
-def test_signed_distance_of_a_box_is_analytic(seed):
-    rng = np.random.default_rng(seed)
-    sides, pose = rng.uniform(0.03, 0.12, 3), random_pose(rng)
-    geometry = SceneGeometry([(trimesh.creation.box(sides), 1.0, pose)])
-    points = rng.uniform(0.0, 0.3, (100, 3))
-    q = np.abs((points - pose[:3, 3]) @ pose[:3, :3]) - sides / 2
-    expected = np.linalg.norm(np.maximum(q, 0.0), axis=1) + np.minimum(q.max(axis=1), 0.0)
-    np.testing.assert_allclose(geometry.signed_distance(points), expected, atol=1e-5)
-
-
 def test_surface_samples_are_uniform_and_repeatable():
     box = trimesh.creation.box((0.02, 0.04, 0.08))
     T = random_pose(np.random.default_rng(0))
     geometry = SceneGeometry([(box, 1.0, T), (box, 2.0, T)])
     samples = geometry.sample_surface(6000, np.random.default_rng(1))
-    assert np.abs(geometry.closest(samples.point).distance).max() < 1e-6
+    sides = np.where(samples.body[:, None] == 1, 2.0, 1.0) * box.extents
+    beyond = np.abs((samples.point - T[:3, 3]) @ T[:3, :3]) - sides / 2
+    np.testing.assert_allclose(beyond.max(axis=1), 0.0, atol=1e-9)
     # The larger box has four times the area of the smaller one.
     assert (samples.body == 1).mean() == pytest.approx(0.8, abs=0.02)
     along = samples.normal @ T[:3, :3]
@@ -244,10 +238,8 @@ def test_an_empty_scene_answers_everything():
     geometry = SceneGeometry([])
     points = np.full((2, 3), 0.1)
     assert not geometry.occupancy(points).any()
-    assert np.isinf(geometry.signed_distance(points)).all()
-    assert (geometry.closest(points).body == NO_BODY).all()
     down = geometry.cast(np.array([0.15, 0.15, 0.3]), np.array([[0.0, 0.0, -1.0]]))
-    assert down.distance[0] == pytest.approx(0.3 - TABLE_HEIGHT)
+    assert down.distance[0] == pytest.approx(0.3 - WORKSPACE.table_height)
     np.testing.assert_array_equal(down.normal[0], [0.0, 0.0, 1.0])
     with pytest.raises(ValueError, match="no bodies"):
         geometry.sample_surface(1, np.random.default_rng(0))

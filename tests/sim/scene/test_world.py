@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from equigrasp.constants import TABLE_HEIGHT
+from equigrasp.workspace import WORKSPACE
 from sim.scene.world import REST_CHUNK, World
 
 URDF = """<robot name="box"><link name="base">
@@ -58,17 +58,17 @@ def test_poses_are_those_of_the_urdf_frame(box, seed, scale):
 
 
 def test_a_dropped_box_rests_on_the_table(box, world):
-    body = world.load_object(box, pose((0.15, 0.15, TABLE_HEIGHT + 0.05)))
+    body = world.load_object(box, pose((0.15, 0.15, WORKSPACE.table_height + 0.05)))
     world.step(5)
     assert not world.at_rest()
     rested, lost = world.settle()
     assert rested
     assert world.at_rest()
     assert lost == []
-    assert abs(world.pose(body)[2, 3] - TABLE_HEIGHT - 0.04) < 1e-3
+    assert abs(world.pose(body)[2, 3] - WORKSPACE.table_height - 0.04) < 1e-3
     hit = world.p.rayTest((0.05, 0.05, 0.3), (0.05, 0.05, 0.0))[0]
     assert hit[0] == world.table
-    assert abs(hit[3][2] - TABLE_HEIGHT) < 1e-6
+    assert abs(hit[3][2] - WORKSPACE.table_height) < 1e-6
 
 
 def test_rest_is_given_up_after_the_timeout(box):
