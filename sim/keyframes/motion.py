@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from equigrasp.geometry.transforms import Matrix, make_transform
+from sim.scene.client import TIME_STEP
 from sim.stage.arm import HOME, Arm
-from sim.stage.stage import TIME_STEP
 
 LINE_STEP, TURN_STEP = 0.005, math.radians(2.0)
 """A straight path is solved every so many metres and radians."""

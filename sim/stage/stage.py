@@ -7,70 +7,48 @@ negative x looking along +x.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pybullet
-from pybullet_utils import bullet_client
 from scipy.spatial.transform import Rotation
 
 from equigrasp.geometry.transforms import Matrix, quaternion_to_transform
+from sim.scene.client import TIME_STEP, Client
 from sim.stage.bodies import Part, PlacedBox, Solid, box, link_arguments, prism
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 TABLE_TOP = 0.75
 TABLE_SIZE = (1.2, 1.4)
 TABLE_CENTRE = (0.25, 0.0)
 PATCH_HEIGHT = 0.004
 """Patches are this thick (m): enough to be told from the table in a point cloud."""
-TIME_STEP = 1 / 240
 SOLVER_ITERATIONS = 100
 TABLE_COLOUR = (0.75, 0.7, 0.62)
 
 
-class Stage:
-    """One DIRECT PyBullet client with a table. Use it as a context manager, or call `close`.
+class Stage(Client):
+    """A table with bodies on it. Use it as a context manager, or call `close`.
 
     Attributes:
-        p: the client; every PyBullet function is a method of it.
+        table: number of its body.
         watchers: called after every step, so that a task can follow what happens.
     """
 
     def __init__(self) -> None:
-        self.p = bullet_client.BulletClient(pybullet.DIRECT)
+        super().__init__(SOLVER_ITERATIONS, deterministic_pairs=True)
         self.watchers: list[Callable[[], None]] = []
         self.reset()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Disconnect from the simulator. Safe to call twice."""
-        if self.p.isConnected():
-            self.p.disconnect()
-
     def reset(self) -> None:
         """Remove everything but the table, and all watchers."""
-        self.p.resetSimulation()
-        self.p.setGravity(0, 0, -9.81)
-        self.p.setPhysicsEngineParameter(
-            fixedTimeStep=TIME_STEP,
-            numSolverIterations=SOLVER_ITERATIONS,
-            deterministicOverlappingPairs=1,
-        )
+        super().reset()
         self.watchers.clear()
         half = (TABLE_SIZE[0] / 2, TABLE_SIZE[1] / 2, TABLE_TOP / 2)
         self.table = self.add(box(half), (*TABLE_CENTRE, TABLE_TOP / 2), TABLE_COLOUR, mass=0)
 
     def step(self, count: int = 1) -> None:
-        """Advance time by `count` steps of 1/240 s."""
+        """Advance time by `count` steps of 1/240 s; watchers look after each."""
         for _ in range(count):
-            self.p.stepSimulation()
+            super().step()
             for watch in self.watchers:
                 watch()
 

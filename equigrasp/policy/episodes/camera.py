@@ -43,10 +43,3 @@ def point_cloud(depth: ArrayLike, camera: FrameCamera) -> NDArray[np.float64]:
     rays = np.stack([u, v, np.ones_like(u)], -1) @ np.linalg.inv(camera.intrinsics).T
     rotation, centre = camera.extrinsics[:3, :3], camera.extrinsics[:3, 3]
     return (depth[..., None] * rays) @ rotation.T + centre
-
-
-def project(points: ArrayLike, camera: FrameCamera) -> NDArray[np.float64]:
-    """Image coordinates and depth (..., 3): u, v, z of world points (..., 3)."""
-    local = (np.asarray(points) - camera.extrinsics[:3, 3]) @ camera.extrinsics[:3, :3]
-    image = local @ camera.intrinsics.T
-    return np.concatenate([image[..., :2] / image[..., 2:], image[..., 2:]], -1)

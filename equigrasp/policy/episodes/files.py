@@ -60,7 +60,7 @@ class Episode:
 
     @cached_property
     def demo(self) -> Demo:
-        """Observations without images.
+        """States of all frames, without images.
 
         Raises:
             EpisodeError: the file is missing, torn, hostile or no demonstration.
@@ -72,42 +72,58 @@ class Episode:
 
     @cached_property
     def variation(self) -> int:
-        """Of the task."""
+        """Number of the task's variation that was played.
+
+        Raises:
+            EpisodeError: the file that tells it is missing, torn or hostile.
+        """
         if self.layout == ALL_VARIATIONS:
             return int(self._unpickled(self.path / NUMBER))
         return int(self.path.parents[1].name.removeprefix("variation"))
 
     @cached_property
     def descriptions(self) -> list[str]:
-        """Sentences, any of which asks for this variation."""
+        """Sentences, any of which asks for this variation.
+
+        Raises:
+            EpisodeError: the file that holds them is missing, torn or hostile.
+        """
         inside = self.path / DESCRIPTIONS
         file = inside if inside.exists() else self.path.parents[1] / DESCRIPTIONS
         return [str(sentence) for sentence in self._unpickled(file)]
 
     @cached_property
     def keypoints(self) -> list[int]:
-        """Frames that end an action."""
+        """Numbers of the frames that end an action, see `discover_keypoints`."""
         return discover_keypoints(self.demo)
 
     def camera(self, name: str, frame: int) -> FrameCamera:
-        """A camera in one frame."""
+        """A camera in one frame.
+
+        Raises:
+            KeyError: the demonstration does not describe that camera.
+        """
         return FrameCamera.of(self.demo[frame], name)
 
     def rgb(self, camera: str, frame: int) -> NDArray[np.uint8]:
-        """(H, W, 3)."""
+        """Colours (H, W, 3), uint8.
+
+        Raises:
+            EpisodeError: the image is missing or torn; so for the other images.
+        """
         return self._image(camera, "rgb", frame)
 
     def depth(self, camera: str, frame: int) -> NDArray[np.float64]:
-        """(H, W) metres."""
+        """Depth (H, W) along the camera's axis, metres."""
         seen = self.camera(camera, frame)
         return image_files.decode_depth(self._image(camera, "depth", frame), seen.near, seen.far)
 
     def mask(self, camera: str, frame: int) -> NDArray[np.int32]:
-        """(H, W) object handles."""
+        """Object handles (H, W), int32."""
         return image_files.decode_handles(self._image(camera, "mask", frame))
 
     def point_cloud(self, camera: str, frame: int) -> NDArray[np.float64]:
-        """(H, W, 3) metres in the world."""
+        """What each pixel shows: points (H, W, 3) in the world, metres."""
         return point_cloud(self.depth(camera, frame), self.camera(camera, frame))
 
     def _image(self, camera: str, kind: str, frame: int) -> NDArray[np.uint8]:
@@ -126,7 +142,7 @@ class Episode:
 
 
 def image_path(episode: Path, camera: str, kind: str, frame: int) -> Path:
-    """File of one image."""
+    """File of one image in an episode's folder; `kind` is one of `IMAGES`."""
     return episode / f"{camera}_{kind}" / f"{frame}.png"
 
 
@@ -205,7 +221,12 @@ def write_episode(
 
 
 def episode_faults(episode: Episode, *, deep: bool = False) -> list[str]:
-    """What is wrong with an episode, one sentence each; `deep` decodes every image as well."""
+    """What is wrong with an episode, one sentence each.
+
+    Args:
+        episode: on disk.
+        deep: whether every image is decoded as well, which takes long.
+    """
     faults = []
     try:
         count, _, _ = len(episode.demo), episode.variation, episode.descriptions

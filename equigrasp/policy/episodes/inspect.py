@@ -40,7 +40,7 @@ class TaskSummary:
     faults: list[str] = field(default_factory=list)
 
     def add(self, episode: Episode, *, deep: bool) -> None:
-        """Count an episode."""
+        """Count an episode; `deep` decodes its images to find faults."""
         self.episodes += 1
         faults = episode_faults(episode, deep=deep)
         self.faults += faults
@@ -53,7 +53,7 @@ class TaskSummary:
             return  # named among the faults
 
     def row(self) -> list[str]:
-        """Cells of the table."""
+        """Cells of `text_table`."""
         return [
             self.task,
             str(self.episodes),
@@ -70,6 +70,11 @@ def inspect(
 ) -> list[TaskSummary]:
     """A summary of every task below a folder.
 
+    Args:
+        root: folder of tasks.
+        tasks: names; None takes all.
+        deep: whether every image is decoded as well, which takes long.
+
     Raises:
         FileNotFoundError: no such folder or task.
     """
@@ -83,6 +88,10 @@ def inspect(
 def contact_sheet(episode: Episode, cameras: Sequence[str] = CAMERAS) -> bytes:
     """PNG of the first frame and the keyframes of an episode, as every camera saw them.
 
+    Args:
+        episode: on disk.
+        cameras: of which those with images are shown, a column each.
+
     Raises:
         EpisodeError: an image is missing or torn.
     """
@@ -94,13 +103,13 @@ def contact_sheet(episode: Episode, cameras: Sequence[str] = CAMERAS) -> bytes:
     shown = [0, *episode.keypoints]
     height, width = episode.rgb(present[0], 0).shape[:2]
     sheet = Image.new("RGB", (len(present) * width, LABEL + len(shown) * (height + LABEL)), "white")
-    draw = ImageDraw.Draw(sheet)
+    canvas = ImageDraw.Draw(sheet)
     words = f"{episode.task}, variation {episode.variation}: {episode.descriptions[0]}"
-    draw.text((2, 1), words, fill="black")
+    canvas.text((2, 1), words, fill="black")
     for row, frame in enumerate(shown):
         top = LABEL + row * (height + LABEL)
         state = "open" if episode.demo[frame].gripper_open else "closed"
-        draw.text((2, top + 1), f"frame {frame}, gripper {state}", fill="black")
+        canvas.text((2, top + 1), f"frame {frame}, gripper {state}", fill="black")
         for column, camera in enumerate(present):
             image = np.ascontiguousarray(episode.rgb(camera, frame))
             sheet.paste(Image.fromarray(image), (column * width, top + LABEL))
@@ -109,7 +118,7 @@ def contact_sheet(episode: Episode, cameras: Sequence[str] = CAMERAS) -> bytes:
     return target.getvalue()
 
 
-def table(summaries: Sequence[TaskSummary]) -> str:
+def text_table(summaries: Sequence[TaskSummary]) -> str:
     """Text table, a task a line."""
     head = ["task", "episodes", "variations", "frames", "keyframes", "sentences", "faults"]
     rows = [head, *(summary.row() for summary in summaries)]
@@ -139,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             print("TASK/all_variations/episodes/episodeE)")
             return 1
-        print(table(summaries))
+        print(text_table(summaries))
         if options.sheet:
             _write_sheet(options)
     except (FileNotFoundError, EpisodeError) as error:

@@ -3,12 +3,16 @@
     keysteps/TASK+VARIATION/             per key `episodeE`: images and clouds of the keyframes
     keysteps_bbox_pcd/voxel1cm/TASK+V/   the same keyframes as clouds of voxels
 
+    python -m equigrasp.policy.episodes.keysteps TASK+VARIATION ...   # list what such folders hold
+
 Needs the extra `equigrasp[keysteps]`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -163,3 +167,25 @@ def _clouds(record: dict[str, Any]) -> tuple[list[NDArray], list[NDArray]]:
         [np.asarray(cloud).reshape(-1, 3) for cloud in clouds],
         [np.asarray(colour).reshape(-1, 3) for colour in colours],
     )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line: a line for every episode; returns the exit status."""
+    parser = argparse.ArgumentParser(description="List what keystep files hold.")
+    parser.add_argument("folders", nargs="+", type=Path, metavar="TASK+VARIATION")
+    options = parser.parse_args(arguments)
+    try:
+        for folder in options.folders:
+            with KeystepFile(folder) as file:
+                for episode in file:
+                    counts = [len(points) for points in episode.points]
+                    print(f"{folder.name} {episode.key}: keyframes {episode.frames}, ", end="")
+                    print(f"points {counts}, also {', '.join(sorted(episode.extras)) or 'nothing'}")
+    except (ImportError, FileNotFoundError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

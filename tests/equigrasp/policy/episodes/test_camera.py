@@ -9,7 +9,6 @@ from equigrasp.policy.episodes.camera import (
     intrinsics_of,
     opengl_depth,
     point_cloud,
-    project,
 )
 from equigrasp.policy.episodes.frames import FrameCamera, FrameState
 
@@ -36,6 +35,13 @@ def cube_depth(camera, size):
     enter = np.minimum(first, second).max(-1)
     leave = np.maximum(first, second).min(-1)
     return np.where(enter < leave, enter, np.nan), make_transform(turn, CENTRE)
+
+
+def project(points, camera):
+    """Image coordinates and depth (..., 3): u, v, z of world points (..., 3)."""
+    local = (np.asarray(points) - camera.extrinsics[:3, 3]) @ camera.extrinsics[:3, :3]
+    image = local @ camera.intrinsics.T
+    return np.concatenate([image[..., :2] / image[..., 2:], image[..., 2:]], -1)
 
 
 @pytest.mark.parametrize("size", [64, 128])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from equigrasp.policy.episodes.keysteps import KeystepFile, unpack
+from equigrasp.policy.episodes.keysteps import KeystepFile, main, unpack
 
 lmdb = pytest.importorskip("lmdb")
 msgpack = pytest.importorskip("msgpack")
@@ -106,3 +106,13 @@ def test_what_is_no_keystep_file_is_refused(tmp_path):
         KeystepFile(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"data\.mdb"):
         KeystepFile(tmp_path / "a+1")
+
+
+def test_the_command_line_lists_every_episode_and_names_what_is_no_file(tmp_path, capsys):
+    folder = write(tmp_path / "close_jar+1", {"episode0": voxel_record(0)})
+    assert main([str(folder)]) == 0
+    line = capsys.readouterr().out
+    assert line.startswith("close_jar+1 episode0: keyframes [0, 7, 14], points [")
+    assert "also bbox_info" in line
+    assert main([str(folder), str(tmp_path / "open_door+0")]) == 1
+    assert "open_door+0 holds no data.mdb" in capsys.readouterr().err
