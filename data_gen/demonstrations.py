@@ -23,6 +23,12 @@ def make_episode(
 ) -> dict[str, int]:
     """Play and write an episode; scenes whose script fails are passed over.
 
+    Args:
+        root: folder of the data set.
+        task: name.
+        index: of the episode among all of its task; variations take turns.
+        seed, image_size, layout: see `data_gen.demos.DemoSettings`.
+
     Returns:
         number of `frames`, of `keypoints` and of `attempts`.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from equigrasp.data.files import write_json
 from equigrasp.policy.episodes.files import LAYOUTS, LOW_DIM
-from sim.policy_eval import known_tasks
+from sim.keyframes.suite import known_tasks
 from sim.workers.jobs import Failed, Job, Ok, WorkerError
 from sim.workers.run import run_jobs
 
@@ -27,7 +27,7 @@ class DemoSettings:
     """What the episodes of a folder depend on, besides task and number.
 
     Attributes:
-        seed: episode i of a task is drawn from (seed, task, i).
+        seed: the scene of episode i of a task follows from (seed, task, i).
         image_size: pixels per side of every camera.
         layout: one of RLBench's two.
     """
@@ -95,7 +95,15 @@ def make_demonstrations(
 
 
 def episode_folder(out: Path, task: str, variations: int, index: int, layout: str) -> Path:
-    """Where episode `index` of a task goes; it appears there whole or not at all."""
+    """Folder of an episode; it appears there whole or not at all.
+
+    Args:
+        out: folder of the data set.
+        task: name.
+        variations: how many the task has; episodes take turns with them.
+        index: of the episode among all of its task.
+        layout: one of `LAYOUTS`.
+    """
     number, variation = divmod(index, variations)
     if layout == LAYOUTS[1]:
         return out / task / layout / "episodes" / f"episode{index}"

@@ -16,17 +16,16 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from equigrasp.data.files import write_atomically, write_json
-from sim.keyframes.report import film_name, summarise, table, write_film
+from sim.keyframes.films import film_name, write_film
+from sim.keyframes.success_rates import markdown_table, summarise
+from sim.keyframes.suite import KEY, episode_row, known_tasks, read_rows, stored_episodes
 from sim.workers.jobs import Failed, Job, Ok, WorkerError
 from sim.workers.run import run_jobs
-
-KEY = ("task", "seed", "index")
-"""What names an episode."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = name if options.env == "pybullet" else f"{options.env}_{name}"
     out = options.out or Path("outputs/policy") / name
     try:
-        rows = evaluate(options, out)
+        rows = play_missing(options, out)
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     summary = summarise(rows)
     write_json(out / "summary.json", summary)
-    text = table(summary)
+    text = markdown_table(summary)
     write_atomically(out / "table.md", text + "\n")
     print(text)
     return 0
@@ -82,8 +81,12 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
-    """Results of all episodes, the missing ones played.
+def play_missing(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
+    """Rows of all episodes; those that `out` does not hold yet are played.
+
+    Args:
+        options: see `parser`.
+        out: folder of the results.
 
     Raises:
         ValueError: no such task, a number below 1, or results of another policy in the folder.
@@ -98,7 +101,7 @@ def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
     out.mkdir(parents=True, exist_ok=True)
     log = out / "episodes.jsonl"
     who = identity(options)
-    known = read_log(log, who)
+    known = read_rows(log, who)
     stored = stored_episodes(options.demos, tasks) if options.demos else {}
     todo = [
         (task, seed, index)
@@ -115,7 +118,7 @@ def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
     ]
 
     def keep(result: Ok | Failed) -> None:
-        row = outcome(result)
+        row = episode_row(result)
         images = row.pop("film")
         if images:
             write_film(out / "films" / film_name(row), images)
@@ -133,25 +136,8 @@ def evaluate(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
     return [known[key] for key in todo]
 
 
-def stored_episodes(folder: Path, tasks: Iterable[str]) -> dict[str, int]:
-    """Number of episodes of every task in a folder.
-
-    Raises:
-        ValueError: the folder has none of one of the tasks.
-    """
-    from equigrasp.policy.episodes.files import find_episodes
-
-    try:
-        found = {task: len(find_episodes(folder, [task])) for task in tasks}
-    except FileNotFoundError as error:
-        raise ValueError(f"--demos: {error}") from error
-    if empty := [task for task, count in found.items() if not count]:
-        raise ValueError(f"--demos {folder} has no episode of {empty[0]}; give its --tasks")
-    return found
-
-
 def policy_options(options: argparse.Namespace) -> dict[str, Any]:
-    """Options of a trained policy; others have none."""
+    """Options of a trained policy, see `KeyframeAgent.load`; others have none."""
     if options.policy == "oracle" or ":" in options.policy:
         return {}
     chosen = {"candidates": options.candidates, "steps": options.steps}
@@ -159,8 +145,9 @@ def policy_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def identity(options: argparse.Namespace) -> str:
-    """What tells this evaluation from others in a log: the policy, its weights if it has some,
-    and whose scenes are played.
+    """What tells this evaluation from others in a folder of results.
+
+    That is the policy, its weights if it has some, and whose scenes are played.
 
     Raises:
         ValueError: there is no such policy.
@@ -179,63 +166,6 @@ def identity(options: argparse.Namespace) -> str:
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
     named = " ".join([options.policy, digest, *(f"{k}={v}" for k, v in chosen.items())])
     return f"{where}{named}{scenes}"
-
-
-def known_tasks(wanted: Sequence[str], env: str = "pybullet") -> dict[str, int]:
-    """Number of variations by name of task, asked of a worker: this process loads no simulator.
-
-    Raises:
-        ValueError: there is no task of that name.
-    """
-    found: list[Ok | Failed] = []
-    run_jobs(
-        "sim.keyframes.rollout:describe_tasks",
-        [Job("tasks", {"tasks": list(wanted), "env": env})],
-        workers=1,
-        timeout_s=120.0,
-        on_result=found.append,
-    )
-    if isinstance(found[0], Failed):
-        raise ValueError(found[0].message)
-    return found[0].value
-
-
-def outcome(result: Ok | Failed) -> dict[str, Any]:
-    """Row of an episode; one that broke off counts as failed, for the reason it broke off."""
-    if isinstance(result, Ok):
-        return dict(result.value)
-    task, seed, index = result.key
-    if {"ValueError", "FileNotFoundError", "ModuleNotFoundError"} & set(result.kinds):
-        raise ValueError(result.message)
-    return {
-        "task": task,
-        "seed": seed,
-        "index": index,
-        "variation": None,
-        "sentence": None,
-        "success": False,
-        "failure": result.reason,
-        "keyframes": 0,
-        "film": [],
-    }
-
-
-def read_log(path: Path, policy: str) -> dict[tuple, dict[str, Any]]:
-    """Rows by (task, seed, index).
-
-    Raises:
-        ValueError: they are another policy's.
-    """
-    rows: dict[tuple, dict[str, Any]] = {}
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if row.pop("policy") != policy:
-            raise ValueError(f"{path} holds results of another policy; give another --out")
-        rows[tuple(row[name] for name in KEY)] = row
-    return rows
 
 
 if __name__ == "__main__":

@@ -22,11 +22,13 @@ class KeyframeAgent:
 
     Args:
         policy: with a card that tells its cameras and how clouds are made.
-        candidates: positions drawn for every keyframe; the one that most others are near is taken.
+        candidates: sampled for every keyframe; the one that most others are near is taken.
         steps: evaluations of the denoiser for each.
 
     Attributes:
-        cameras: whose images are needed. image_size: pixels per side in training.
+        cameras: whose images are needed.
+        image_size: pixels per side in training.
+        settings: how clouds are made of images.
     """
 
     def __init__(self, policy: KeyframePolicy, *, candidates: int = 16, steps: int = 10) -> None:
@@ -51,12 +53,16 @@ class KeyframeAgent:
         return cls(policy, candidates=candidates, steps=steps)
 
     def begin(self, seed: int) -> None:
-        """A new episode, whose draws follow from a seed."""
+        """A new episode, whose random numbers follow from a seed."""
         self._generator = torch.Generator().manual_seed(seed)
         self._random = np.random.default_rng(seed)
 
     def act(self, frame: Frame, sentence: str) -> tuple[Matrix, bool]:
-        """Pose (4, 4) of the tip in the world and whether the gripper shall be open.
+        """The next keyframe: pose (4, 4) of the tip in the world, and whether the gripper opens.
+
+        Args:
+            frame: state and images now.
+            sentence: what is asked for.
 
         Raises:
             ValueError: the frame lacks a camera that the policy was trained with; the sentence

@@ -35,7 +35,13 @@ _WRIST_EYE, _WRIST_TARGET = (0.08, 0.0, -0.02), (0.02, 0.0, 0.2)
 def render(
     arm: Arm, names: Sequence[str], size: int = IMAGE_SIZE
 ) -> tuple[dict[str, CameraImages], dict[str, Any]]:
-    """Images of the named cameras, and the entries of `FrameState.misc` that describe them."""
+    """Images of the named cameras, and the entries of `FrameState.misc` that describe them.
+
+    Args:
+        arm: on its stage.
+        names: of cameras, see `CAMERAS`.
+        size: pixels per side.
+    """
     images, misc = {}, {}
     for name in names:
         images[name], camera = _photograph(arm, name, size)
@@ -44,7 +50,7 @@ def render(
 
 
 def camera_pose(arm: Arm, name: str) -> np.ndarray:
-    """(4, 4) pose of a camera in the world: x right, y down, z forward."""
+    """(4, 4) pose in the world of the camera `name`: x right, y down, z forward."""
     if name != "wrist":
         return look_at(*PLACES[name])
     return arm.link_pose(HAND_LINK) @ look_at(_WRIST_EYE, _WRIST_TARGET, up=(1.0, 0.0, 0.0))

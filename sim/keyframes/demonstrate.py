@@ -25,9 +25,9 @@ class Demonstration(NamedTuple):
     """What a scripted run left behind.
 
     Attributes:
-        frames: observations with images.
-        keypoints: frames at which a waypoint was reached.
-        random_seed: state that the scene was drawn from.
+        frames: of the whole episode.
+        keypoints: numbers of the frames at which a waypoint was reached.
+        random_seed: state of the generator that the scene came from.
         variation, sentences: of the task.
     """
 
@@ -42,6 +42,10 @@ def demonstrate(
     environment: TaskEnvironment, task: str, variation: int, seed: int | tuple
 ) -> Demonstration:
     """Play the script of a task.
+
+    Args:
+        environment: in which it is played.
+        task, variation, seed: see `TaskEnvironment.reset`.
 
     Raises:
         DemonstrationError: a waypoint cannot be reached, the goal is missed, or keypoint discovery

@@ -39,7 +39,7 @@ class StepResult(NamedTuple):
     """What came of an action.
 
     Attributes:
-        frame: observation after it.
+        frame: what is seen and felt after it.
         success: whether the goal is reached.
         failure: "unreachable" or None (RLBench adds "terminated"); after a failure the episode is
             over.
@@ -56,8 +56,16 @@ class TaskEnvironment:
     """Plays one task after the other. Use it as a context manager, or call `close`.
 
     Args:
-        cameras: whose images observations have; none is much quicker.
+        cameras: whose images frames have; none is much quicker.
         image_size: pixels per side.
+
+    Attributes:
+        task: that is being played, or None.
+        arm: that plays it.
+        random_seed: state of the generator that its scene came from.
+
+    Raises:
+        ValueError: there is no such camera.
     """
 
     def __init__(self, cameras: Sequence[str] = CAMERAS, image_size: int = IMAGE_SIZE) -> None:
@@ -106,7 +114,7 @@ class TaskEnvironment:
         return self.observe()
 
     def reset_to_demo(self, demo: Demo, task: str) -> Frame:
-        """The scene in which a demonstration was given.
+        """The scene of `task` in which a demonstration was given, built again.
 
         Raises:
             ValueError: the demonstration does not tell its seed or its variation.
@@ -128,7 +136,13 @@ class TaskEnvironment:
         return self.act(pose, opened)
 
     def act(self, pose: Matrix, opened: bool, record: list[Frame] | None = None) -> StepResult:
-        """`step` with a pose (4, 4); frames on the way are appended to `record`."""
+        """`step` with a pose instead of numbers.
+
+        Args:
+            pose: (4, 4) of the tip in the world.
+            opened: state of the gripper from then on.
+            record: frames on the way are appended to it.
+        """
         keep = None if record is None else lambda: record.append(self.observe())
         pose = held_off_table(pose)
         try:
@@ -168,7 +182,7 @@ class TaskEnvironment:
 
 
 def parse_action(action: ArrayLike) -> tuple[Matrix, bool]:
-    """Pose (4, 4) and gripper state of an action (8,).
+    """Pose (4, 4) of the tip in the world and state of the gripper of an action (8,).
 
     Raises:
         ValueError: another shape, a value that is not finite, or a quaternion of length zero.

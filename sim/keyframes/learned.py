@@ -31,5 +31,5 @@ class LearnedPolicy:
         self.agent.begin(seed)
 
     def act(self, frame: Frame) -> tuple[Matrix, bool]:
-        """The next keyframe."""
+        """See `Policy`."""
         return self.agent.act(frame, self.sentence)

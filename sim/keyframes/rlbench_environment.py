@@ -87,7 +87,7 @@ class RLBenchEnvironment:
     episode without success).
 
     Args:
-        cameras: whose images observations have; none is much quicker.
+        cameras: whose images frames have; none is much quicker.
         image_size: pixels per side.
         masks: whether images have object handles, which take as long again.
         headless: without a window; a display is needed all the same.
@@ -193,7 +193,7 @@ class RLBenchEnvironment:
         return self.act(*parse_action(action))
 
     def act(self, pose: Matrix, opened: bool) -> StepResult:
-        """`step` with a pose (4, 4) of the tip.
+        """`step` with a pose (4, 4) of the tip in the world, and a state of the gripper.
 
         Raises:
             RuntimeError: there is no episode; call `reset`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ from sim.keyframes.rlbench_environment import RLBenchEnvironment
 from sim.keyframes.seeds import EVALUATION, scene_seed
 from sim.stage.task import Task
 from sim.tasks import find_task, task_classes
+from sim.workers.process import resolve
 
 FAILURES = ("unreachable", "blocked", "terminated", "too_long", "gave_up")
 """Why an episode failed: a pose the arm cannot reach; something still in its way at the end;
@@ -34,14 +34,23 @@ class Policy(Protocol):
     image_size: int
 
     def begin(self, sentence: str, task: Task, seed: int) -> None:
-        """A new episode. The task is there for scripts; a learned policy must not look at it."""
+        """A new episode.
+
+        Args:
+            sentence: what is asked for.
+            task: with its true state, for scripts; a learned policy must not look at it.
+            seed: of the policy's own random numbers.
+        """
 
     def act(self, frame: Frame) -> tuple[Matrix, bool] | None:
-        """Pose of the tip and state of the gripper; None gives up."""
+        """The next keyframe: pose (4, 4) of the tip in the world, and whether the gripper is open.
+
+        None gives up.
+        """
 
 
 class Oracle:
-    """The task's own script, which knows the true state."""
+    """The task's own script, which knows the true state; a `Policy`."""
 
     cameras: tuple[str, ...] = ()
     image_size = 8
@@ -162,9 +171,8 @@ def load_policy(name: str, **options: Any) -> Policy:
     """
     if name == "oracle":
         return Oracle()
-    module, _, attribute = name.partition(":")
-    if attribute:
-        return getattr(importlib.import_module(module), attribute)()
+    if ":" in name:
+        return resolve(name)()
     from sim.keyframes.learned import LearnedPolicy
 
     return LearnedPolicy(name, **options)

@@ -11,6 +11,14 @@ DEMONSTRATION, EVALUATION = 0, 1
 
 
 def scene_seed(purpose: int, seed: int, task: str, index: int, attempt: int = 0) -> int:
-    """Seed for `numpy.random.RandomState`."""
+    """Seed of a scene, for `numpy.random.RandomState`.
+
+    Args:
+        purpose: `DEMONSTRATION` or `EVALUATION`.
+        seed: of the data set or of the evaluation.
+        task: name.
+        index: of the episode among all of its task.
+        attempt: counts up when a scene is passed over.
+    """
     words = [purpose, seed, zlib.crc32(task.encode()), index, attempt]
     return int(np.random.SeedSequence(words).generate_state(1)[0])

@@ -13,8 +13,8 @@ from equigrasp.policy.episodes.files import find_episodes
 from equigrasp.policy.keyframes.clouds import CloudSettings
 from equigrasp.policy.models.mini_diffuser import MiniDiffuser
 from equigrasp.policy.nn.vocabulary import Vocabulary
-from sim.keyframes.report import interval, summarise
 from sim.keyframes.rollout import FAILURES
+from sim.keyframes.success_rates import interval, summarise
 from sim.policy_eval import main
 
 SMALL = ["--tasks", "open_drawer", "turn_lever", "--episodes", "2", "--seeds", "1"]

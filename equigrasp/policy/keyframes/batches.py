@@ -22,7 +22,7 @@ class KeyframeBatches:
     Args:
         data: items as arrays.
         sentences: all that may occur; items hold the place in this list.
-        seed: of the draws.
+        seed: the random numbers of an item follow from it and the item's key.
     """
 
     def __init__(self, data: KeyframeDataset, sentences: Sequence[str], seed: int = 0) -> None:
@@ -34,7 +34,7 @@ class KeyframeBatches:
         return len(self.data)
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
-        """The item of a key."""
+        """The item of a key (epoch, index)."""
         random = None
         if self.data.augmentation is not None:
             random = np.random.default_rng([self.seed, *key])
@@ -56,11 +56,16 @@ class KeyframeBatches:
 
 
 def observations(batch: dict[str, Tensor], sentences: Sequence[str]) -> Observations:
-    """What is seen and asked for in a batch of items; `sentences` as `KeyframeBatches` had them."""
+    """What is seen and asked for in a batch of items.
+
+    Args:
+        batch: items by name, as `KeyframeBatches` gives them, with a leading axis B.
+        sentences: all that may occur, in the order that `KeyframeBatches` had them.
+    """
     said = [sentences[number] for number in batch["sentence"].tolist()]
     return Observations(batch["xyz"], batch["rgb"], batch["mask"], batch["state"], said)
 
 
 def actions(batch: dict[str, Tensor]) -> Actions:
-    """The next keyframes of a batch of items."""
+    """The next keyframes of a batch of items, as `KeyframeBatches` gives them."""
     return Actions(batch["position"], batch["bins"], batch["open"])

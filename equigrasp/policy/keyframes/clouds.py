@@ -24,7 +24,10 @@ class CloudSettings:
             take half of the points.
         table_top: points up to this height (m) belong to the table and are dropped.
         voxel: side (m) of the cubes in which points are averaged.
-        points: at most so many are kept, drawn at random.
+        points: at most so many are kept, chosen at random.
+
+    Raises:
+        ValueError: a box without inside, or numbers that are not positive.
     """
 
     low: tuple[float, float, float] = (-0.05, -0.5, 0.6)
@@ -64,7 +67,11 @@ class Cloud(NamedTuple):
 def cloud_of_frame(
     frame: Frame, settings: CloudSettings, random: np.random.Generator | None = None
 ) -> Cloud:
-    """Cloud of a frame as a simulator delivers it."""
+    """Cloud of a frame as a simulator delivers it; arguments as for `make_cloud`.
+
+    Raises:
+        KeyError: the frame's state does not describe one of its cameras.
+    """
     cameras = {name: FrameCamera.of(frame.state, name) for name in frame.images}
     return make_cloud(frame.images, cameras, settings, random)
 
@@ -76,7 +83,13 @@ def cloud_of_episode(
     settings: CloudSettings,
     random: np.random.Generator | None = None,
 ) -> Cloud:
-    """Cloud of a frame on disk.
+    """Cloud of a frame on disk; further arguments as for `make_cloud`.
+
+    Args:
+        episode: on disk.
+        frame: its number.
+        cameras: that are used.
+        settings, random: see `make_cloud`.
 
     Raises:
         EpisodeError: an image is missing or torn.
@@ -102,8 +115,8 @@ def make_cloud(
         images: of each camera; masks are not looked at.
         cameras: by the same names.
         settings: see `CloudSettings`.
-        random: draws the points that are kept where there are too many; without it they are evenly
-            spaced in the order of voxels, the same every time.
+        random: chooses the points that are kept where there are too many; without it they are
+            evenly spaced in the order of voxels, the same every time.
     """
     xyz = np.concatenate([point_cloud(images[n].depth, cameras[n]).reshape(-1, 3) for n in images])
     rgb = np.concatenate([images[n].rgb.reshape(-1, 3) for n in images])
@@ -114,7 +127,7 @@ def make_cloud(
 
 
 def thinned(cloud: Cloud, points: int, random: np.random.Generator | None = None) -> Cloud:
-    """At most so many points, evenly spaced in their order or drawn at random."""
+    """At most so many points: chosen by `random`, or without it evenly spaced in their order."""
     count = len(cloud.xyz)
     if count <= points:
         return cloud
@@ -128,7 +141,15 @@ def thinned(cloud: Cloud, points: int, random: np.random.Generator | None = None
 def average_in_voxels(
     xyz: NDArray[np.float64], rgb: NDArray[np.float64], voxel: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean position and colour of the points (N, 3) in every cube of a grid through the origin."""
+    """Means of the points in every cube of a grid through the origin.
+
+    Args:
+        xyz, rgb: (N, 3) positions (m) and colours of points.
+        voxel: side of the cubes, m.
+
+    Returns:
+        positions and colours (K, 3) of the K cubes that hold points, in the order of the cubes.
+    """
     if not len(xyz):
         return xyz, rgb
     keys = np.floor(xyz / voxel).astype(np.int64)

@@ -32,12 +32,15 @@ KEPT_POINTS = 8192
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is drawn afresh for every item.
+    """How items are changed at random, anew in every epoch.
 
     Attributes:
         yaw: whole scenes turn about the vertical through the world's origin by up to so much (rad).
         jitter: points shift by up to so much (m) along each axis.
         drop: share of points that may be left out.
+
+    Raises:
+        ValueError: a value outside its range.
     """
 
     yaw: float = 0.0
@@ -129,13 +132,17 @@ class KeyframeDataset:
         return sorted({words for episode in self.episodes for words in episode.descriptions})
 
     def item(self, index: int, random: np.random.Generator | None = None) -> KeyframeItem:
-        """An item; `random` draws the sentence and the augmentation.
+        """An item.
+
+        Args:
+            index: of the item, below `len`.
+            random: source of the sentence, of the augmentation and of the points that are kept.
 
         Raises:
             ValueError: augmentation without `random`.
         """
         if self.augmentation is not None and random is None:
-            raise ValueError("augmented items need a generator to be drawn with")
+            raise ValueError("augmented items need a random generator")
         row, step = self._items[index]
         episode = self.episodes[row]
         frames = [0, *episode.keypoints]
@@ -221,7 +228,7 @@ def turned_cloud(cloud: Cloud, angle: float) -> Cloud:
 
 
 def turned_action(action: NDArray, angle: float) -> NDArray:
-    """An action (8,) turned about the vertical through the origin by an angle (rad)."""
+    """An action (8,) of `keyframe_actions`, turned like `turned_cloud` by an angle (rad)."""
     turn = Rotation.from_euler("z", angle)
     pose = turn.apply(action[:3]), (turn * Rotation.from_quat(action[3:7])).as_quat()
     return np.concatenate([*pose, action[7:]])

@@ -1,4 +1,4 @@
-"""Made-up batches for tests and benchmarks of policies, and the replication to compare with."""
+"""Made-up batches of observations and actions, and the replication that two levels replace."""
 
 from __future__ import annotations
 
@@ -19,23 +19,26 @@ def random_observations(
     """Uniform clouds above a table of 0.75 m, the last one without its last 10 points.
 
     Args:
-        batch: B. count: N, more than 10. seed: of all draws. dtype: of all but the mask.
+        batch: B.
+        count: N, more than 10.
+        seed: of all random numbers.
+        dtype: of all tensors but the mask.
     """
     generator = torch.Generator().manual_seed(seed)
 
-    def draw(*shape: int) -> Tensor:
+    def uniform(*shape: int) -> Tensor:
         return torch.rand(shape, generator=generator, dtype=dtype)
 
-    xyz = draw(batch, count, 3) * 0.4 + torch.tensor([0.0, -0.2, 0.75], dtype=dtype)
+    xyz = uniform(batch, count, 3) * 0.4 + torch.tensor([0.0, -0.2, 0.75], dtype=dtype)
     mask = torch.ones(batch, count, dtype=torch.bool)
     mask[-1, count - 10 :] = False
-    state = torch.cat([xyz[:, 0], draw(batch, 4), draw(batch, 1).round()], 1)
+    state = torch.cat([xyz[:, 0], uniform(batch, 4), uniform(batch, 1).round()], 1)
     sentences = list(itertools.islice(itertools.cycle(SENTENCES), batch))
-    return Observations(xyz, 2 * draw(batch, count, 3) - 1, mask, state, sentences)
+    return Observations(xyz, 2 * uniform(batch, count, 3) - 1, mask, state, sentences)
 
 
 def random_actions(batch: int = 3, seed: int = 0, dtype: torch.dtype = torch.float64) -> Actions:
-    """Keyframes anywhere above the table, turned anyhow."""
+    """Keyframes anywhere above the table, turned anyhow; arguments as for `random_observations`."""
     generator = torch.Generator().manual_seed(seed)
     position = torch.rand(batch, 3, generator=generator, dtype=dtype) * 0.4
     bins = torch.randint(0, BINS, (batch, 3), generator=generator)
@@ -44,7 +47,7 @@ def random_actions(batch: int = 3, seed: int = 0, dtype: torch.dtype = torch.flo
 
 
 def replicated(seen: Observations, samples: int) -> Observations:
-    """Every observation M times in a row, as without the second level: the naive way."""
+    """Every observation `samples` times in a row: what a batch without a second level has to be."""
     return Observations(
         *(tensor.repeat_interleave(samples, 0) for tensor in seen[:4]),
         [sentence for sentence in seen.sentences for _ in range(samples)],

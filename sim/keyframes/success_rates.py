@@ -1,17 +1,21 @@
-"""Success rates of an evaluation as a summary, a table and films."""
+"""Success rates of an evaluation, with what is known of their errors."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
-
-from equigrasp.data.files import write_atomically
 
 
 def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Success rates per task and of all, in percent, with 95 % intervals, and failures by type."""
+    """Success rates per task and of all, in percent, with 95 % intervals, and failures by type.
+
+    Args:
+        rows: of all episodes, see `sim.keyframes.suite.episode_row`.
+
+    Returns:
+        JSON-able: `tasks` by name, `mean_success` over tasks, `interval` over episodes, `episodes`.
+    """
     tasks = {}
     for task in dict.fromkeys(row["task"] for row in rows):
         own = [row for row in rows if row["task"] == task]
@@ -33,15 +37,15 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def interval(wins: int, count: int) -> list[float]:
-    """95 % interval of a share in percent (Wilson's, sound near 0 and 100 too)."""
+    """95 % interval of the share of `wins` in `count`, percent (Wilson's, sound near 0 and 100)."""
     from scipy.stats import binomtest
 
     found = binomtest(wins, count).proportion_ci(method="wilson")
     return [100 * float(found.low), 100 * float(found.high)]
 
 
-def table(summary: Mapping[str, Any]) -> str:
-    """Markdown."""
+def markdown_table(summary: Mapping[str, Any]) -> str:
+    """A summary as a table in Markdown, a task a line."""
     lines = [
         "| task | success % (95 %) | episodes | keyframes | failures |",
         "|---|---|---|---|---|",
@@ -59,21 +63,3 @@ def table(summary: Mapping[str, Any]) -> str:
         f"| {summary['episodes']} | | |"
     )
     return "\n".join(lines)
-
-
-def write_film(path: Path, images: Sequence[Any]) -> None:
-    """Images (H, W, 3) as a GIF, two a second."""
-    import io
-
-    from PIL import Image
-
-    frames = [Image.fromarray(image) for image in images]
-    target = io.BytesIO()
-    frames[0].save(target, "GIF", save_all=True, append_images=frames[1:], duration=500, loop=0)
-    write_atomically(path, target.getvalue())
-
-
-def film_name(row: Mapping[str, Any]) -> str:
-    """File name that tells the episode and how it ended."""
-    end = "success" if row["success"] else row["failure"]
-    return f"{row['task']}_{row['seed']}_{row['index']}_{end}.gif"

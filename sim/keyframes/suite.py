@@ -1,0 +1,101 @@
+"""The side of an evaluation that starts workers: which tasks there are, and rows of episodes.
+
+No simulator is loaded here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from equigrasp.policy.episodes.files import find_episodes
+from sim.workers.jobs import Failed, Job, Ok
+from sim.workers.run import run_jobs
+
+KEY = ("task", "seed", "index")
+"""What names an episode."""
+
+
+def known_tasks(wanted: Sequence[str], env: str = "pybullet") -> dict[str, int]:
+    """Number of variations by name of task, asked of a worker: this process loads no simulator.
+
+    Args:
+        wanted, env: see `sim.keyframes.rollout.describe_tasks`.
+
+    Raises:
+        ValueError: there is no task of that name.
+    """
+    found: list[Ok | Failed] = []
+    run_jobs(
+        "sim.keyframes.rollout:describe_tasks",
+        [Job("tasks", {"tasks": list(wanted), "env": env})],
+        workers=1,
+        timeout_s=120.0,
+        on_result=found.append,
+    )
+    if isinstance(found[0], Failed):
+        raise ValueError(found[0].message)
+    return found[0].value
+
+
+def episode_row(result: Ok | Failed) -> dict[str, Any]:
+    """What `play_episode` returned; an episode that broke off counts as failed, for that reason.
+
+    Raises:
+        ValueError: the episode broke off because a person asked for something impossible.
+    """
+    if isinstance(result, Ok):
+        return dict(result.value)
+    task, seed, index = result.key
+    if {"ValueError", "FileNotFoundError", "ModuleNotFoundError"} & set(result.kinds):
+        raise ValueError(result.message)
+    return {
+        "task": task,
+        "seed": seed,
+        "index": index,
+        "variation": None,
+        "sentence": None,
+        "success": False,
+        "failure": result.reason,
+        "keyframes": 0,
+        "film": [],
+    }
+
+
+def read_rows(path: Path, policy: str) -> dict[tuple, dict[str, Any]]:
+    """Rows of a file of results by `KEY`; torn lines are passed over.
+
+    Args:
+        path: of the file, a row a line; it need not be there.
+        policy: what the rows have to be of.
+
+    Raises:
+        ValueError: they are another policy's.
+    """
+    rows: dict[tuple, dict[str, Any]] = {}
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if row.pop("policy") != policy:
+            raise ValueError(f"{path} holds results of another policy; give another --out")
+        rows[tuple(row[name] for name in KEY)] = row
+    return rows
+
+
+def stored_episodes(folder: Path, tasks: Iterable[str]) -> dict[str, int]:
+    """Number of episodes of every task in a folder in RLBench's layout.
+
+    Raises:
+        ValueError: the folder has none of one of the tasks.
+    """
+    try:
+        found = {task: len(find_episodes(folder, [task])) for task in tasks}
+    except FileNotFoundError as error:
+        raise ValueError(f"--demos: {error}") from error
+    if empty := [task for task, count in found.items() if not count]:
+        raise ValueError(f"--demos {folder} has no episode of {empty[0]}; give its --tasks")
+    return found
