@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from equigrasp.data.files import write_atomically
-from sim.clutter.protocol import BASELINES, OBJECTS_PER_ROUND, SCENES, VIEWS, EvalSettings
+from equigrasp.hand import load_hand
+from sim.clutter.planners import planner_class, planner_names
+from sim.clutter.protocol import OBJECTS_PER_ROUND, SCENES, VIEWS, EvalSettings
 
 RECTIFY = {"on": (True,), "off": (False,), "both": (True, False)}
 
@@ -35,8 +37,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--model",
         default=None,
-        help=f"saved weights, a shipped name, or {' or '.join(BASELINES)} "
+        help=f"saved weights, a shipped name, or one of {', '.join(planner_names())} "
         "(default: equigiga_<scene>)",
+    )
+    p.add_argument(
+        "--hand", help="a name in configs/hand or a YAML file (default: the model's own hand)"
     )
     p.add_argument("--objects", default="default", help="object sets and folders, comma-separated")
     p.add_argument("--split", choices=("train", "val", "test", "all"), default="test")
@@ -69,16 +74,15 @@ def _run(args: argparse.Namespace) -> int:
     if args.rounds < 1 or args.seeds < 1:
         raise ValueError(f"--rounds {args.rounds} --seeds {args.seeds}; both must be at least 1")
     model = args.model or f"equigiga_{args.scene}"
-    if model not in BASELINES:
-        _check_model(model)
-    # Neither the oracle nor noise-free depth has a global factor to undo.
-    variants = (True,) if model == "oracle" else RECTIFY[args.table_rectify]
+    planner = planner_class(model)
+    hand = planner.hand_for(model, load_hand(args.hand) if args.hand else None)
+    variants = RECTIFY[args.table_rectify] if planner.reads_depth else (True,)
     out = args.out or Path("outputs/clutter") / f"{args.scene}_{args.view}_{Path(model).name}"
     settings = [
         EvalSettings(
             scene=args.scene, view=args.view, noise=args.noise, model=model, table_rectify=rectify,
             detection=_thresholds(args), objects=args.objects, split=args.split,
-            num_objects=args.num_objects, fingerprint=fingerprint(model),
+            num_objects=args.num_objects, hand=hand.to_dict(), fingerprint=fingerprint(model),
         )
         for rectify in variants
     ]  # fmt: skip
@@ -87,9 +91,9 @@ def _run(args: argparse.Namespace) -> int:
     for option in settings:
         name = "rectified" if option.table_rectify else "raw"
         summary = run_evaluation(
-            option, scenes, out / name, workers=args.workers, timeout_s=args.timeout
+            option, scenes, out / name, hand=hand, workers=args.workers, timeout_s=args.timeout
         )
-        write_pictures(out / name, summary, option)
+        write_pictures(out / name, summary, option, hand)
         rows.append((f"{args.scene} {args.view} {Path(model).name} {name}", summary))
     text = markdown(rows)
     write_atomically(out / "table.md", text + "\n")
@@ -114,12 +118,6 @@ def _scenes(args: argparse.Namespace, settings: EvalSettings, out: Path) -> dict
         known |= build_scene_list(settings, missing, args.workers)
         write_scene_list(path, settings, known)
     return {key: known[key] for key in keys}
-
-
-def _check_model(model: str) -> None:
-    from equigrasp.weights import load_model
-
-    load_model(model)
 
 
 def _thresholds(args: argparse.Namespace) -> dict[str, Any]:

@@ -1,70 +1,67 @@
-"""Digests of what decides an evaluation beside its settings: the weights and the code."""
+"""Digests of what decides an evaluation beside its settings: the code and the weights.
+
+The code is all that the rounds and the planner import, directly or through others, read from the
+sources: nothing has to be listed by hand, so nothing can be forgotten.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
+import inspect
+import sys
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 import equigrasp
 import sim
-from sim.clutter.protocol import BASELINES
+from equigrasp.imports import Source, closure, read_sources
+from sim.clutter.planners import planner_class
 
-CODE = (
-    "equigrasp/detection.py",
-    "equigrasp/planner.py",
-    "equigrasp/geometry",
-    "equigrasp/models/base.py",
-    "equigrasp/nn",
-    "equigrasp/perception",
-    "sim/clutter",
-    "sim/grasping/trial.py",
-    "sim/grasping/gripper.py",
-    "sim/scene/renderer.py",
-    "sim/scene/builders.py",
-    "sim/scene/world.py",
-)
-"""Sources between a scene list and the outcome of an attempt."""
+ENTRY = "sim.clutter.rounds"
+"""Where a worker begins."""
 
 
 def fingerprint(model: str) -> str:
-    """Short digests of the sources and, for a model, of its own source and weights.
+    """Short digests of the code and, where there are weights, of these: "CODE" or "CODE-WEIGHTS".
 
     Args:
-        model: baseline name (no weights), shipped name or path of saved weights.
+        model: name of a planner, shipped name or path of saved weights.
 
     Raises:
         FileNotFoundError: no such weights.
     """
-    if model in BASELINES:
-        return code_digest()
-    from equigrasp.weights import PUBLISHED_SUFFIXES, find_weights
+    planner = planner_class(model)
+    modules, files = planner.made_of(model)
+    sources = deciding_sources(planner.__module__, *modules)
+    digests = [_digest(s.encode() for name in sorted(sources) for s in (name, sources[name]))]
+    if files:
+        digests.append(_digest(file.read_bytes() for file in files))
+    return "-".join(digests)
 
-    if Path(model).suffix in PUBLISHED_SUFFIXES:
-        tensors, name = Path(model), "giga"
-    else:
-        tensors, card = find_weights(model)
-        name = json.loads(card.read_text())["config"]["name"]
-    source = Path(equigrasp.__file__).parent / "models" / f"{name}.py"
-    return f"{code_digest()}-{_digest([source, tensors])}"
+
+def deciding_sources(*chosen: str) -> dict[str, str]:
+    """Text by name of the modules between a scene and the outcome of an attempt.
+
+    Args:
+        chosen: modules of a planner and of its model, in place of all others of their packages.
+    """
+    sources = dict(_project())
+    for name in set(chosen) - set(sources):  # of a user, from elsewhere
+        sources[name] = Source(inspect.getsource(sys.modules[name]))
+    found = closure([ENTRY, *chosen], sources, chosen)
+    return {name: sources[name].text for name in sorted(found)}
 
 
 @lru_cache(maxsize=1)
-def code_digest() -> str:
-    """Digest of the sources in `CODE`."""
-    roots = {"equigrasp": Path(equigrasp.__file__).parent, "sim": Path(sim.__file__).parent}
-    files = []
-    for name in CODE:
-        package, _, rest = name.partition("/")
-        path = roots[package] / rest
-        files += sorted(path.glob("*.py")) if path.is_dir() else [path]
-    return _digest(files)
+def _project() -> dict[str, Source]:
+    """Every module of the two packages, wherever they are installed."""
+    folders = [Path(folder) for package in (equigrasp, sim) for folder in package.__path__]
+    return {k: v for folder in folders for k, v in read_sources(folder, folder.parent).items()}
 
 
-def _digest(files: Iterable[Path]) -> str:
+def _digest(contents: Iterable[bytes]) -> str:
     total = hashlib.sha256()
-    for file in files:
-        total.update(file.read_bytes())
+    for content in contents:
+        total.update(content)
     return total.hexdigest()[:12]

@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 
 from equigrasp.data.files import atomic_path
+from equigrasp.grasp import Grasp
+from equigrasp.hand import PANDA, Hand
+from equigrasp.perception.camera import project
+from equigrasp.viewer import gripper_lines
 from sim.clutter.protocol import EvalSettings
+from sim.clutter.rounds import Round, recorded_grasp, replay
 from sim.clutter.run import read_rounds
+from sim.clutter.scene_lists import read_scene_list
 from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from sim.clutter.scene_view import SceneView
+
 MAX_PICTURES = 6
+FAR = 1.5
+"""Readings beyond this are left white, metres."""
 
 
-def write_pictures(out: Path, summary: dict[str, Any], settings: EvalSettings) -> None:
-    """Write `failures.png` (counts) and pictures of the first failed attempts, if any."""
-    _plot_failures(out / "failures.png", summary)
+def write_pictures(
+    out: Path, summary: dict[str, Any], settings: EvalSettings, hand: Hand = PANDA
+) -> None:
+    """Write `failures.png` (counts) and pictures of the first failed attempts, if any.
+
+    Args:
+        out: folder of the evaluation.
+        summary, settings, hand: of the evaluation.
+    """
+    with atomic_path(out / "failures.png") as unfinished:
+        draw_counts(summary).savefig(unfinished, dpi=80, format="png")
+    scenes = out.parent / "scenes.json"
     failed = [
         (record, number)
         for record in read_rounds(out / "rounds.jsonl")
@@ -32,11 +58,12 @@ def write_pictures(out: Path, summary: dict[str, Any], settings: EvalSettings) -
                 "seed": record["seed"],
                 "index": record["round"],
                 "attempts": record["attempts"][: number + 1],
-                "scenes": str(out.parent / "scenes.json"),
+                "scenes": str(scenes),
+                "hand": hand,
             },
         )
         for record, number in failed
-        if (out.parent / "scenes.json").exists()
+        if scenes.exists()
     ]
     problems: list[Failed] = []
 
@@ -51,71 +78,48 @@ def write_pictures(out: Path, summary: dict[str, Any], settings: EvalSettings) -
 
 
 def picture_failure(
-    settings: dict[str, Any], path: str, seed: int, index: int, attempts: list[dict], scenes: str
+    settings: dict[str, Any],
+    path: str,
+    seed: int,
+    index: int,
+    attempts: list[dict],
+    scenes: str,
+    hand: Hand,
 ) -> None:
-    """Draw the last of `attempts`: depth image and grasp. Runs in a worker process.
-
-    The attempts before it are executed again as recorded, which leaves the scene as it was.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    import numpy as np
-
-    from equigrasp.constants import FINGER_DEPTH, TCP_FROM_HAND
-    from equigrasp.perception.camera import project
-    from sim.clutter.rounds import _set_table, _specs, attempt_grasp, observe, recorded_grasp
-    from sim.clutter.scene_lists import read_scene_list
-    from sim.grasping.gripper import Gripper
-    from sim.scene.builders import load_scene
-    from sim.scene.world import World
-
+    """Draw the last of `attempts`: depth image and grasp. Runs in a worker process."""
     options = EvalSettings(**settings)
     scene = read_scene_list(Path(scenes), options.scene)[(seed, index)]
-    specs = _specs(options.objects, options.scene)
-    with World() as world:
-        _set_table(world)
-        load_scene(world, scene, specs)
-        gripper = Gripper(world)
-        for earlier in attempts[:-1]:
-            attempt_grasp(world, gripper, recorded_grasp(earlier))
-        seen = observe(world, scene, specs, options, (seed, index, len(attempts) - 1))
+    seen = replay(Round(options, scene, seed, index, hand), attempts[:-1])
     attempt = attempts[-1]
-    half = attempt["width"] / 2 if attempt["width"] > 0 else 0.04
-    hand = np.array(
-        [[0, half, 0], [0, half, -FINGER_DEPTH], [0, 0, -FINGER_DEPTH], [0, 0, -TCP_FROM_HAND],
-         [0, 0, -FINGER_DEPTH], [0, -half, -FINGER_DEPTH], [0, -half, 0]]
-    )  # fmt: skip
-    T = np.array(attempt["pose"])
-    pixels = project(hand @ T[:3, :3].T + T[:3, 3], seen.intrinsics, seen.T_world_camera)
-    figure, axis = plt.subplots(figsize=(6.4, 5.2))
-    axis.imshow(np.where(seen.depth < 1.5, seen.depth, np.nan), cmap="viridis")
-    axis.plot(pixels[:, 0], pixels[:, 1], "r-", lw=2)
+    figure = Figure(figsize=(6.4, 5.2))
+    axes = figure.add_subplot()
+    axes.imshow(np.where(seen.depth < FAR, seen.depth, np.nan), cmap="viridis")
+    outline_hand(axes, recorded_grasp(attempt), seen, hand)
     where = f"seed {seed} round {index} attempt {len(attempts)}"
-    axis.set_title(f"{where}: {attempt['fate'].lower()}, score {attempt['score']:.2f}")
-    axis.axis("off")
+    axes.set_title(f"{where}: {attempt['fate'].lower()}, score {attempt['score']:.2f}")
+    axes.axis("off")
     with atomic_path(path) as unfinished:
         figure.savefig(unfinished, dpi=80, bbox_inches="tight", format="png")
-    plt.close(figure)
+
+
+def outline_hand(axes: Axes, grasp: Grasp, seen: SceneView, hand: Hand = PANDA) -> None:
+    """Draw a hand over a depth image of the scene."""
+    corners = gripper_lines(grasp).reshape(-1, 3)
+    ends = project(corners, seen.intrinsics, seen.T_world_camera)[:, :2].reshape(-1, 2, 2)
+    axes.add_collection(LineCollection(ends, colors="black", linewidths=5))
+    axes.add_collection(LineCollection(ends, colors="white", linewidths=2))
+
+
+def draw_counts(summary: dict[str, Any]) -> Figure:
+    """Bars: failed attempts by fate, and rounds by how they ended."""
+    figure = Figure(figsize=(9, 3), layout="tight")
+    titles = {"failures": "failed attempts by fate", "ends": "how rounds ended"}
+    for axes, (name, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
+        entries = summary[name]
+        axes.barh([key.lower() for key in entries], list(entries.values()), color="tab:blue")
+        axes.set_title(title)
+    return figure
 
 
 def _picture_name(record: dict[str, Any], number: int) -> str:
     return f"seed{record['seed']}_round{record['round']}_attempt{number + 1}.png"
-
-
-def _plot_failures(path: Path, summary: dict[str, Any]) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3))
-    for axis, name in zip(axes, ("failures", "ends"), strict=True):
-        entries = summary[name]
-        axis.barh([key.lower() for key in entries], list(entries.values()), color="tab:blue")
-        axis.set_title("failed attempts by fate" if name == "failures" else "how rounds ended")
-    figure.tight_layout()
-    with atomic_path(path) as unfinished:
-        figure.savefig(unfinished, dpi=80, format="png")
-    plt.close(figure)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
+from equigrasp.hand import PANDA
 from equigrasp.perception.noise import NOISE_KINDS
 
 SCENES = ("packed", "pile")
 VIEWS = ("fixed", "random")
-BASELINES = ("antipodal", "oracle")
 MAX_CONSECUTIVE_FAILURES = 2
 OBJECTS_PER_ROUND = 5
 
@@ -25,11 +28,12 @@ class EvalSettings:
         scene: "packed" or "pile".
         view: "fixed" (published side view) or "random" (a new view for every attempt).
         noise: depth noise, see `equigrasp.perception.noise`.
-        model: baseline name, shipped weights, or path of saved weights.
+        model: name of a planner, shipped weights, or path of saved weights.
         table_rectify: undo the depth's global factor with the visible table.
         detection: overrides of `DetectionConfig`, the same for every scene kind.
         objects, split: object sets, and which part of them.
         num_objects: objects asked for per round (fewer may be present).
+        hand: `Hand.to_dict()` of the hand that grasps.
         fingerprint: digests of the weights and of the code that decides outcomes, see
             `sim.clutter.fingerprint`; results of other weights or code are not resumed.
     """
@@ -43,6 +47,7 @@ class EvalSettings:
     objects: str = "default"
     split: str = "test"
     num_objects: int = OBJECTS_PER_ROUND
+    hand: dict[str, Any] = field(default_factory=PANDA.to_dict)
     fingerprint: str = ""
 
     def __post_init__(self) -> None:
@@ -58,3 +63,13 @@ class EvalSettings:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form; `EvalSettings(**values)` is its inverse."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> EvalSettings:
+        """Settings from the JSON text of `to_dict`; what is not in it has its default."""
+        return cls(**json.loads(text))
+
+
+def round_generator(seed: int, round_index: int, *more: int) -> np.random.Generator:
+    """Generator of one purpose in one round; seed 0 is a seed like any other."""
+    return np.random.default_rng(np.random.SeedSequence([seed, round_index, *more]))

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equigrasp.constants import TABLE_HEIGHT
 from equigrasp.grasp import Grasp
+from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.camera import (
     DEFAULT_INTRINSICS,
     depth_to_points,
@@ -24,108 +26,149 @@ from equigrasp.perception.camera import (
     random_view,
 )
 from equigrasp.perception.noise import apply_noise
+from equigrasp.plan_result import PlanResult
+from sim.clutter.planner import ClutterPlanner
+from sim.clutter.planners import make_planner
 from sim.clutter.protocol import (
     MAX_CONSECUTIVE_FAILURES,
     NOISE_STREAM,
     PLANNER_STREAM,
     VIEW_STREAM,
     EvalSettings,
+    round_generator,
 )
-from sim.clutter.scene_lists import round_generator
 from sim.clutter.scene_view import SceneView
 
 if TYPE_CHECKING:
     from sim.grasping.gripper import Gripper
     from sim.grasping.trial import TrialOutcome
+    from sim.objects.spec import ObjectSpec
     from sim.scene.builders import Scene
     from sim.scene.world import World
 
 MIN_VISIBLE_POINTS = 50
 """Fewer readings on objects than this count as an empty view."""
 
+Watcher = Callable[[SceneView, PlanResult], None]
 
-def run_round(settings: dict[str, Any], scene: str, seed: int, index: int) -> dict[str, Any]:
+
+@dataclass(frozen=True)
+class Round:
+    """What is settled before a round begins.
+
+    Attributes:
+        settings: of the evaluation.
+        scene: where the objects are at first.
+        seed, index: seed and number of the round.
+        hand: the hand that grasps.
+    """
+
+    settings: EvalSettings
+    scene: Scene
+    seed: int
+    index: int
+    hand: Hand = PANDA
+
+    @property
+    def objects(self) -> Sequence[ObjectSpec]:
+        """Every object that the scene may hold."""
+        return _objects(self.settings.objects, self.settings.scene)
+
+    def generator(self, stream: int, attempt: int) -> np.random.Generator:
+        """Of one purpose in one attempt, whatever the planner did before."""
+        return round_generator(self.seed, self.index, stream, attempt)
+
+    @contextmanager
+    def laid_out(self) -> Iterator[World]:
+        """A simulated world that holds the scene."""
+        from sim.scene.builders import load_scene
+        from sim.scene.world import World
+
+        with World() as world:
+            load_scene(world, self.scene, self.objects)
+            yield world
+
+
+def run_round(
+    settings: dict[str, Any], scene: str, seed: int, index: int, hand: Hand
+) -> dict[str, Any]:
     """Clear one scene; return a JSON-able record of every attempt.
 
     Args:
         settings: `EvalSettings.to_dict()`.
         scene: the scene as JSON.
         seed, index: seed and number of the round.
+        hand: that of the settings, with the places of its files.
     """
-    from sim.clutter.planners import make_planner
-    from sim.scene.builders import Scene, load_scene
-    from sim.scene.world import World
+    from sim.scene.builders import Scene
 
-    options = EvalSettings(**settings)
-    planner = make_planner(json.dumps(settings, sort_keys=True))
-    specs = _specs(options.objects, options.scene)
-    start = Scene.from_json(scene)
+    planner = make_planner(json.dumps(settings, sort_keys=True), hand)
+    played = Round(EvalSettings(**settings), Scene.from_json(scene), seed, index, hand)
     begin = time.perf_counter()
-    with World() as world:
-        _set_table(world)
-        load_scene(world, start, specs)
-        record = clear_scene(world, start, specs, planner, options, seed, index)
+    with played.laid_out() as world:
+        record = clear_scene(world, played, planner)
     return {**record, "seed": seed, "round": index, "seconds": time.perf_counter() - begin}
 
 
 def clear_scene(
-    world: World,
-    scene: Scene,
-    specs: Any,
-    planner: Any,
-    options: EvalSettings,
-    seed: int,
-    index: int,
+    world: World, played: Round, planner: ClutterPlanner, watch: Watcher | None = None
 ) -> dict[str, Any]:
-    """The loop of `run_round` on a world that holds the scene."""
+    """The loop of `run_round` on a world that holds the scene.
+
+    Args:
+        world: changed by the grasps.
+        played: the round.
+        planner: asked before every attempt.
+        watch: called with what the planner saw and answered, if that was a grasp.
+    """
     from sim.grasping.gripper import Gripper
 
     gripper = Gripper(world)
-    present = len(world.bodies)
-    attempts: list[dict[str, Any]] = []
-    lost: list[str] = []
-    failures, end = 0, "cleared"
+    record: dict[str, Any] = {
+        "objects": len(world.bodies),
+        "object_ids": [body.object_id for body in played.scene.bodies],
+        "attempts": [],
+        "lost": [],
+    }
+    attempts, failures, end = record["attempts"], 0, "cleared"
     while world.bodies:
         if failures == MAX_CONSECUTIVE_FAILURES:
             end = "failures"
             break
-        seen = observe(world, scene, specs, options, (seed, index, len(attempts)))
+        seen = observe(world, played, len(attempts))
         if not objects_in_view(seen):
             end = "empty_view"
             break
         plan = planner.plan(seen)
         if not plan.grasps:
             end = "no_grasp"
-            attempts_made = {"plan_reason": plan.reason, "timings": plan.timings}
             break
-        grasp = plan.grasps[0]
+        if watch is not None:
+            watch(seen, plan)
         names = {body: entry.object_id for body, entry in world.bodies.items()}
-        outcome, gone = attempt_grasp(world, gripper, grasp)
-        lost += [names[body] for body in gone]
+        outcome, gone = attempt_grasp(world, gripper, plan.grasps[0])
+        record["lost"] += [names[body] for body in gone]
         failures = 0 if outcome.success else failures + 1
-        attempts.append(
-            {
-                "success": bool(outcome.success),
-                "fate": outcome.fate.name,
-                "object": names.get(outcome.body),
-                "score": float(grasp.score),
-                "width": float(grasp.width),
-                "pose": np.asarray(grasp.T_world_grasp).tolist(),
-                "timings": {k: round(v, 5) for k, v in plan.timings.items()},
-                "lost": len(gone),
-            }
-        )
-    record: dict[str, Any] = {
-        "objects": present,
-        "object_ids": [body.object_id for body in scene.bodies],
-        "attempts": attempts,
-        "lost": lost,
-        "left": len(world.bodies),
-        "end": end,
-    }
+        attempts.append(_told(outcome, plan, names.get(outcome.body), len(gone)))
+    record |= {"left": len(world.bodies), "end": end}
     if end == "no_grasp":
-        record["without_grasp"] = attempts_made
+        record["without_grasp"] = {"plan_reason": plan.reason, "timings": plan.timings}
     return record
+
+
+def _told(outcome: TrialOutcome, plan: PlanResult, lifted: str | None, lost: int) -> dict[str, Any]:
+    """JSON-able facts about an attempt at the best grasp of a plan."""
+    best = plan.grasps[0]
+    return {
+        "success": bool(outcome.success),
+        "fate": outcome.fate.name,
+        "object": lifted,
+        "score": float(best.score),
+        "width": float(best.width),
+        "pose": np.asarray(best.T_world_grasp).tolist(),
+        "timings": {k: round(v, 5) for k, v in plan.timings.items()},
+        "lost": lost,
+    }
 
 
 def attempt_grasp(world: World, gripper: Gripper, grasp: Grasp) -> tuple[TrialOutcome, list[int]]:
@@ -147,39 +190,47 @@ def recorded_grasp(attempt: dict[str, Any]) -> Grasp:
     return Grasp(pose[:3, 3], pose[:3, :3], attempt["width"], attempt["score"])
 
 
-def observe(
-    world: World, scene: Scene, specs: Any, options: EvalSettings, key: tuple[int, int, int]
-) -> SceneView:
+def replay(played: Round, attempts: Sequence[dict[str, Any]]) -> SceneView:
+    """What the planner saw after recorded attempts; its world is closed.
+
+    The attempts are executed again as recorded, which leaves the scene as it was.
+    """
+    from sim.grasping.gripper import Gripper
+
+    with played.laid_out() as world:
+        gripper = Gripper(world)
+        for attempt in attempts:
+            attempt_grasp(world, gripper, recorded_grasp(attempt))
+        return observe(world, played, len(attempts))
+
+
+def observe(world: World, played: Round, attempt: int) -> SceneView:
     """Render the scene as it stands; view and noise depend on (seed, round, attempt) alone."""
     from sim.scene.builders import record_bodies
     from sim.scene.renderer import scene_geometry
 
-    present = replace(scene, bodies=tuple(record_bodies(world)))
-    geometry = scene_geometry(present, specs, world.workspace)
-    seed, index, attempt = key
-    if options.view == "fixed":
+    settings = played.settings
+    now = replace(played.scene, bodies=tuple(record_bodies(world)))
+    geometry = scene_geometry(now, played.objects, world.workspace)
+    if settings.view == "fixed":
         pose = fixed_view()
     else:
-        pose = random_view(round_generator(seed, index, VIEW_STREAM, attempt))
+        pose = random_view(played.generator(VIEW_STREAM, attempt))
     clean = geometry.render(DEFAULT_INTRINSICS, pose)
-    depth = apply_noise(clean, options.noise, round_generator(seed, index, NOISE_STREAM, attempt))
-    rng = round_generator(seed, index, PLANNER_STREAM, attempt)
+    depth = apply_noise(clean, settings.noise, played.generator(NOISE_STREAM, attempt))
+    rng = played.generator(PLANNER_STREAM, attempt)
     return SceneView(depth, clean, DEFAULT_INTRINSICS, pose, geometry, world, rng)
 
 
 def objects_in_view(seen: SceneView) -> bool:
     """Whether any object is seen at all, judged on the noise-free depth."""
     points = depth_to_points(seen.clean_depth, seen.intrinsics, seen.T_world_camera, max_depth=1.9)
-    return int((points[:, 2] > TABLE_HEIGHT + 0.002).sum()) >= MIN_VISIBLE_POINTS
-
-
-def _set_table(world: World) -> None:
-    if world.table is None:
-        world.load_table()
+    lowest = seen.world.workspace.table_height + 0.002
+    return int((points[:, 2] > lowest).sum()) >= MIN_VISIBLE_POINTS
 
 
 @lru_cache(maxsize=4)
-def _specs(objects: str, kind: str) -> Any:
+def _objects(objects: str, kind: str) -> Sequence[ObjectSpec]:
     from sim.objects.load import load_objects
 
     return load_objects(objects, kind, "all", report=[])

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from equigrasp.data.files import write_json
+from equigrasp.hand import PANDA, Hand
 from sim.clutter.metrics import summarise
-from sim.clutter.protocol import BASELINES, EvalSettings
+from sim.clutter.protocol import EvalSettings
 from sim.clutter.scene_lists import Key, public_object_names
 from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
@@ -34,6 +35,7 @@ def run_evaluation(
     scenes: dict[Key, Scene],
     out: Path,
     *,
+    hand: Hand | None = None,
     workers: int = 2,
     timeout_s: float = ROUND_TIMEOUT,
 ) -> dict[str, Any]:
@@ -41,6 +43,14 @@ def run_evaluation(
 
     Every finished round is one line of `rounds.jsonl`, on disk before the next is counted; a killed
     run goes on where it stopped.
+
+    Args:
+        settings: of the evaluation.
+        scenes: scene by (seed, round).
+        out: folder of the results.
+        hand: that of the settings, with the places of its files; needed where it has files.
+        workers: processes that play rounds.
+        timeout_s: longest time for a round, seconds.
 
     Returns:
         The summary (see `sim.clutter.metrics.summarise`) with settings and wall time.
@@ -76,6 +86,7 @@ def run_evaluation(
                     "scene": scenes[key].to_json(),
                     "seed": key[0],
                     "index": key[1],
+                    "hand": hand or Hand.of(settings.hand),
                 },
             )
             for key in missing
@@ -116,8 +127,8 @@ def public_settings(settings: EvalSettings) -> dict[str, Any]:
     """Settings without machine paths, for result files."""
     values = settings.to_dict()
     values["objects"] = public_object_names(settings.objects)
-    if settings.model not in BASELINES:
-        values["model"] = Path(settings.model).name
+    values["model"] = Path(settings.model).name
+    values["hand"] = settings.hand["name"]
     return values
 
 
@@ -125,7 +136,7 @@ def _check_settings(settings: EvalSettings, out: Path) -> None:
     path = out / "settings.json"
     mine = settings.to_dict()
     if path.exists():
-        theirs = json.loads(path.read_text())
+        theirs = {"hand": PANDA.to_dict(), **json.loads(path.read_text())}
         names = sorted({*mine, *theirs})
         wrong = [name for name in names if mine.get(name) != theirs.get(name)]
         if wrong:

@@ -8,10 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from equigrasp.data.files import write_json
-from sim.clutter.protocol import SCENE_STREAM, EvalSettings
+from sim.clutter.protocol import SCENE_STREAM, EvalSettings, round_generator
 from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
@@ -21,11 +19,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 Key = tuple[int, int]
 """(seed, round)."""
-
-
-def round_generator(seed: int, round_index: int, *more: int) -> np.random.Generator:
-    """Generator of one purpose in one round; seed 0 is a seed like any other."""
-    return np.random.default_rng(np.random.SeedSequence([seed, round_index, *more]))
 
 
 def build_round(scene: str, objects: str, split: str, count: int, seed: int, index: int) -> str:

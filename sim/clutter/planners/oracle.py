@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.grasp import Grasp
-from equigrasp.planner import PlanResult
+from equigrasp.hand import Hand
+from equigrasp.plan_result import PlanResult
+from sim.clutter.planner import ClutterPlanner
+from sim.clutter.protocol import EvalSettings
 from sim.clutter.scene_view import SceneView
-from sim.grasping.label import Labels, label_fast
-from sim.grasping.propose import Candidates, propose
+
+if TYPE_CHECKING:
+    from sim.grasping.label import Labels
+    from sim.grasping.propose import Candidates
 
 CANDIDATES = 100
 TRIES = 3
 
 
-class OraclePlanner:
+class OraclePlanner(ClutterPlanner):
     """Proposes grasps on the true surface and keeps those the labeller confirms.
 
     Ranked by the number of yaws that succeed at the same point: the more, the less a small
     difference between trial and execution matters.
     """
 
+    name = "oracle"
+    reads_depth = False
+
+    @classmethod
+    def from_settings(cls, settings: EvalSettings, hand: Hand) -> OraclePlanner:
+        """It has no settings."""
+        return cls()
+
     def plan(self, seen: SceneView) -> PlanResult:
         """Confirmed grasps, best first; empty if none of `TRIES * CANDIDATES` points succeeds."""
+        from sim.grasping.label import label_fast
+        from sim.grasping.propose import propose
+
         begin = time.perf_counter()
         grasps: list[Grasp] = []
         for _ in range(TRIES):

@@ -1,0 +1,63 @@
+"""A network with `equigrasp.planner.GraspPlanner` around it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from equigrasp.hand import Hand, require_same_hand
+from equigrasp.plan_result import PlanResult
+from sim.clutter.planner import ClutterPlanner
+from sim.clutter.protocol import EvalSettings
+from sim.clutter.scene_view import SceneView
+
+
+class ModelPlanner(ClutterPlanner):
+    """Plans from the noisy depth alone.
+
+    Args:
+        weights: shipped name or path of saved weights.
+        detection: overrides of `DetectionConfig`.
+        rectify: undo the depth's global factor with the visible table first.
+    """
+
+    name = "model"
+
+    def __init__(self, weights: str, detection: dict | None = None, rectify: bool = True) -> None:
+        from equigrasp.detection import DetectionConfig
+        from equigrasp.planner import GraspPlanner
+
+        self.planner = GraspPlanner.from_pretrained(
+            weights, detection=DetectionConfig(**(detection or {})), rectify_table=rectify
+        )
+
+    @classmethod
+    def from_settings(cls, settings: EvalSettings, hand: Hand) -> ModelPlanner:
+        """With the weights that the settings name; the hand is the one they were trained for."""
+        return cls(settings.model, settings.detection, settings.table_rectify)
+
+    def plan(self, seen: SceneView) -> PlanResult:
+        """Ranked grasps of the network."""
+        return self.planner.plan(seen.depth, seen.intrinsics, seen.T_world_camera)
+
+    @classmethod
+    def hand_for(cls, model: str, asked: Hand | None = None) -> Hand:
+        """The hand of the model's card; see `ClutterPlanner.hand_for`."""
+        from equigrasp.weights import load_model
+
+        own = load_model(model).hand
+        if asked is not None:
+            require_same_hand(own, f"the model {Path(model).name}", asked, "the evaluation")
+        return asked or own
+
+    @classmethod
+    def made_of(cls, model: str) -> tuple[list[str], list[Path]]:
+        """The model's own source, its weights and their card."""
+        from equigrasp.registry import model_classes
+        from equigrasp.weights import PUBLISHED_SUFFIXES, find_weights, read_card
+
+        if Path(model).suffix in PUBLISHED_SUFFIXES:
+            name, files = "giga", [Path(model)]
+        else:
+            files = list(find_weights(model))
+            name = read_card(files[1])["config"]["name"]
+        return [model_classes()[name].__module__], files
