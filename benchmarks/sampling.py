@@ -96,7 +96,7 @@ def measure(model: Any, folders: list[Path], split: str, scenes: int) -> dict[st
             start = time.process_time()
             read = model.reader(features)
             seen = model.attend(read, where)
-            rotations = model.sample_rotations(seen, noise)
+            rotations = model.sample_rotations(seen, noise, generator)
             confidence, _ = model.judgement(read, seen, where, rotations)
             seconds += time.process_time() - start
             points += where.shape[1]

@@ -116,11 +116,13 @@ def measure_policy(
     model = kind(Vocabulary.of(SENTENCES))
     seen = random_observations(arguments.observations, POINTS, dtype=torch.float32)
     wanted = random_actions(arguments.observations, dtype=torch.float32)
+    generator = torch.Generator().manual_seed(0)
 
     def step(samples: int, seen: Observations, wanted: Actions) -> Callable[[], None]:
-        return optimiser_step(
-            model, lambda: torch.stack(list(model.losses(seen, wanted, samples).values())).sum()
-        )
+        def loss() -> Tensor:
+            return torch.stack(list(model.losses(seen, wanted, samples, generator).values())).sum()
+
+        return optimiser_step(model, loss)
 
     steps = {f"m{m}": step(m, seen, wanted) for m in {*counts, NAIVE}}
     again = Actions(*(t.repeat_interleave(NAIVE, 0) for t in wanted))
@@ -160,7 +162,8 @@ def last_layer_gradients(model: Any, batch: dict[str, Tensor]) -> Tensor:
 
     handle = model.velocity.out_projection.register_forward_hook(catch)
     with torch.no_grad():  # which also keeps the network from being run twice
-        raw = model.training_field(model.encode(batch["tsdf"]), batch, 32, 16)
+        generator = torch.Generator().manual_seed(0)
+        raw = model.training_field(model.encode(batch["tsdf"]), batch, 32, 16, generator)
     handle.remove()
     error = 2 * (raw.flow.velocity - raw.flow.target)
     return torch.einsum("pmo,pmi->pmoi", error, caught["inputs"]).flatten(2)

@@ -241,7 +241,7 @@ class GraspPlanner:
                 points[None],
                 ("rotation", "width", "confidence"),
                 num_samples=self.detection.num_samples,
-                generator=torch.Generator(points.device).manual_seed(self.seed),
+                generator=torch.Generator().manual_seed(self.seed),
             )
             scores, order = (scores * field.confidence[0]).sqrt().sort(descending=True, stable=True)
             points, rotation, width = (

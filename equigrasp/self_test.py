@@ -50,13 +50,12 @@ def predictions(model: Any) -> dict[str, list[float]]:
 
     from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
     from equigrasp.perception.tsdf import fuse_tsdf
-    from equigrasp.workspace import Workspace
 
     grid = fuse_tsdf(
         torch.from_numpy(fixed_depth()),
         DEFAULT_INTRINSICS,
         fixed_view(),
-        workspace=Workspace(resolution=model.resolution),
+        workspace=model.workspace,
         encoding=model.encoding,
     )
     rng = np.random.default_rng(0)

@@ -117,7 +117,13 @@ def synthetic_tsdf(
 
     Free space is 1, unobserved 0, the band of four voxels around the surface in between. They have
     no symmetry, which is what equivariance tests need; they are not rendered from a camera.
+
+    Args:
+        resolution: N.
+        batch: B.
+        generator: source of places and sizes; None stands for one seeded with 0.
     """
+    generator = generator or torch.Generator().manual_seed(0)
     centres = (torch.arange(resolution, dtype=torch.float64) + 0.5) / resolution
     grid = torch.stack(torch.meshgrid(centres, centres, centres, indexing="ij"), -1)
     scenes = []

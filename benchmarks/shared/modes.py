@@ -44,9 +44,10 @@ def mode_coverage(model: Any, samples: int = 64) -> dict[str, float]:
         )
         root = centre + [0.0, 0.0, model.query_setback]
         point = torch.tensor(root / WORKSPACE_SIZE - 0.5, dtype=torch.float32).view(1, 1, 3)
-        noise = model.prior((1, 1, samples), torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        noise = model.prior((1, 1, samples), generator)
         seen = model.attend(model.reader(model.encode(tsdf[None])), point)
-        sampled = model.sample_rotations(seen, noise)[0, 0].numpy()
+        sampled = model.sample_rotations(seen, noise, generator)[0, 0].numpy()
         steep = sampled[:, 2, 2] < -STEEP
         closing = np.arctan2(sampled[:, 1, 1], sampled[:, 0, 1])
         gap = np.abs((closing[:, None] - modes + np.pi / 2) % np.pi - np.pi / 2)

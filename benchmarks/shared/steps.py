@@ -41,7 +41,8 @@ def synthetic_batch(
 
 def step_function(step: TrainingStep, batch: dict[str, Tensor]) -> Callable[[], None]:
     """One optimiser step of a grasp model on a fixed batch."""
-    return optimiser_step(step, lambda: step(batch)["loss"])
+    generator = torch.Generator().manual_seed(0)
+    return optimiser_step(step, lambda: step(batch, generator)["loss"])
 
 
 def optimiser_step(module: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:

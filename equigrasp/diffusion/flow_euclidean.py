@@ -18,7 +18,7 @@ class RowsFlow:
 
     @staticmethod
     def prior(
-        shape: tuple[int, ...], generator: Generator | None = None, dtype: torch.dtype | None = None
+        shape: tuple[int, ...], generator: Generator, dtype: torch.dtype | None = None
     ) -> Tensor:
         """Standard normal rows (*shape, 2, 3)."""
         return torch.randn(*shape, 2, 3, generator=generator, dtype=dtype)

@@ -18,7 +18,7 @@ class SO3Flow:
 
     @staticmethod
     def prior(
-        shape: tuple[int, ...], generator: Generator | None = None, dtype: torch.dtype | None = None
+        shape: tuple[int, ...], generator: Generator, dtype: torch.dtype | None = None
     ) -> Tensor:
         """Uniformly distributed rotations (*shape, 3, 3); the distribution no turn changes."""
         return random_rotations(shape, generator, dtype or torch.get_default_dtype())

@@ -19,8 +19,8 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 class Flow(Protocol):
     """Paths from a prior to grasp rotations; see `SO3Flow`."""
 
-    def prior(self, shape: tuple[int, ...], generator: Generator | None = None) -> Tensor:
-        """States at time 0."""
+    def prior(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
+        """States (*shape, i, j) at time 0, on the CPU, as the generator is."""
 
     def pair(self, state: Tensor, rotation: Tensor) -> Tensor:
         """The state at time 1 that a state of the prior is to reach."""

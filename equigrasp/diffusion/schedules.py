@@ -103,10 +103,11 @@ class Diffusion:
             start: noise.
             steps: evaluations of the network, at most K.
             sampler: "ddim" or "ddpm".
-            generator: source of the noise that "ddpm" adds.
+            generator: source of the noise that "ddpm" adds, which has to be given then.
 
         Raises:
-            ValueError: unknown sampler, or more steps than the schedule has.
+            ValueError: unknown sampler, more steps than the schedule has, or "ddpm" without a
+                generator.
         """
         return sample_together(
             [self],
@@ -154,14 +155,16 @@ def sample_together(
         steps, sampler, generator: as for `Diffusion.sample`.
 
     Raises:
-        ValueError: unknown sampler, more steps than the schedules have, or schedules of different
-            lengths.
+        ValueError: unknown sampler, "ddpm" without a generator, more steps than the schedules have,
+            or schedules of different lengths.
     """
     lengths = sorted({diffusion.steps for diffusion in diffusions})
     if len(lengths) != 1:
         raise ValueError(f"the schedules have {lengths} steps; give all the same number")
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler is {sampler!r}; choose one of {', '.join(SAMPLERS)}")
+    if sampler == "ddpm" and generator is None:
+        raise ValueError("the ddpm sampler adds noise at every step; give a generator, or use ddim")
     if not 1 <= steps <= lengths[0]:
         raise ValueError(f"steps is {steps}; the schedule has 1 to {lengths[0]}")
     states = list(starts)

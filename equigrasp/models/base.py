@@ -153,7 +153,8 @@ class GraspModel(nn.Module, ABC):
             chunk: points at a time.
             num_samples: rotations sampled per point, of which the most confident is returned; a
                 model that does not sample has one answer whatever the number.
-            generator: source of these samples; None takes torch's own.
+            generator: source of these samples, on the CPU; None stands for one seeded with 0, so
+                that equal questions get equal answers.
             noise: (B, Q, num_samples, ...) states to start from in place of the generator's, as
                 `prior` returns them; turned with the scene, they give turned rotations.
 
@@ -164,10 +165,12 @@ class GraspModel(nn.Module, ABC):
         pieces = [points] if torch.is_grad_enabled() else points.split(max(chunk, 1), 1)
         options: list[dict[str, Any]] = [{} for _ in pieces]
         if self.samples_rotations:
-            options = [{"num_samples": num_samples, "generator": generator} for _ in pieces]
-        if self.samples_rotations and noise is not None:
-            starts = noise.split([piece.shape[1] for piece in pieces], 1)
-            options = [{"noise": start} for start in starts]
+            generator = generator or Generator().manual_seed(0)
+            common = {"num_samples": num_samples, "generator": generator}
+            starts = [None] * len(pieces)
+            if noise is not None:
+                starts = noise.split([piece.shape[1] for piece in pieces], 1)
+            options = [{**common, "noise": start} for start in starts]
         parts = [
             self.finish(self.query_raw(features, piece, outputs, **option))
             for piece, option in zip(pieces, options, strict=True)
@@ -203,6 +206,7 @@ class GraspModel(nn.Module, ABC):
         batch: Mapping[str, Tensor],
         num_samples: int,
         points_per_scene: int,
+        generator: Generator,
     ) -> GraspField:
         """What the loss needs of a batch (keys of `data/dataset.py`).
 
@@ -211,6 +215,7 @@ class GraspModel(nn.Module, ABC):
             batch: tensors of the step.
             num_samples: M, noised rotations per grasp point; for models that sample.
             points_per_scene: at most so many successful grasp points per scene get them.
+            generator: source of these samples, on the CPU.
         """
         grasps = tuple(name for name in self.outputs if name != "occupancy")
         raw = self.query_raw(features, batch["points"], grasps)

@@ -144,12 +144,12 @@ class EquiIGD(SamplingModel):
         """Logits (B, Q)."""
         return self.occupancy(here).squeeze(-1)
 
-    def prior(self, shape: tuple[int, ...], generator: Generator | None = None) -> Tensor:
+    def prior(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
         """States at time 0: rotations (*shape, 3, 3), or rows (*shape, 2, 3) if "euclidean"."""
-        return self.flow.prior(shape, generator=generator)
+        return self.flow.prior(shape, generator)
 
-    def sample_rotations(self, seen: Tensor, noise: Tensor) -> Tensor:
-        """Carry states of the prior (B, Q, S, ...) to rotations (B, Q, S, 3, 3)."""
+    def sample_rotations(self, seen: Tensor, noise: Tensor, generator: Generator) -> Tensor:
+        """Carry states of the prior (B, Q, S, ...) to rotations (B, Q, S, 3, 3), adding none."""
         flat = noise.flatten(0, 1)
         context = self.velocity.condition(seen.flatten(0, 1))
         moved = integrate(self.flow, self._velocity(context), flat, self.steps)
@@ -165,11 +165,11 @@ class EquiIGD(SamplingModel):
         # a unit step of the width is a quarter of the full opening, as in EquiGIGA
         return found[..., 0], self.hand.opening * (0.5 + 0.25 * found[..., 1])
 
-    def flow_terms(self, seen: Tensor, goal: Tensor) -> FlowTerms:
+    def flow_terms(self, seen: Tensor, goal: Tensor, generator: Generator) -> FlowTerms:
         """Velocities on the way from noise to rotations (P, M, 3, 3)."""
-        noise = self.flow.prior(goal.shape[:2]).to(seen)
+        noise = self.flow.prior(goal.shape[:2], generator).to(seen)
         target = self.flow.pair(noise, goal)
-        time = sample_times(goal.shape[:2], "stratified").to(seen)
+        time = sample_times(goal.shape[:2], generator=generator).to(seen)
         state = self.flow.interpolate(noise, target, time)
         context = self.velocity.condition(seen)
         if torch.is_grad_enabled():  # activations of M samples would be most of a step's memory

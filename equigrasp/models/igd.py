@@ -161,7 +161,7 @@ class IGD(SamplingModel):
         """Logits (B, Q)."""
         return self.decoder_tsdf(points, here).squeeze(-1)
 
-    def prior(self, shape: tuple[int, ...], generator: Generator | None = None) -> Tensor:
+    def prior(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
         """Standard normal quaternions (*shape, 4), xyzw."""
         return torch.randn(*shape, 4, generator=generator)
 
@@ -172,16 +172,16 @@ class IGD(SamplingModel):
         x, y, z, w = noise.unbind(-1)
         return torch.stack([c * x - s * y, c * y + s * x, c * z + s * w, c * w - s * z], -1)
 
-    def sample_rotations(self, seen: Tensor, noise: Tensor) -> Tensor:
-        """Rotations (B, Q, S, 3, 3) from quaternion noise (B, Q, S, 4)."""
+    def sample_rotations(self, seen: Tensor, noise: Tensor, generator: Generator) -> Tensor:
+        """Rotations (B, Q, S, 3, 3) from quaternion noise (B, Q, S, 4); only "ddpm" adds more."""
         features = seen.flatten(0, 1)
 
         def denoiser(state: Tensor, step: Tensor) -> Tensor:
             return self._noise(features, state, step)
 
-        # "ddpm" adds noise of torch's own generator, as published; "ddim" adds none
+        start = noise.flatten(0, 1)
         moved = self.diffusion.sample(
-            denoiser, noise.flatten(0, 1), self.steps, sampler=self.sampler
+            denoiser, start, self.steps, sampler=self.sampler, generator=generator
         )
         return quaternion_to_matrix(moved).unflatten(0, noise.shape[:2])
 
@@ -194,7 +194,7 @@ class IGD(SamplingModel):
         width = self.workspace.side * self.decoder_width(points, seen)
         return self.classifier(place, around).squeeze(-1), width.expand(rotations.shape[:3])
 
-    def flow_terms(self, seen: Tensor, goal: Tensor) -> FlowTerms:
+    def flow_terms(self, seen: Tensor, goal: Tensor, generator: Generator) -> FlowTerms:
         """Predicted and true noise on quaternions of rotations (P, M, 3, 3).
 
         Of the four quaternions of a grasp (sign, half turn) the one nearest to the noise is the
@@ -204,10 +204,11 @@ class IGD(SamplingModel):
         x, y, z, w = first.unbind(-1)
         second = torch.stack([y, -x, w, -z], -1)  # the same grasp, turned by half about z
         choices = torch.stack([first, -first, second, -second], -2)
-        noise = self.prior(goal.shape[:2]).to(seen)
+        noise = self.prior(goal.shape[:2], generator).to(seen)
         nearest = (choices * noise.unsqueeze(-2)).sum(-1).argmax(-1)
         target = choices.gather(2, nearest[..., None, None].expand(-1, -1, 1, 4)).squeeze(2)
-        step = sample_steps(goal.shape[:2], _TRAINING_STEPS, device=seen.device)
+        kind = {"generator": generator, "device": seen.device}
+        step = sample_steps(goal.shape[:2], _TRAINING_STEPS, **kind)
         state = self.diffusion.add_noise(target, noise, step)
         return FlowTerms(self._noise(seen, state, step), noise)
 

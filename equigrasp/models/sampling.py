@@ -46,8 +46,8 @@ class SamplingModel(GraspModel):
         """Logits (B, Q) from features read at the points."""
 
     @abstractmethod
-    def prior(self, shape: tuple[int, ...], generator: Generator | None = None) -> Tensor:
-        """Noise (*shape, ...) that rotations are made of."""
+    def prior(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
+        """Noise (*shape, ...) that rotations are made of, on the CPU, as the generator is."""
 
     def turn_noise(self, noise: Tensor, turns: int) -> Tensor:
         """Noise that goes with a scene turned by `turns` quarter turns; states are rows of a
@@ -56,8 +56,17 @@ class SamplingModel(GraspModel):
         return turn_matrix(turns, noise.dtype).to(noise.device)[:rows, :rows] @ noise
 
     @abstractmethod
-    def sample_rotations(self, seen: Tensor, noise: Tensor) -> Tensor:
-        """Rotations (B, Q, S, 3, 3) from noise (B, Q, S, ...)."""
+    def sample_rotations(self, seen: Tensor, noise: Tensor, generator: Generator) -> Tensor:
+        """Rotations made of noise.
+
+        Args:
+            seen: (B, Q, C) features of the points.
+            noise: (B, Q, S, ...) of the prior.
+            generator: source of the noise that some samplers add on the way.
+
+        Returns:
+            (B, Q, S, 3, 3).
+        """
 
     @abstractmethod
     def judgement(
@@ -66,12 +75,13 @@ class SamplingModel(GraspModel):
         """Logit of success and width in metres, (B, Q, S) each, of rotations (B, Q, S, 3, 3)."""
 
     @abstractmethod
-    def flow_terms(self, seen: Tensor, goal: Tensor) -> FlowTerms:
+    def flow_terms(self, seen: Tensor, goal: Tensor, generator: Generator) -> FlowTerms:
         """Predicted and true targets at noised rotations.
 
         Args:
             seen: (P, C) features of grasp points.
             goal: (P, M, 3, 3), a successful rotation for every sample.
+            generator: source of noise and times.
         """
 
     def query_raw(
@@ -87,7 +97,8 @@ class SamplingModel(GraspModel):
         """Logits, rotation rows (B, Q, 2, 3) and unclamped width of the best sample at
         (B, Q, 3).
 
-        `noise` (B, Q, S, ...) takes the place of samples of the prior.
+        `noise` (B, Q, S, ...) takes the place of samples of the prior; no generator stands
+        for one seeded with 0.
         """
         check_points(points, outputs, self.outputs)
         read = self.reader(features)
@@ -100,9 +111,10 @@ class SamplingModel(GraspModel):
         if "quality" in outputs:
             raw["quality"] = self.quality_at(points, seen)
         if {"rotation", "width", "confidence"} & set(outputs):
+            generator = generator or Generator().manual_seed(0)
             if noise is None:
                 noise = self.prior((*points.shape[:2], num_samples), generator).to(points)
-            rotations = self.sample_rotations(seen, noise)
+            rotations = self.sample_rotations(seen, noise, generator)
             confidence, width = self.judgement(read, seen, points, rotations)
             best = confidence.argmax(-1, keepdim=True)
             best_one = {
@@ -119,6 +131,7 @@ class SamplingModel(GraspModel):
         batch: Mapping[str, Tensor],
         num_samples: int,
         points_per_scene: int,
+        generator: Generator,
     ) -> GraspField:
         """Quality, occupancy, judgement of every labelled yaw, and noised rotations.
 
@@ -129,28 +142,34 @@ class SamplingModel(GraspModel):
         seen = self.attend(read, points)
         confidence, width = self.judgement(read, seen, points, rotations)
         success = batch["yaw_success"].bool() & batch["mask"].bool().unsqueeze(-1)
-        chosen = choose_some(success.any(-1), points_per_scene)
-        goal = choose_goals(rotations[chosen], success[chosen], num_samples)
+        chosen = choose_some(success.any(-1), points_per_scene, generator)
+        goal = choose_goals(rotations[chosen], success[chosen], num_samples, generator)
         return GraspField(
             quality=self.quality_at(points, seen),
             width=width,
             occupancy=self.occupancy_at(batch["occ_points"], read(batch["occ_points"])),
             confidence=confidence,
-            flow=self.flow_terms(seen[chosen], goal),
+            flow=self.flow_terms(seen[chosen], goal, generator),
         )
 
 
-def choose_some(mask: Tensor, count: int) -> Tensor:
+def choose_some(mask: Tensor, count: int, generator: Generator) -> Tensor:
     """At most `count` random entries per row of a mask (B, Q): a mask of the same shape."""
-    rank = torch.rand(mask.shape, device=mask.device).masked_fill(~mask, -1).argsort(1).argsort(1)
+    lot = torch.rand(mask.shape, generator=generator).to(mask.device)
+    rank = lot.masked_fill(~mask, -1).argsort(1).argsort(1)
     return mask & (rank >= mask.shape[1] - count)
 
 
-def choose_goals(rotations: Tensor, success: Tensor, count: int) -> Tensor:
-    """Random successful yaws (P, count, 3, 3) of rotations (P, Y, 3, 3), success (P, Y) bool."""
-    if not len(rotations):
-        return rotations.new_zeros(0, count, 3, 3)
-    chosen = torch.multinomial(success.float(), count, replacement=True)
+def choose_goals(rotations: Tensor, success: Tensor, count: int, generator: Generator) -> Tensor:
+    """Random successful yaws (P, count, 3, 3) of rotations (P, Y, 3, 3), success (P, Y) bool.
+
+    Every row has a success; each of its successes is as likely as the others, time and again.
+    """
+    lot = torch.rand(len(success), count, generator=generator).to(success.device)
+    total = success.sum(1, keepdim=True)
+    number = torch.minimum((lot * total).long(), total - 1)  # 0.999... * total may round up
+    order = success.int().argsort(dim=1, descending=True, stable=True)
+    chosen = order.gather(1, number)
     return rotations.gather(1, chosen[..., None, None].expand(-1, -1, 3, 3))
 
 

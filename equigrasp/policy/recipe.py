@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from equigrasp.geometry.rotations import geodesic_distance
 from equigrasp.policy.keyframes.batches import KeyframeBatches, actions, observations
@@ -40,10 +40,10 @@ class KeyframeStep(nn.Module):
         self.model = model
         self.sentences, self.samples, self.weights = list(sentences), samples, dict(weights)
 
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def forward(self, batch: dict[str, Tensor], generator: Generator) -> dict[str, Tensor]:
         """Losses of a batch; "loss" is their weighted sum."""
         found = self.model.losses(
-            observations(batch, self.sentences), actions(batch), samples=self.samples
+            observations(batch, self.sentences), actions(batch), self.samples, generator
         )
         if unweighted := sorted(set(found) ^ set(self.weights)):
             raise ValueError(

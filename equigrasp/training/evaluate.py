@@ -67,7 +67,7 @@ def evaluate(
 def _measure(model: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """Flat per-query and per-point measurements of one batch."""
     features = model.encode(batch["tsdf"])
-    generator = torch.Generator(batch["tsdf"].device).manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     grasps = ("quality", "rotation", "width")
     field = model.query(features, batch["points"], grasps, generator=generator)
     mask = batch["mask"]

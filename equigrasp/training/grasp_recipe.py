@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from equigrasp.training.evaluate import evaluate
 from equigrasp.training.loader import KeyedDataset
@@ -27,7 +27,7 @@ class TrainingStep(nn.Module):
         self.loss = loss
         self.mixed = precision == "bf16-mixed"
 
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def forward(self, batch: dict[str, Tensor], generator: Generator) -> dict[str, Tensor]:
         """Losses of a batch (keys of `data/dataset.py`, stacked); "loss" is their weighted sum."""
         tsdf = batch["tsdf"]
         with torch.autocast(tsdf.device.type, torch.bfloat16, enabled=self.mixed):
@@ -35,7 +35,7 @@ class TrainingStep(nn.Module):
         if self.mixed:
             features = type(features)(*(tensor.float() for tensor in features))
         raw = self.model.training_field(
-            features, batch, self.loss.num_samples, self.loss.points_per_scene
+            features, batch, self.loss.num_samples, self.loss.points_per_scene, generator
         )
         return self.loss(raw, batch)
 

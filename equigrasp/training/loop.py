@@ -22,6 +22,7 @@ from torch import nn
 
 from equigrasp.training.loader import KeyedDataset, load_batches
 from equigrasp.training.memory import keep_freed_memory
+from equigrasp.training.random_state import step_generator
 from equigrasp.training.recipe import Recipe
 from equigrasp.training.run_log import RunLog
 from equigrasp.training.run_state import RunState, save_run, start_run
@@ -100,7 +101,8 @@ def train(
 
             batch = {name: tensor.to(fabric.device) for name, tensor in next(batches).items()}
             rate = _set_learning_rate(optimizer, run, settings)
-            losses = module(batch)
+            generator = step_generator(settings.seed, run.step, fabric.global_rank)
+            losses = module(batch, generator)
             fabric.backward(losses["loss"])
             norm = _clipped(fabric, module, optimizer, settings.grad_clip, run.step)
             optimizer.step()

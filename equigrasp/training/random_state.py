@@ -10,6 +10,16 @@ import torch
 from torch import Tensor
 
 
+def step_generator(seed: int, step: int, rank: int) -> torch.Generator:
+    """Source of the random numbers of one training step in one process, on the CPU.
+
+    It is a function of its arguments and nothing else, so that a resumed run needs no state to
+    go on as it would have.
+    """
+    entropy = np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(entropy[0]))
+
+
 def capture_random_state() -> dict[str, Tensor]:
     """Copy the states of Python's, NumPy's and torch's global generators.
 

@@ -20,7 +20,8 @@ class Recipe(Protocol):
     score: str
 
     def step(self, model: nn.Module, precision: str) -> nn.Module:
-        """A module of a batch (name -> (B, ...)) that returns losses; "loss" is minimised.
+        """A module of a batch (name -> (B, ...)) and a generator of the CPU, the only source of the
+        step's random numbers, that returns losses; "loss" is minimised.
 
         Args:
             model: what is trained, a submodule of the result.

@@ -58,7 +58,7 @@ class KeyframePolicy(nn.Module, ABC):
         wanted: Actions,
         step: Tensor,
         noise: Tensor,
-        generator: Generator | None,
+        generator: Generator,
     ) -> dict[str, Tensor]:
         """Losses of noised samples, by the names in `loss_weights`.
 
@@ -87,21 +87,21 @@ class KeyframePolicy(nn.Module, ABC):
         self,
         seen: Observations,
         wanted: Actions,
-        samples: int = 64,
-        generator: Generator | None = None,
+        samples: int,
+        generator: Generator,
     ) -> dict[str, Tensor]:
         """Losses of a training step, by the names in `loss_weights`.
 
         Args:
             seen, wanted: B observations and their next keyframes.
             samples: M, noised actions per observation.
-            generator: source of times and noise; None takes torch's own.
+            generator: source of times and noise, on the CPU.
         """
         like = wanted.position
         shape = (len(like), samples)
-        step = sample_steps(shape, self.noise_steps, "stratified", generator, like.device)
-        kind = {"dtype": like.dtype, "device": like.device}
-        noise = sample_noise((*shape, self.noised), "gaussian", generator, **kind)
+        place = {"generator": generator, "device": like.device}
+        step = sample_steps(shape, self.noise_steps, **place)
+        noise = sample_noise((*shape, self.noised), dtype=like.dtype, **place)
         return self.losses_at(self.encode(seen), wanted, step, noise, generator)
 
     @torch.no_grad()
@@ -119,8 +119,9 @@ class KeyframePolicy(nn.Module, ABC):
             seen: B observations.
             candidates: S, sampled for each observation.
             steps: evaluations of the denoiser (DDIM).
-            generator: source of the noise; the same state gives the same answer.
+            generator: source of the noise, on the CPU; None stands for one seeded with 0.
         """
         shape = (len(seen.xyz), candidates, self.noised)
+        generator = generator or Generator().manual_seed(0)
         start = torch.randn(shape, generator=generator, dtype=seen.xyz.dtype)
         return self.choose(self.encode(seen), start.to(seen.xyz.device), steps)

@@ -148,7 +148,7 @@ class DiffuserActor(KeyframePolicy):
         wanted: Actions,
         step: Tensor,
         noise: Tensor,
-        generator: Generator | None,
+        generator: Generator,
     ) -> dict[str, Tensor]:
         """See `KeyframePolicy`: `position` and `rotation` (mean absolute errors), `gripper`."""
         samples = step.shape[1]

@@ -147,7 +147,7 @@ class MiniDiffuser(KeyframePolicy):
         wanted: Actions,
         step: Tensor,
         noise: Tensor,
-        generator: Generator | None,
+        generator: Generator,
     ) -> dict[str, Tensor]:
         """See `KeyframePolicy`: `position` (mean absolute error), `rotation`, `gripper`."""
         clean = whiten(wanted.position).unsqueeze(1).expand_as(noise)
@@ -155,8 +155,8 @@ class MiniDiffuser(KeyframePolicy):
         target = self.diffusion.target(clean, noise, step)
         predicted = self.predict(encoded.denoising, noised, step)
         true = wanted.position
-        shake = torch.randn(true.shape, generator=generator, dtype=true.dtype, device=true.device)
-        shaken = true + POSITION_NOISE * shake
+        shake = torch.randn(true.shape, generator=generator, dtype=true.dtype)
+        shaken = true + POSITION_NOISE * shake.to(true.device)
         bins, opened = self.read_action(encoded.acting, shaken)
         return {
             "position": two_level_loss(predicted, target, norm="l1"),

@@ -74,6 +74,8 @@ def test_sampling_repeats_by_seed():
     assert torch.equal(run("ddim", 0), run("ddim", 1))
     assert torch.equal(run("ddpm", 0), run("ddpm", 0))
     assert not torch.equal(run("ddpm", 0), run("ddpm", 1))
+    with pytest.raises(ValueError, match="ddpm sampler adds noise at every step; give a generator"):
+        diffusion.sample(denoiser, start, sampler="ddpm")
 
 
 def test_samples_do_not_mix():

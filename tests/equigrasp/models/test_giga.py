@@ -142,7 +142,7 @@ def test_a_step_reaches_every_parameter(model):
         "occ_points": torch.rand(1, 4, 3) - 0.5,
         "occ": torch.tensor([[1.0, 0.0, 1.0, 0.0]]),
     }
-    raw = model.training_field(model.encode(synthetic_tsdf(40, 1)), batch, 1, 1)
+    raw = model.training_field(model.encode(synthetic_tsdf(40, 1)), batch, 1, 1, torch.Generator())
     GraspLoss()(raw, batch)["loss"].backward()
     assert not [name for name, p in model.named_parameters() if p.grad is None]
 

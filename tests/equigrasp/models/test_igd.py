@@ -45,7 +45,7 @@ def test_a_perfect_denoiser_draws_the_grasp(model):
 
     model._noise = perfect
     noise = model.prior((1, 4, 3), torch.Generator().manual_seed(1)).double()
-    sampled = model.sample_rotations(torch.zeros(1, 4, 2), noise)
+    sampled = model.sample_rotations(torch.zeros(1, 4, 2), noise, torch.Generator())
     gap = symmetric_geodesic_distance(sampled, goal.unsqueeze(2).expand(1, 4, 3, 3, 3))
     assert gap.max() < 0.02
 
@@ -61,7 +61,7 @@ def test_targets_are_one_of_four_equal_quaternions(model):
         return torch.zeros_like(state)
 
     model._noise = watch
-    terms = model.flow_terms(seen, goal)
+    terms = model.flow_terms(seen, goal, torch.Generator().manual_seed(2))
     quaternion = (states["state"] - (1 - states["alpha"]).sqrt() * terms.target) / states[
         "alpha"
     ].sqrt()
@@ -89,7 +89,7 @@ def test_a_step_reaches_every_parameter(model):
         "occ_points": torch.rand(1, 4, 3, generator=generator) - 0.5,
         "occ": torch.tensor([[1.0, 0.0, 1.0, 0.0]]),
     }
-    raw = model.training_field(model.encode(synthetic_tsdf(24, 1)), batch, 4, 2)
+    raw = model.training_field(model.encode(synthetic_tsdf(24, 1)), batch, 4, 2, generator)
     assert raw.flow.velocity.shape == (2, 4, 4)
     losses = GraspLoss()(raw, batch)
     losses["loss"].backward()

@@ -74,7 +74,7 @@ def test_it_predicts_no_occupancy_and_trains_without(model):
         "occ_points": points,
         "occ": torch.zeros(1, 4),
     }
-    losses = GraspLoss()(model.training_field(features, batch, 1, 1), batch)
+    losses = GraspLoss()(model.training_field(features, batch, 1, 1, torch.Generator()), batch)
     losses["loss"].backward()
     assert "occupancy" not in losses
     assert not [name for name, p in model.named_parameters() if p.grad is None]

@@ -180,14 +180,14 @@ def test_validation_counts_what_is_right():
 
 def test_weights_must_name_the_losses():
     class One(torch.nn.Module):
-        def losses(self, *_, samples):
+        def losses(self, *_):
             return {"position": torch.zeros(())}
 
     step = KeyframeStep(One(), ["s"], 1, {"position": 1.0, "rotation": 1.0})
     batch = {name: torch.zeros(1) for name in ("xyz", "rgb", "mask", "state", "position", "open")}
     batch |= {"bins": torch.zeros(1, 3), "sentence": torch.zeros(1, dtype=torch.long)}
     with pytest.raises(ValueError, match="mend rotation"):
-        step(batch)
+        step(batch, torch.Generator())
     with pytest.raises(ValueError, match="32-true alone"):
         KeyframeRecipe(["s"], samples=1, weights={}).step(One(), "bf16-mixed")
 

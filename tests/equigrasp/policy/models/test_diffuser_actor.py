@@ -33,6 +33,10 @@ def keyframes():
     )
 
 
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
 def noised(samples, batch=3, seed=1):
     generator = torch.Generator().manual_seed(seed)
     pose = torch.randn(batch, samples, sum(POSE), generator=generator, dtype=torch.float64)
@@ -47,7 +51,7 @@ def test_shapes():
     model, seen = policy(), random_observations()
     answer = model.predict(model.encode(seen), *noised(4))
     assert [tuple(part.shape) for part in answer] == [(3, 4, 3), (3, 4, 6), (3, 4)]
-    losses = model.losses(seen, keyframes(), samples=4)
+    losses = model.losses(seen, keyframes(), 4, seeded())
     assert sorted(losses) == ["gripper", "position", "rotation"]
     chosen = model.act(seen, candidates=3, steps=2)
     assert [tuple(part.shape) for part in chosen] == [(3, 3), (3, 3), (3,)]
@@ -118,11 +122,8 @@ def test_the_same_generator_gives_the_same_losses_and_action():
     model, seen = stirred(policy()), random_observations()
 
     def run(seed):
-        def generator():
-            return torch.Generator().manual_seed(seed)
-
-        losses = model.losses(seen, keyframes(), 4, generator())
-        action = model.act(seen, candidates=4, steps=3, generator=generator())
+        losses = model.losses(seen, keyframes(), 4, seeded(seed))
+        action = model.act(seen, candidates=4, steps=3, generator=seeded(seed))
         return [*losses.values(), *action]
 
     first, second, other = run(0), run(0), run(1)
@@ -158,7 +159,7 @@ def test_a_small_cloud_is_the_same_beside_a_large_one():
 def test_nothing_to_see_gives_finite_losses_and_gradients():
     model, seen = policy(), random_observations()
     seen.mask[1] = False
-    sum(model.losses(seen, keyframes(), 4).values()).backward()
+    sum(model.losses(seen, keyframes(), 4, seeded()).values()).backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
 
 
@@ -192,7 +193,7 @@ def test_attention_depends_on_relative_positions():
 
 def test_gradients_reach_every_parameter():
     model = stirred(policy())
-    sum(model.losses(random_observations(), keyframes(), samples=4).values()).backward()
+    sum(model.losses(random_observations(), keyframes(), 4, seeded()).values()).backward()
     still = [name for name, p in model.named_parameters() if not p.grad.abs().max() > 0]
     assert not still
 
@@ -226,7 +227,7 @@ def test_a_perfect_denoiser_has_no_loss_and_finds_the_keyframe(monkeypatch, sche
         return PoseAnswer(*parts, opened.expand(noised.shape[:2]))
 
     monkeypatch.setattr(model, "predict", perfect)
-    assert all(loss < 1e-6 for loss in model.losses(seen, wanted, samples=8).values())
+    assert all(loss < 1e-6 for loss in model.losses(seen, wanted, 8, seeded()).values())
     found = model.act(seen, candidates=2, steps=10)
     torch.testing.assert_close(found.position, wanted.position, rtol=0, atol=1e-2)
     assert found.bins.equal(wanted.bins)
@@ -257,8 +258,9 @@ def test_it_learns_four_keyframes():
 
     before, _ = error()
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    generator = seeded()
     for _ in range(150):
-        losses = model.losses(seen, wanted, samples=32)
+        losses = model.losses(seen, wanted, 32, generator)
         optimiser.zero_grad()
         (3 * losses["position"] + losses["rotation"] + losses["gripper"]).backward()
         optimiser.step()
