@@ -21,7 +21,7 @@ FLOORS = (
     "equigrasp/policy/keyframes",
     "equigrasp/policy/models",
     "equigrasp/policy",
-    "equigrasp/testing.py equigrasp/testing",
+    "equigrasp/testing",
     "equigrasp/doctor.py equigrasp/train.py",
     "sim/objects sim/workers",
     "sim/scene",

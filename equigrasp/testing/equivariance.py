@@ -17,16 +17,6 @@ from torch import Tensor
 from equigrasp.geometry.turns import turn_grid, turn_matrix, turn_points
 from equigrasp.models.base import OUTPUTS
 
-__all__ = [
-    "CONTRACT",
-    "assert_equivariant",
-    "equivariance_error",
-    "synthetic_tsdf",
-    "turn_grid",
-    "turn_matrix",
-    "turn_points",
-]
-
 CONTRACT = {torch.float32: 1e-4, torch.float64: 1e-9}
 """Largest error of an exact model by precision."""
 
