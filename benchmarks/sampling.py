@@ -25,7 +25,8 @@ from shared.modes import mode_coverage
 from shared.results import command_line, finish
 from torch import Tensor
 
-from equigrasp.data.dataset import GraspSceneDataset, SampleSettings
+from equigrasp.data.dataset import GraspSceneDataset
+from equigrasp.data.items import SampleSettings
 from equigrasp.models.sampling import SamplingModel
 from equigrasp.training.metrics import average_precision, rotation_error
 from equigrasp.weights import load_model

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equigrasp.constants import FINGER_DEPTH, TCP_FROM_HAND
 from equigrasp.geometry.transforms import inverse_transform, is_rotation, make_transform
+from equigrasp.hand import PANDA, Hand
 
 _AXES = {
     "zyx": np.eye(3),
@@ -22,13 +22,14 @@ _AXES = {
 }
 
 CONVENTIONS = {
-    "tcp": make_transform(_AXES["zyx"], (0.0, 0.0, 0.0)),
-    "vgn": make_transform(_AXES["zyx"], (0.0, 0.0, -FINGER_DEPTH)),
-    "graspnet": make_transform(_AXES["graspnet"], (0.0, 0.0, 0.0)),
-    "graspgen": make_transform(_AXES["graspgen"], (0.0, 0.0, -TCP_FROM_HAND)),
+    "tcp": ("zyx", lambda hand: 0.0),
+    "vgn": ("zyx", lambda hand: hand.finger_depth),
+    "graspnet": ("graspnet", lambda hand: 0.0),
+    "graspgen": ("graspgen", lambda hand: hand.tcp_from_base),
 }
-"""`T_tcp_other` of each convention: "vgn" (VGN, GIGA, IGD: origin at the finger root), "graspnet"
-(graspnetAPI axes, origin between the tips), "graspgen" (origin at the hand's base frame)."""
+"""Axes of each convention, and how far (m) behind the tips its origin lies: "vgn" (VGN, GIGA, IGD:
+at the finger root), "graspnet" (graspnetAPI axes, between the tips), "graspgen" (at the origin of
+the hand's base frame)."""
 
 
 @dataclass(frozen=True)
@@ -70,20 +71,30 @@ class Grasp:
         """(4, 4) pose of the grasp frame."""
         return make_transform(self.rotation, self.position)
 
-    def to(self, convention: str) -> NDArray[np.float64]:
-        """(4, 4) pose of another software's grasp frame; see `CONVENTIONS`.
+    def to(self, convention: str, hand: Hand = PANDA) -> NDArray[np.float64]:
+        """(4, 4) pose of another software's grasp frame.
+
+        Args:
+            convention: one of `CONVENTIONS`.
+            hand: where the finger root and the hand's base are.
 
         Raises:
             ValueError: for an unknown convention.
         """
-        return self.T_world_grasp @ _offset(convention)
+        return self.T_world_grasp @ _offset(convention, hand)
 
     @classmethod
     def from_convention(
-        cls, T: ArrayLike, width: float, convention: str = "tcp", score: float = float("nan")
+        cls,
+        T: ArrayLike,
+        width: float,
+        convention: str = "tcp",
+        score: float = float("nan"),
+        *,
+        hand: Hand = PANDA,
     ) -> Grasp:
         """Inverse of `to`: a grasp from another software's pose (4, 4) and opening in metres."""
-        T = np.asarray(T, dtype=np.float64) @ inverse_transform(_offset(convention))
+        T = np.asarray(T, dtype=np.float64) @ inverse_transform(_offset(convention, hand))
         return cls(T[:3, 3], T[:3, :3], width, score)
 
     def transformed(self, T_new_old: ArrayLike) -> Grasp:
@@ -92,9 +103,11 @@ class Grasp:
         return Grasp(T[:3, 3], T[:3, :3], self.width, self.score)
 
 
-def _offset(convention: str) -> NDArray[np.float64]:
+def _offset(convention: str, hand: Hand) -> NDArray[np.float64]:
+    """`T_tcp_other` (4, 4) of a convention."""
     if convention not in CONVENTIONS:
         raise ValueError(
             f"convention is {convention!r}; choose one of {', '.join(sorted(CONVENTIONS))}"
         )
-    return CONVENTIONS[convention]
+    axes, behind = CONVENTIONS[convention]
+    return make_transform(_AXES[axes], (0.0, 0.0, -behind(hand)))

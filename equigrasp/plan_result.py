@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from equigrasp.grasp import Grasp
+from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.table import TableFit
+from equigrasp.workspace import WORKSPACE, Workspace
 
 STAGES = ("rectify", "fusion", "encode", "query", "select")
 """Names of the timed stages."""
@@ -44,6 +46,8 @@ class PlanResult:
         tsdf: (N, N, N) float32, what the network saw; all zero if there was no depth.
         tables: what the table plane said about the depth scale, per view; empty if not asked.
         queries: number of points at which the quality was predicted.
+        hand: that the grasps are for.
+        workspace: that was looked at.
     """
 
     grasps: list[Grasp]
@@ -52,6 +56,8 @@ class PlanResult:
     tsdf: NDArray[np.float32] = field(repr=False)
     tables: tuple[TableFit, ...] = ()
     queries: int = 0
+    hand: Hand = field(default=PANDA, repr=False)
+    workspace: Workspace = WORKSPACE
 
     @property
     def table(self) -> TableFit | None:

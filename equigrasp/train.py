@@ -20,7 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 import equigrasp
-from equigrasp.data.dataset import GraspSceneDataset, SampleSettings
+from equigrasp.data import batch_keys as keys
+from equigrasp.data.dataset import GraspSceneDataset
+from equigrasp.data.items import SampleSettings
 from equigrasp.data.split import DataSetError
 from equigrasp.testing import equivariance_error
 from equigrasp.training.checkpoint import CheckpointError
@@ -68,7 +70,7 @@ def train_from_config(config: dict[str, Any]) -> TrainResult:
             "train_scenes": train_data.fingerprint(),
             "val_scenes": val_data.fingerprint(),
         },
-        extra_metrics=partial(_equivariance, tsdf=val_data[0]["tsdf"]),
+        extra_metrics=partial(_equivariance, tsdf=val_data[0][keys.TSDF]),
     )
     card = data_card(train_data, val_data) | {"init": config["init"]}
     export_best(model, result, settings, card)

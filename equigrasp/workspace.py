@@ -56,3 +56,23 @@ class Workspace:
 
 WORKSPACE = Workspace()
 """The published workspace: what scenes are made in, and what names no other."""
+
+
+def require_same_cube(
+    first: Workspace, first_owner: str, second: Workspace, second_owner: str
+) -> None:
+    """Refuse to bring together what was made for different cubes; the resolution may differ.
+
+    Args:
+        first, second: the workspaces.
+        first_owner, second_owner: what they belong to, for the message: "the model", "data/pile".
+
+    Raises:
+        ValueError: naming both workspaces and the remedy.
+    """
+    if (first.side, first.table_height) != (second.side, second.table_height):
+        raise ValueError(
+            f"{first_owner} is for a workspace {first.side} m wide with a table at "
+            f"{first.table_height} m, {second_owner} for one {second.side} m wide with a table at "
+            f"{second.table_height} m; use the same workspace for both"
+        )

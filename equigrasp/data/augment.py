@@ -2,7 +2,8 @@
 
 Only maps that send the voxel lattice to itself are offered, so that nothing is interpolated and
 an augmented item is what the camera, turned or mirrored with the scene, would have given.
-Coordinates are normalised (centred on the axis), see `data/dataset.py` for the item's keys.
+Coordinates are normalised (centred on the axis), keys and shapes of an item stand in
+`equigrasp.data.batch_keys`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_TURN = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+from equigrasp.data import batch_keys as keys
+from equigrasp.geometry.turns import turn_grid, turn_matrix, turn_points
+
 _MIRROR = torch.tensor([-1.0, 1.0, 1.0])
 
 
@@ -22,20 +25,18 @@ def quarter_turn(item: dict[str, Tensor], turns: int) -> dict[str, Tensor]:
     (exact on an even grid), rotations become `Rz R`. Widths and labels stay.
 
     Args:
-        item: unbatched or batched item; tsdf (..., N, N, N), points (..., Q, 3), rotations
-            (..., Q, K, 3, 3), occ_points (..., P, 3), anything else unchanged.
+        item: tensors by `equigrasp.data.batch_keys`, of one scene or a batch.
         turns: any integer.
 
     Returns:
         A new dict; the input is not modified.
     """
-    matrix = torch.linalg.matrix_power(_TURN, turns % 4)
     return {
         **item,
-        "tsdf": torch.rot90(item["tsdf"], turns, (-3, -2)),
-        "points": item["points"] @ matrix.T,
-        "occ_points": item["occ_points"] @ matrix.T,
-        "rotations": matrix @ item["rotations"],
+        keys.TSDF: turn_grid(item[keys.TSDF], turns),
+        keys.POINTS: turn_points(item[keys.POINTS], turns),
+        keys.OCC_POINTS: turn_points(item[keys.OCC_POINTS], turns),
+        keys.ROTATIONS: turn_matrix(turns, item[keys.ROTATIONS].dtype) @ item[keys.ROTATIONS],
     }
 
 
@@ -55,10 +56,10 @@ def mirror(item: dict[str, Tensor]) -> dict[str, Tensor]:
     """
     return {
         **item,
-        "tsdf": item["tsdf"].flip(-3),
-        "points": item["points"] * _MIRROR,
-        "occ_points": item["occ_points"] * _MIRROR,
-        "rotations": _MIRROR[:, None] * item["rotations"] * _MIRROR,
+        keys.TSDF: item[keys.TSDF].flip(-3),
+        keys.POINTS: item[keys.POINTS] * _MIRROR,
+        keys.OCC_POINTS: item[keys.OCC_POINTS] * _MIRROR,
+        keys.ROTATIONS: _MIRROR[:, None] * item[keys.ROTATIONS] * _MIRROR,
     }
 
 

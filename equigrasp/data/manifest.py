@@ -8,12 +8,14 @@ import importlib.metadata
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from equigrasp.data.files import write_json
 from equigrasp.data.scene_files import FORMAT_VERSION
+from equigrasp.hand import PANDA, Hand
+from equigrasp.workspace import WORKSPACE, Workspace
 
 MANIFEST_NAME = "manifest.json"
 LOCK_NAME = ".lock"
@@ -25,6 +27,21 @@ PACKAGES = ("numpy", "open3d", "pybullet", "scipy", "trimesh")
 
 class ManifestError(ValueError):
     """A manifest is missing, unreadable, or does not fit what is asked for."""
+
+
+@dataclass(frozen=True)
+class MadeFor:
+    """The hand that labels are about, and the workspace that scenes lie in.
+
+    Its resolution means nothing here: depth images are fused at that of the model.
+    """
+
+    hand: Hand = PANDA
+    workspace: Workspace = WORKSPACE
+
+
+PUBLISHED = MadeFor()
+"""What data without a manifest, or with one that does not say, is made for."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,9 @@ class Manifest:
         object_ids: every object that scenes may hold, sorted.
         format_version: of the scene files.
         generator_version: of the code that made the scenes.
+        hand: that the labels are made for, see `equigrasp.hand.Hand`; Panda's where a manifest
+            names none.
+        workspace: side and table height of the cube that the scenes lie in, metres.
     """
 
     kind: str
@@ -52,6 +72,17 @@ class Manifest:
     object_ids: list[str]
     format_version: int = FORMAT_VERSION
     generator_version: int = GENERATOR_VERSION
+    hand: dict[str, Any] = field(default_factory=PANDA.to_dict)
+    workspace: dict[str, float] = field(default_factory=lambda: _cube(WORKSPACE))
+
+    @property
+    def made_for(self) -> MadeFor:
+        """Hand and workspace as values.
+
+        Raises:
+            ValueError: the manifest describes no hand or no workspace.
+        """
+        return MadeFor(Hand.of(self.hand), Workspace.of(self.workspace))
 
     def write(self, directory: str | Path) -> None:
         """Write `manifest.json` atomically; equal manifests give equal bytes."""
@@ -61,11 +92,9 @@ class Manifest:
         """What would make other scenes of the same indices, one line each. `scenes` may differ."""
         return [
             line
-            for field in fields(Manifest)
-            if field.name != "scenes"
-            for line in _differences(
-                field.name, getattr(self, field.name), getattr(other, field.name)
-            )
+            for name in (f.name for f in fields(Manifest))
+            if name != "scenes"
+            for line in _differences(name, getattr(self, name), getattr(other, name))
         ]
 
 
@@ -90,11 +119,30 @@ def read_manifest(directory: str | Path) -> Manifest:
         raise
     except (ValueError, TypeError, KeyError) as error:
         raise ManifestError(f"{path} is torn or foreign: {error!r}") from error
-    for field in fields(Manifest):
-        value, default = getattr(manifest, field.name), _EXAMPLE[field.name]
+    for name, default in _EXAMPLE.items():
+        value = getattr(manifest, name)
         if type(value) is not type(default):
-            raise ManifestError(f"{path}: {field.name} is {value!r}, not {type(default).__name__}")
+            raise ManifestError(f"{path}: {name} is {value!r}, not {type(default).__name__}")
+    try:
+        _ = manifest.made_for
+    except (ValueError, TypeError) as error:
+        raise ManifestError(f"{path}: {error}") from error
     return manifest
+
+
+def read_made_for(directory: str | Path) -> MadeFor:
+    """Hand and workspace of a data set; Panda's and the published one without a manifest.
+
+    Raises:
+        ManifestError: the manifest is torn or of another format version.
+    """
+    if not (Path(directory) / MANIFEST_NAME).exists():
+        return PUBLISHED
+    return read_manifest(directory).made_for
+
+
+def _cube(workspace: Workspace) -> dict[str, float]:
+    return {"side": workspace.side, "table_height": workspace.table_height}
 
 
 _EXAMPLE = asdict(Manifest("", 0, 0, {}, "", {}, []))
@@ -105,7 +153,7 @@ def provenance(directory: str | Path) -> dict[str, Any]:
 
     Returns:
         `manifest_sha256`; and, where there is a manifest, kind, seed, scenes, settings (folders of
-        objects by their last name alone), packages, and the number of objects.
+        objects by their last name alone), packages, the number of objects, hand and workspace.
 
     Raises:
         ManifestError: the manifest is torn or of another format version.
@@ -126,6 +174,8 @@ def provenance(directory: str | Path) -> dict[str, Any]:
         "settings": settings,
         "packages": manifest.packages,
         "objects": len(manifest.object_ids),
+        "hand": manifest.hand,
+        "workspace": manifest.workspace,
     }
 
 
@@ -159,6 +209,10 @@ def lock_data_set(directory: str | Path) -> Iterator[None]:
 def _differences(name: str, old: Any, new: Any) -> list[str]:
     if old == new:
         return []
+    if name == "hand":
+        first, second = Hand.of(old), Hand.of(new)
+        apart = "; ".join(first.differences(second)[:3])
+        return [f"hand: '{first.name}' there, '{second.name}' now ({apart})"]
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         return [
             line

@@ -11,17 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from equigrasp.constants import (
-    FINGER_DEPTH,
-    MAX_WIDTH,
-    TABLE_HEIGHT,
-    WORKSPACE_SIZE,
-)
+from equigrasp.hand import PANDA, Hand
+from equigrasp.workspace import WORKSPACE, Workspace
 
 Array = NDArray[np.float32]
-
-_PALM_CLEARANCE = 0.004
-"""The palm lies this far beyond the finger root, that is 46 mm behind the tips."""
 
 _OCCUPANCY_SPACING = 0.015
 """A surface point has a sampled occupied point at about this distance (metres)."""
@@ -53,7 +46,12 @@ def balanced_choice(
 
 
 def free_negatives(
-    inside: Array, count: int, query_setback: float, rng: np.random.Generator
+    inside: Array,
+    count: int,
+    query_setback: float,
+    rng: np.random.Generator,
+    hand: Hand = PANDA,
+    workspace: Workspace = WORKSPACE,
 ) -> Array:
     """Query points at which no grasp can succeed whatever its orientation.
 
@@ -65,20 +63,22 @@ def free_negatives(
         count: number wanted.
         query_setback: distance from query point to tip along the approach, metres.
         rng: source of the draws.
+        hand: of the labels.
+        workspace: of the scene.
 
     Returns:
         (m, 3) metres, m <= count (fewer where the workspace has too little free space).
     """
-    palm_at_query = query_setback >= FINGER_DEPTH - _PALM_CLEARANCE
+    palm_at_query = query_setback >= -hand.palm_box.upper[2]
     within = inside[:0]
     if palm_at_query and len(inside):
         within = inside[rng.integers(len(inside), size=count // 2)]
     wanted = count - len(within)
-    candidates = rng.uniform(0.0, WORKSPACE_SIZE, (8 * wanted, 3)).astype(np.float32)
-    known = candidates[:, 2] < TABLE_HEIGHT
+    candidates = rng.uniform(0.0, workspace.side, (8 * wanted, 3)).astype(np.float32)
+    known = candidates[:, 2] < workspace.table_height
     if len(inside):
-        along = max(query_setback, FINGER_DEPTH - query_setback)
-        reach = np.hypot(along, MAX_WIDTH / 2) + _OCCUPANCY_SPACING
+        along = max(query_setback, hand.finger_depth - query_setback)
+        reach = np.hypot(along, hand.opening / 2) + _OCCUPANCY_SPACING
         sample = inside[rng.permutation(len(inside))[:2048]]
         squared = ((candidates[:, None] - sample[None]) ** 2).sum(-1).min(1)
         known |= squared > reach**2

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equigrasp.data.files import ArrayFileError, pack_arrays, read_arrays, write_atomically
+from equigrasp.data.shapes import Shape, misfit
 from equigrasp.data.vocabulary import YAWS_PER_POINT
 from equigrasp.perception.camera import Intrinsics
 
@@ -32,7 +33,7 @@ DEPTH_UNIT = 5e-5
 """Metres per step of the stored depth: 16 bits reach 3.27 m, beyond `FAR`."""
 
 Y = YAWS_PER_POINT
-SCHEMA: dict[str, tuple[str, tuple[int | str, ...]]] = {
+SCHEMA: dict[str, tuple[str, Shape]] = {
     # name: (dtype, shape) with V views, G grasps, K objects, P points; U is text of any length.
     "format_version": ("i4", ()),
     "kind": ("U", ()),  # "packed" or "pile"
@@ -180,21 +181,15 @@ def _shape_faults(
     name: str,
     array: NDArray,
     dtype: str,
-    shape: tuple[int | str, ...],
+    shape: Shape,
     lengths: dict[str, int],
 ) -> list[str]:
     """Compare one array with its row of the schema; `lengths` binds V, G, K, P, H, W."""
     right_type = array.dtype.kind == "U" if dtype == "U" else array.dtype == np.dtype(dtype)
     if not right_type:
         return [f"array '{name}' has type {array.dtype}, expected {dtype}"]
-    expected = tuple(lengths.get(n, n) if isinstance(n, str) else n for n in shape)
-    fits = array.ndim == len(expected) and all(
-        isinstance(want, str) or want == have
-        for want, have in zip(expected, array.shape, strict=True)
-    )
-    if not fits:
+    if (expected := misfit(array.shape, shape, lengths)) is not None:
         return [f"array '{name}' has shape {array.shape}, expected {expected}"]
-    lengths.update({n: m for n, m in zip(shape, array.shape, strict=True) if isinstance(n, str)})
     return []
 
 

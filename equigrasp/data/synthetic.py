@@ -10,21 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equigrasp.constants import (
-    FAR,
-    FINGER_DEPTH,
-    MAX_WIDTH,
-    TABLE_HEIGHT,
-    WORKSPACE_SIZE,
-)
 from equigrasp.data.scene_files import SceneRecord, write_scene
 from equigrasp.data.vocabulary import YAWS_PER_POINT
 from equigrasp.geometry.transforms import frame_from_approach, yaw_turns
-from equigrasp.perception.camera import Intrinsics, fixed_view, random_view
+from equigrasp.hand import PANDA, Hand
+from equigrasp.perception.camera import FAR, Intrinsics, fixed_view, random_view
+from equigrasp.workspace import WORKSPACE, Workspace
 
 Array = NDArray[np.float64]
 
@@ -69,7 +65,9 @@ class Shape:
         return np.where((root >= 0) & (t > 0), t, np.inf)
 
 
-def random_shapes(rng: np.random.Generator, count: int = 3) -> list[Shape]:
+def random_shapes(
+    rng: np.random.Generator, count: int = 3, workspace: Workspace = WORKSPACE
+) -> list[Shape]:
     """At most `count` shapes that stand apart from each other on the table."""
     shapes: list[Shape] = []
     for _ in range(20 * count):
@@ -77,7 +75,8 @@ def random_shapes(rng: np.random.Generator, count: int = 3) -> list[Shape]:
             break
         box = bool(rng.integers(2))
         half = rng.uniform(0.015, 0.032, 3) if box else np.full(3, rng.uniform(0.018, 0.034))
-        centre = np.append(rng.uniform(0.07, 0.23, 2), TABLE_HEIGHT + half[2])
+        place = workspace.side / 2 - 0.15 + rng.uniform(0.07, 0.23, 2)
+        centre = np.append(place, workspace.table_height + half[2])
         apart = [np.linalg.norm((centre - s.centre)[:2]) > 0.09 for s in shapes]
         if all(apart):
             shapes.append(Shape(centre, half, rng.uniform(0, np.pi) if box else 0.0, box))
@@ -85,7 +84,10 @@ def random_shapes(rng: np.random.Generator, count: int = 3) -> list[Shape]:
 
 
 def render_shapes(
-    shapes: Sequence[Shape], intrinsics: Intrinsics, T_world_camera: Array
+    shapes: Sequence[Shape],
+    intrinsics: Intrinsics,
+    T_world_camera: Array,
+    table_height: float = WORKSPACE.table_height,
 ) -> NDArray[np.float32]:
     """Exact depth image (H, W) of shapes on an endless table; background reads `FAR`."""
     u, v = np.meshgrid(np.arange(intrinsics.width), np.arange(intrinsics.height))
@@ -95,7 +97,7 @@ def render_shapes(
     rays = np.stack([x, y, np.ones_like(x)], -1) @ T_world_camera[:3, :3].T
     origin = T_world_camera[:3, 3]
     with np.errstate(divide="ignore"):
-        depth = (TABLE_HEIGHT - origin[2]) / rays[..., 2]
+        depth = (table_height - origin[2]) / rays[..., 2]
     depth = np.where(depth > 0, depth, np.inf)
     for shape in shapes:
         depth = np.minimum(depth, shape.distance_along(origin, rays))
@@ -110,6 +112,8 @@ def synthetic_scene(
     views: int = 2,
     intrinsics: Intrinsics | None = None,
     occupancy_points: int = 2000,
+    hand: Hand = PANDA,
+    workspace: Workspace = WORKSPACE,
 ) -> SceneRecord:
     """A scene record with made-up labels.
 
@@ -120,13 +124,16 @@ def synthetic_scene(
         views: the fixed view first, random views after it.
         intrinsics: camera; by default 160x120 pixels with the default field of view.
         occupancy_points: P, half of them uniform in the cube, half near the objects.
+        hand: that the labels are made for.
+        workspace: that the scene lies in.
     """
     rng = np.random.default_rng([seed, index])
     intrinsics = intrinsics or Intrinsics(160, 120, 135.0, 135.0, 80.0, 60.0)
-    shapes = random_shapes(rng)
-    poses = np.stack([fixed_view()] + [random_view(rng) for _ in range(views - 1)])
-    position, rotation, success, width = _labelled_grasps(shapes, grasps, rng)
-    points = rng.uniform(0, WORKSPACE_SIZE, (occupancy_points, 3))
+    shapes = random_shapes(rng, workspace=workspace)
+    others = [random_view(rng, workspace) for _ in range(views - 1)]
+    poses = np.stack([fixed_view(workspace), *others])
+    position, rotation, success, width = _labelled_grasps(shapes, grasps, rng, hand, workspace)
+    points = rng.uniform(0, workspace.side, (occupancy_points, 3))
     near = occupancy_points // 2
     owner = rng.integers(len(shapes), size=near)
     centres = np.stack([shape.centre for shape in shapes])
@@ -139,7 +146,9 @@ def synthetic_scene(
         kind="synthetic",
         seed=seed,
         index=index,
-        depth=np.stack([render_shapes(shapes, intrinsics, pose) for pose in poses]),
+        depth=np.stack(
+            [render_shapes(shapes, intrinsics, pose, workspace.table_height) for pose in poses]
+        ),
         intrinsics=intrinsics,
         T_world_camera=poses,
         view_names=["fixed"] + [f"random{i}" for i in range(views - 1)],
@@ -162,7 +171,7 @@ def synthetic_scene(
 
 
 def write_synthetic_data_set(
-    directory: Path, scenes: int, *, seed: int = 0, **options: int
+    directory: Path, scenes: int, *, seed: int = 0, **options: Any
 ) -> None:
     """Write `directory/scenes/*.npz` with `scenes` scenes; options go to `synthetic_scene`."""
     (directory / "scenes").mkdir(parents=True, exist_ok=True)
@@ -172,7 +181,11 @@ def write_synthetic_data_set(
 
 
 def _labelled_grasps(
-    shapes: Sequence[Shape], count: int, rng: np.random.Generator
+    shapes: Sequence[Shape],
+    count: int,
+    rng: np.random.Generator,
+    hand: Hand,
+    workspace: Workspace,
 ) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.float32]]:
     position, rotation = np.empty((count, 3)), np.empty((count, 3, 3))
     success = np.zeros((count, YAWS_PER_POINT), bool)
@@ -181,10 +194,10 @@ def _labelled_grasps(
         shape = shapes[rng.integers(len(shapes))]
         surface, normal = _surface_point(shape, rng)
         rotation[i] = frame_from_approach(-normal)
-        position[i] = surface - rng.uniform(-0.005, FINGER_DEPTH - 0.005) * normal
+        position[i] = surface - rng.uniform(-0.005, hand.finger_depth - 0.005) * normal
         for k, turned in enumerate(rotation[i] @ yaw_turns(YAWS_PER_POINT)):
             width[i, k] = _extent(shape, turned[:, 1])
-            success[i, k] = _holds(shape, position[i], turned, width[i, k])
+            success[i, k] = _holds(shape, position[i], turned, width[i, k], hand, workspace)
     return position, rotation, success, width
 
 
@@ -211,12 +224,20 @@ def _extent(shape: Shape, direction: Array) -> float:
     return float(2 * np.abs(shape.rotation.T @ direction) @ shape.half)
 
 
-def _holds(shape: Shape, tip: Array, rotation: Array, width: float) -> bool:
+def _holds(
+    shape: Shape,
+    tip: Array,
+    rotation: Array,
+    width: float,
+    hand: Hand = PANDA,
+    workspace: Workspace = WORKSPACE,
+) -> bool:
     """Fingers straddle the middle of the shape, deep enough, square to it and off the table."""
     approach, closing = rotation[:, 2], rotation[:, 1]
     offset = shape.centre - tip
     square = not shape.box or np.abs(shape.rotation.T @ closing).max() > np.cos(np.radians(20))
     centred = np.linalg.norm(offset - (offset @ approach) * approach) < 0.01
     deep = abs(offset @ approach) < 0.02
-    lowest = tip[2] - 0.5 * MAX_WIDTH * abs(closing[2])
-    return bool(square and centred and deep and width < 0.075 and lowest > TABLE_HEIGHT + 0.005)
+    lowest = tip[2] - 0.5 * hand.opening * abs(closing[2])
+    fits = width < hand.opening - 0.005
+    return bool(square and centred and deep and fits and lowest > workspace.table_height + 0.005)

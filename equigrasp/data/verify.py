@@ -17,8 +17,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equigrasp.constants import MAX_WIDTH, WORKSPACE_SIZE
-from equigrasp.data.manifest import LOCK_NAME, MANIFEST_NAME, Manifest, ManifestError, read_manifest
+from equigrasp.data.manifest import (
+    LOCK_NAME,
+    MANIFEST_NAME,
+    PUBLISHED,
+    Manifest,
+    ManifestError,
+    read_manifest,
+)
 from equigrasp.data.scene_files import (
     SceneFileError,
     SceneRecord,
@@ -27,9 +33,12 @@ from equigrasp.data.scene_files import (
     scene_path,
 )
 from equigrasp.data.vocabulary import Fate
+from equigrasp.hand import PANDA, Hand
+from equigrasp.workspace import WORKSPACE, Workspace
 
-TIP_MARGIN = 0.06
-"""A finger tip may leave the workspace by so much (m): its root lies inside."""
+TIP_MARGIN = 0.01
+"""A finger tip may leave the workspace by so much (m) more than the length of a finger, because the
+finger's root lies inside."""
 WIDTH_MARGIN = 0.002
 """Compliant fingers open this much further than their nominal limit (m)."""
 ROTATION_TOLERANCE = 1e-4
@@ -86,8 +95,15 @@ def repair(faults: list[DataFault]) -> list[Path]:
     return paths
 
 
-def record_faults(record: SceneRecord) -> list[str]:
-    """What is out of range in a scene whose shapes and types are right."""
+def record_faults(
+    record: SceneRecord, hand: Hand = PANDA, workspace: Workspace = WORKSPACE
+) -> list[str]:
+    """What is out of range in a scene whose shapes and types are right.
+
+    Args:
+        record: the scene.
+        hand, workspace: that the scene was made for.
+    """
     r, faults = record, []
 
     def expect(condition: bool | np.bool_, reason: str) -> None:
@@ -109,11 +125,12 @@ def record_faults(record: SceneRecord) -> list[str]:
     expect(len(r.view_names) > 0, "there is no view")
     expect(len(set(r.view_names)) == len(r.view_names), f"views share a name: {r.view_names}")
     expect((r.depth > 0).any(axis=(1, 2)).all(), "a depth image is empty")
+    beyond = hand.finger_depth + TIP_MARGIN
     expect(
-        _within(r.grasp_position, -TIP_MARGIN, WORKSPACE_SIZE + TIP_MARGIN),
+        _within(r.grasp_position, -beyond, workspace.side + beyond),
         "grasp_position leaves the workspace",
     )
-    expect(_within(r.yaw_width, 0.0, MAX_WIDTH + WIDTH_MARGIN), "yaw_width is out of range")
+    expect(_within(r.yaw_width, 0.0, hand.opening + WIDTH_MARGIN), "yaw_width is out of range")
     expect((r.yaw_fate <= max(Fate)).all(), f"yaw_fate exceeds {max(Fate)}")
     expect(
         ((r.yaw_fate == Fate.SUCCESS) == r.yaw_success).all(), "yaw_fate contradicts yaw_success"
@@ -122,7 +139,7 @@ def record_faults(record: SceneRecord) -> list[str]:
     expect(len(r.object_id) > 0, "there is no object")
     expect((r.object_scale > 0).all(), "object_scale is not positive")
     expect(
-        _within(r.occ_points, -OCCUPANCY_MARGIN, WORKSPACE_SIZE + OCCUPANCY_MARGIN),
+        _within(r.occ_points, -OCCUPANCY_MARGIN, workspace.side + OCCUPANCY_MARGIN),
         "occ_points leave the workspace",
     )
     return faults
@@ -173,6 +190,7 @@ def _scene_files(directory: Path) -> list[Path]:
 
 def _scene_faults(directory: Path, manifest: Manifest | None) -> Iterator[DataFault]:
     known = set(manifest.object_ids) if manifest else set()
+    made_for = manifest.made_for if manifest else PUBLISHED
     first_with: dict[bytes, Path] = {}
     for path in _scene_files(directory):
         try:
@@ -180,7 +198,7 @@ def _scene_faults(directory: Path, manifest: Manifest | None) -> Iterator[DataFa
         except SceneFileError as error:
             yield DataFault(path, str(error.__cause__ or error), removable=True)
             continue
-        reasons = record_faults(record)
+        reasons = record_faults(record, made_for.hand, made_for.workspace)
         if manifest:
             reasons += _disagreements(record, int(path.stem), manifest, known)
         twin = first_with.setdefault(_content_hash(record), path)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equigrasp.geometry.transforms import Matrix, is_rotation, look_at, transform_points
+from equigrasp.workspace import WORKSPACE, Workspace
 
 MIN_MEDIAN_DEPTH, MAX_MEDIAN_DEPTH = 0.05, 5.0
 """Plausible range of an image's median depth (m); outside it the unit is probably wrong."""
@@ -76,9 +77,6 @@ DEFAULT_INTRINSICS = Intrinsics(640, 480, 540.0, 540.0, 320.0, 240.0)
 NEAR, FAR = 0.10, 2.00
 """Depth range of the simulated camera, metres; background reads `FAR`."""
 
-FIXED_TARGET, RANDOM_TARGET = (0.15, 0.15, 0.10), (0.15, 0.15, 0.15)
-"""What the published views look at, metres, above the middle of the published workspace."""
-
 
 def view_on_sphere(
     radius: float, polar: float, azimuth: float, target: tuple[float, float, float]
@@ -96,19 +94,24 @@ def view_on_sphere(
     return look_at(np.asarray(target) + radius * direction, target)
 
 
-def fixed_view() -> Matrix:
-    """`T_world_camera` of the published side view: 0.6 m away, 60 degrees off the vertical."""
-    return view_on_sphere(0.6, np.pi / 3, -np.pi / 2, FIXED_TARGET)
+def fixed_view(workspace: Workspace = WORKSPACE) -> Matrix:
+    """`T_world_camera` of the published side view: 0.6 m away, 60 degrees off the vertical.
+
+    It looks at the point 5 cm above the middle of the table.
+    """
+    target = (workspace.side / 2, workspace.side / 2, workspace.table_height + 0.05)
+    return view_on_sphere(0.6, np.pi / 3, -np.pi / 2, target)
 
 
-def random_view(rng: np.random.Generator) -> Matrix:
+def random_view(rng: np.random.Generator, workspace: Workspace = WORKSPACE) -> Matrix:
     """`T_world_camera` drawn as in the random-view evaluation of Equivariant Volumetric Grasping.
 
-    Radius U[0.45, 0.60] m, polar angle U[45, 75] degrees, azimuth U[0, 180] degrees.
+    Radius U[0.45, 0.60] m, polar angle U[45, 75] degrees, azimuth U[0, 180] degrees; it looks at
+    the middle of the workspace.
     """
     radius = rng.uniform(0.45, 0.60)
     polar, azimuth = np.deg2rad([rng.uniform(45.0, 75.0), rng.uniform(0.0, 180.0)])
-    return view_on_sphere(radius, polar, azimuth, RANDOM_TARGET)
+    return view_on_sphere(radius, polar, azimuth, (workspace.side / 2,) * 3)
 
 
 def pixel_rays(intrinsics: Intrinsics) -> NDArray[np.float32]:

@@ -1,12 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from equigrasp.constants import TCP_FROM_HAND
 from equigrasp.geometry.transforms import make_transform
 from equigrasp.grasp import CONVENTIONS, Grasp
+from equigrasp.hand import PANDA
 
 
 @st.composite
@@ -34,9 +36,19 @@ def test_what_each_convention_means(grasp):
     np.testing.assert_allclose(graspnet[:3, 1], closing, atol=1e-12)
     np.testing.assert_allclose(graspgen[:3, 2], approach, atol=1e-12)
     np.testing.assert_allclose(graspgen[:3, 0], closing, atol=1e-12)
-    np.testing.assert_allclose(graspgen[:3, 3], tip - TCP_FROM_HAND * approach, atol=1e-12)
+    np.testing.assert_allclose(graspgen[:3, 3], tip - PANDA.tcp_from_base * approach, atol=1e-12)
     for pose in (vgn, graspnet, graspgen):
         assert np.linalg.det(pose[:3, :3]) == pytest.approx(1)
+
+
+@given(grasps(), st.sampled_from(sorted(CONVENTIONS)))
+def test_conventions_follow_the_hand(grasp, convention):
+    long = replace(PANDA, name="long", finger_depth=0.08, tcp_from_base=0.2)
+    behind = {"vgn": 0.08, "graspgen": 0.2}.get(convention, 0.0)
+    pose = grasp.to(convention, long)
+    np.testing.assert_allclose(pose[:3, 3], grasp.position - behind * grasp.approach, atol=1e-12)
+    back = Grasp.from_convention(pose, grasp.width, convention, hand=long)
+    np.testing.assert_allclose(back.T_world_grasp, grasp.T_world_grasp, atol=1e-12)
 
 
 @given(grasps())

@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import equigrasp
-from equigrasp.data.dataset import SampleSettings
+from equigrasp.data.items import SampleSettings
 from equigrasp.data.synthetic import write_synthetic_data_set
 from equigrasp.train import train_from_config
 from equigrasp.training.checkpoint import load_checkpoint

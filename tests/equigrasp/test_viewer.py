@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from matplotlib.image import imread
 
 from equigrasp.data.synthetic import Shape, render_shapes
 from equigrasp.grasp import Grasp
+from equigrasp.hand import PANDA
 from equigrasp.perception.camera import Intrinsics, fixed_view
 from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.plan_result import PlanResult
@@ -19,6 +21,7 @@ from equigrasp.viewer import (
     save_pictures,
     show_interactive,
 )
+from equigrasp.workspace import Workspace
 
 CAMERA = Intrinsics(160, 120, 135.0, 135.0, 80.0, 60.0)
 BALL = Shape(np.array([0.15, 0.15, 0.08]), np.full(3, 0.03), box=False)
@@ -48,6 +51,22 @@ def test_wireframe_has_tips_at_the_tcp_and_the_opening_between_them():
     np.testing.assert_allclose(np.ptp(tips, axis=0), [0, 0.05, 0], atol=1e-12)
     assert lines[..., 2].min() == pytest.approx(0.06)  # the hand stands above its tips
     assert lines[..., 2].max() == pytest.approx(0.06 + 0.112)
+
+
+def test_wireframe_is_that_of_the_hand():
+    long = replace(PANDA, finger_depth=0.08, tcp_from_base=0.2)
+    lines = gripper_lines(Grasp((0.1, 0.2, 0.06), DOWN, 0.05), long)
+    assert lines[2, :, 2] == pytest.approx(0.06 + 0.08)  # the palm, from finger to finger
+    assert lines[..., 2].max() == pytest.approx(0.06 + 0.2)
+
+
+def test_pictures_have_the_size_of_the_workspace():
+    wide = Workspace(side=0.6, table_height=0.1)
+    figure = draw_tsdf(tsdf("full"), workspace=wide)
+    assert figure.axes[0].images[0].get_extent() == [0, 0.6, 0, 0.6]
+    assert figure.axes[-1].get_xlim()[1] == pytest.approx(0.6, rel=0.1)
+    figure = draw_grasps(depth_image(), CAMERA, fixed_view(), grasps(1), workspace=wide)
+    assert figure.axes[1].get_zlim()[1] == pytest.approx(0.6, rel=0.1)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.2, 1.0])

@@ -6,12 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equigrasp.constants import WORKSPACE_SIZE
 from equigrasp.data.augment import mirror, quarter_turn, random_symmetry
-from equigrasp.data.dataset import SampleSettings, make_item
+from equigrasp.data.items import SampleSettings, make_item
 from equigrasp.data.synthetic import Shape, _holds, random_shapes, synthetic_scene
 from equigrasp.perception.camera import Intrinsics
 from equigrasp.perception.tsdf import fuse_tsdf
+from equigrasp.workspace import WORKSPACE
 
 _CALM = SampleSettings(noise="none", rectify_probability=0.0, queries=40, occupancy_points=64)
 _MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
@@ -20,7 +20,7 @@ _MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 def _about_the_axis(matrix):
     """The workspace map that does `matrix` to coordinates centred on the vertical axis."""
     centre = np.eye(4)
-    centre[:2, 3] = WORKSPACE_SIZE / 2
+    centre[:2, 3] = WORKSPACE.side / 2
     return centre @ matrix @ np.linalg.inv(centre)
 
 
@@ -84,7 +84,7 @@ def test_symmetries_keep_geometric_grasp_labels(seed):
             if not moved["mask"][q] or (moved["widths"][q] == 0).all():
                 continue
             rotations = moved["rotations"][q].double().numpy()
-            point = (moved["points"][q].double().numpy() + 0.5) * WORKSPACE_SIZE
+            point = (moved["points"][q].double().numpy() + 0.5) * WORKSPACE.side
             for k, rotation in enumerate(rotations):
                 tip = point + 0.05 * rotation[:, 2]
                 width = float(moved["widths"][q, k])

@@ -1,12 +1,15 @@
 """Choice of labelled points, and negatives that need no simulation."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
 from equigrasp.data.queries import balanced_choice, free_negatives
 from equigrasp.data.synthetic import random_shapes, synthetic_scene
+from equigrasp.hand import PANDA
+from equigrasp.workspace import WORKSPACE
 
 
 @given(
@@ -45,15 +48,30 @@ def test_free_negatives_cannot_be_grasps(seed):
     rng = np.random.default_rng(seed)
     points = free_negatives(inside, 24, 0.05, rng)
     assert 12 <= len(points) <= 24
-    assert ((points >= 0) & (points <= WORKSPACE_SIZE)).all()
+    assert ((points >= 0) & (points <= WORKSPACE.side)).all()
     gap = np.min([_gap(shape, points) for shape in shapes], 0)
-    below = points[:, 2] < TABLE_HEIGHT
+    below = points[:, 2] < WORKSPACE.table_height
     # Palm inside an object, below the table, or no object within reach of the closed volume.
     assert ((gap < 2e-3) | below | (gap > np.hypot(0.05, 0.04))).all()
     # A query at the tip itself may lie inside an object: that is what a good grasp looks like.
     tips = free_negatives(inside, 24, 0.0, rng)
     gap = np.min([_gap(shape, tips) for shape in shapes], 0)
-    assert ((tips[:, 2] < TABLE_HEIGHT) | (gap > np.hypot(0.05, 0.04))).all()
+    assert ((tips[:, 2] < WORKSPACE.table_height) | (gap > np.hypot(0.05, 0.04))).all()
+
+
+def test_a_larger_hand_reaches_further():
+    """What is out of reach, and whether the palm is at the query point, follow the hand."""
+    inside = np.full((1, 3), 0.15, np.float32)
+    palm = ((-0.1, -0.1, -0.2), (0.1, 0.1, -0.1))
+    large = replace(PANDA, finger_depth=0.1, opening=0.14, palm_box=palm)
+
+    def nearest(hand):
+        points = free_negatives(inside, 400, 0.05, np.random.default_rng(0), hand)
+        above = points[points[:, 2] >= WORKSPACE.table_height]
+        return np.linalg.norm(above - 0.15, axis=1).min()
+
+    assert nearest(PANDA) == 0.0
+    assert nearest(large) > np.hypot(0.05, 0.07)
 
 
 def test_free_negatives_of_an_empty_table():

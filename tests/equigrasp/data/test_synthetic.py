@@ -3,10 +3,10 @@
 import numpy as np
 import open3d
 
-from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
 from equigrasp.data.scene_files import read_scene, write_scene
 from equigrasp.data.synthetic import Shape, random_shapes, render_shapes, synthetic_scene
 from equigrasp.perception.camera import Intrinsics, depth_to_points, random_view
+from equigrasp.workspace import WORKSPACE
 
 
 def _open3d_distance(shape, points):
@@ -27,7 +27,7 @@ def test_rendered_points_lie_on_the_surfaces():
         pose = random_view(rng)
         depth = render_shapes(shapes, camera, pose)
         points = depth_to_points(depth, camera, pose, max_depth=1.9)
-        gaps = [np.abs(points[:, 2] - TABLE_HEIGHT)]
+        gaps = [np.abs(points[:, 2] - WORKSPACE.table_height)]
         for shape in shapes:
             if shape.box:
                 gaps.append(_open3d_distance(shape, points))
@@ -55,7 +55,7 @@ def test_scene_records_hold_together_and_have_both_labels(tmp_path):
     assert 0.05 < success.mean() < 0.6
     for record in records:
         assert (record.grasp_position[record.yaw_success.any(1)] > 0).all()
-        assert (record.occ_points <= WORKSPACE_SIZE + 0.1).all()
+        assert (record.occ_points <= WORKSPACE.side + 0.1).all()
         assert record.occ.any()
         assert not record.occ.all()
     again = synthetic_scene(3)

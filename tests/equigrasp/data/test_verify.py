@@ -3,18 +3,18 @@
 import dataclasses
 import io
 import json
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from equigrasp.data.manifest import Manifest, ManifestError, lock_data_set, read_manifest
+from equigrasp.data.manifest import Manifest, ManifestError, read_manifest
 from equigrasp.data.scene_files import SceneRecord, failed_path, scene_path, write_scene
 from equigrasp.data.verify import main, record_faults, repair, verify
+from equigrasp.hand import PANDA
 from equigrasp.perception.camera import Intrinsics
+from equigrasp.workspace import Workspace
 
 SCENES, FAILED = 4, 2
 
@@ -261,31 +261,10 @@ def test_sound_records_have_no_faults_and_the_margins_are_respected():
     assert record_faults(make_record(0, grasp_position=tip, occ_points=wall)) == []
 
 
-def test_differences_between_manifests_are_named():
-    old = Manifest("pile", 7, 4, {"view": "both", "audit": 0.05}, "fast/1", {"numpy": "1"}, ["a"])
-    new = Manifest("pile", 8, 9, {"view": "fixed", "audit": 0.05}, "fast/1", {"numpy": "2"}, ["b"])
-    assert old.differences(old) == []
-    assert old.differences(dataclasses.replace(old, scenes=100)) == []
-    assert old.differences(new) == [
-        "seed: 7 there, 8 now",
-        "view: 'both' there, 'fixed' now",
-        "numpy: '1' there, '2' now",
-        "object_ids: 1 no longer there, 1 new, for example 'a'",
-    ]
-
-
-def test_the_lock_excludes_others_until_its_holder_is_gone(tmp_path):
-    code = (
-        "import sys, time; from equigrasp.data.manifest import lock_data_set\n"
-        "with lock_data_set(sys.argv[1]): print('held', flush=True); time.sleep(600)"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
-    assert holder.stdout.readline() == "held\n"
-    with pytest.raises(ManifestError, match="another run"), lock_data_set(tmp_path):
-        pytest.fail("two runs hold one folder")
-    holder.kill()
-    holder.communicate()
-    with lock_data_set(tmp_path):
-        pass
+def test_limits_are_those_of_the_hand_and_the_workspace():
+    wide = make_record(0, yaw_width=np.full((5, 5), 0.095, "f4"))
+    far = make_record(0, occ_points=np.full((6, 3), 0.45, "f2"))
+    assert record_faults(wide) == ["yaw_width is out of range"]
+    assert record_faults(far) == ["occ_points leave the workspace"]
+    assert record_faults(wide, dataclasses.replace(PANDA, opening=0.1)) == []
+    assert record_faults(far, workspace=Workspace(side=0.5)) == []

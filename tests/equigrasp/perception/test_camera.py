@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from equigrasp.geometry.transforms import inverse_transform, is_rotation, transform_points
 from equigrasp.perception.camera import (
     DEFAULT_INTRINSICS,
-    FIXED_TARGET,
-    RANDOM_TARGET,
     Intrinsics,
     depth_to_points,
     fixed_view,
@@ -19,6 +17,7 @@ from equigrasp.perception.camera import (
     valid_pixels,
     validate_depth,
 )
+from equigrasp.workspace import Workspace
 
 SMALL = Intrinsics(32, 24, 27.0, 26.0, 15.2, 12.4)
 seeds = st.integers(0, 2**32 - 1)
@@ -55,7 +54,7 @@ def test_points_skip_pixels_without_a_reading_and_beyond_the_limit():
 def test_fixed_view_is_the_published_one():
     T = fixed_view()
     np.testing.assert_allclose(T[:3, 3], [0.15, 0.15 - 0.6 * np.sin(np.pi / 3), 0.4], atol=1e-12)
-    u, v, z = project(np.array([FIXED_TARGET]), DEFAULT_INTRINSICS, T)[0]
+    u, v, z = project(np.array([[0.15, 0.15, 0.10]]), DEFAULT_INTRINSICS, T)[0]
     np.testing.assert_allclose([u, v, z], [320, 240, 0.6], atol=1e-9)
 
 
@@ -63,14 +62,23 @@ def test_fixed_view_is_the_published_one():
 def test_random_views_stay_in_the_published_ranges(seed):
     T = random_view(np.random.default_rng(seed))
     assert is_rotation(T[:3, :3], 1e-9)
-    offset = T[:3, 3] - RANDOM_TARGET
+    target = [0.15, 0.15, 0.15]
+    offset = T[:3, 3] - target
     radius = np.linalg.norm(offset)
     assert 0.45 <= radius <= 0.60
     assert 45 <= np.degrees(np.arccos(offset[2] / radius)) <= 75 + 1e-9
     assert 0 <= np.degrees(np.arctan2(offset[1], offset[0])) <= 180
     np.testing.assert_allclose(
-        transform_points(inverse_transform(T), [RANDOM_TARGET])[0], [0, 0, radius], atol=1e-9
+        transform_points(inverse_transform(T), [target])[0], [0, 0, radius], atol=1e-9
     )
+
+
+def test_views_of_another_workspace_look_at_its_middle():
+    wide = Workspace(side=0.6, table_height=0.2)
+    lines = [fixed_view(wide), random_view(np.random.default_rng(0), wide)]
+    for T, height in zip(lines, (0.25, 0.3), strict=True):
+        u, v, _ = project(np.array([[0.3, 0.3, height]]), DEFAULT_INTRINSICS, T)[0]
+        np.testing.assert_allclose([u, v], [320, 240], atol=1e-9)
 
 
 def test_intrinsics_survive_dict_and_matrix():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from equigrasp.data.dataset import SampleSettings, make_item
+from equigrasp.data.items import SampleSettings, make_item
 from equigrasp.data.synthetic import synthetic_scene
 from equigrasp.models.losses import GraspLoss
 from equigrasp.registry import build_model

@@ -1,0 +1,190 @@
+"""One training item from one scene: a view, noised and fused afresh, with labelled query points.
+
+Keys and shapes stand in `equigrasp.data.batch_keys`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equigrasp.data import batch_keys as keys
+from equigrasp.data.augment import random_symmetry
+from equigrasp.data.manifest import PUBLISHED, MadeFor
+from equigrasp.data.queries import balanced_choice, free_negatives
+from equigrasp.data.scene_files import SceneRecord
+from equigrasp.data.split import DataSetError
+from equigrasp.data.vocabulary import YAWS_PER_POINT
+from equigrasp.geometry.rotations import random_rotations
+from equigrasp.geometry.transforms import yaw_turns
+from equigrasp.perception.noise import NOISE_KINDS, apply_noise
+from equigrasp.perception.table import table_rectify
+from equigrasp.perception.tsdf import fuse_tsdf
+from equigrasp.workspace import Workspace
+
+VIEWS = ("fixed", "random", "mixed")
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """How an item is drawn from a scene.
+
+    Attributes:
+        noise: depth noise, drawn afresh per item: "none", "gaussian" or "gamma".
+        view: "fixed", "random" (one of the stored random views) or "mixed".
+        fixed_probability: share of the fixed view where `view` is "mixed".
+        rectify_probability: share of items whose depth is rectified with the table plane, as the
+            planner does by default.
+        queries: Q, query points per item.
+        positive_share: largest share of successes among the simulated queries; None keeps the
+            natural proportion (validation).
+        free_share: share of queries that are known failures in free space or inside objects.
+        occupancy_points: P.
+        quarter_turns, mirrors: exact augmentations (see `data/augment.py`).
+        resolution, encoding, query_setback: what the model wants (voxels, TSDF code, metres).
+    """
+
+    noise: str = "gamma"
+    view: str = "fixed"
+    fixed_probability: float = 0.5
+    rectify_probability: float = 0.75
+    queries: int = 64
+    positive_share: float | None = 0.5
+    free_share: float = 0.1
+    occupancy_points: int = 512
+    quarter_turns: bool = False
+    mirrors: bool = False
+    resolution: int = 40
+    encoding: str = "full"
+    query_setback: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.view not in VIEWS:
+            raise ValueError(f"view is {self.view!r}; choose one of {', '.join(VIEWS)}")
+        if self.noise not in (*NOISE_KINDS, "dex", "norm"):
+            raise ValueError(f"noise is {self.noise!r}; choose one of {', '.join(NOISE_KINDS)}")
+        for name in ("fixed_probability", "rectify_probability", "positive_share", "free_share"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{name} is {value}; it is a share and must lie in [0, 1]")
+        for name in ("queries", "occupancy_points"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+
+
+def make_item(
+    record: SceneRecord,
+    settings: SampleSettings,
+    rng: np.random.Generator,
+    made_for: MadeFor = PUBLISHED,
+) -> dict[str, Tensor]:
+    """Draw one training item from a scene (module docstring for keys and shapes).
+
+    Args:
+        record: the scene.
+        settings: how it is drawn.
+        rng: source of all draws.
+        made_for: hand and workspace of the scene.
+    """
+    side = made_for.workspace.side
+    view = choose_view(record.view_names, settings, rng)
+    item = {keys.TSDF: _fused(record, view, settings, rng, made_for.workspace)}
+    item.update(_query_tensors(record, settings, rng, made_for))
+    chosen = rng.integers(len(record.occ_points), size=settings.occupancy_points)
+    item[keys.OCC_POINTS] = _normalised(record.occ_points[chosen], side)
+    item[keys.OCC] = torch.from_numpy(record.occ[chosen].astype(np.float32))
+    return random_symmetry(
+        item, rng, quarter_turns=settings.quarter_turns, mirrors=settings.mirrors
+    )
+
+
+def choose_view(names: Sequence[str], settings: SampleSettings, rng: np.random.Generator) -> int:
+    """Index of the view an item is made from.
+
+    Raises:
+        DataSetError: if the scene lacks the wanted kind of view.
+    """
+    fixed = [i for i, name in enumerate(names) if name == "fixed"]
+    others = [i for i, name in enumerate(names) if name != "fixed"]
+    wanted = settings.view
+    if wanted == "mixed":
+        wanted = "fixed" if rng.random() < settings.fixed_probability else "random"
+    pool = fixed if wanted == "fixed" else others
+    if not pool:
+        raise DataSetError(
+            f"a {wanted} view is wanted, but the scene has only the views {list(names)}; generate "
+            "the data set with that view or change data.view"
+        )
+    return pool[int(rng.integers(len(pool)))]
+
+
+def _fused(
+    record: SceneRecord,
+    view: int,
+    settings: SampleSettings,
+    rng: np.random.Generator,
+    workspace: Workspace,
+) -> Tensor:
+    pose = record.T_world_camera[view]
+    depth = apply_noise(record.depth[view], settings.noise, rng)
+    if rng.random() < settings.rectify_probability:
+        depth, _ = table_rectify(depth, record.intrinsics, pose, workspace)
+    return fuse_tsdf(
+        torch.from_numpy(depth),
+        record.intrinsics,
+        pose,
+        workspace=replace(workspace, resolution=settings.resolution),
+        encoding=settings.encoding,
+    )
+
+
+def _query_tensors(
+    record: SceneRecord, settings: SampleSettings, rng: np.random.Generator, made_for: MadeFor
+) -> dict[str, Tensor]:
+    total = settings.queries
+    success = record.yaw_success
+    if settings.positive_share is None:
+        chosen = rng.permutation(len(success))[:total]
+        free = np.zeros((0, 3), np.float32)
+    else:
+        free_count = round(settings.free_share * total)
+        inside = record.occ_points[record.occ].astype(np.float32)
+        free = free_negatives(
+            inside, free_count, settings.query_setback, rng, made_for.hand, made_for.workspace
+        )
+        room = total - len(free)
+        chosen = balanced_choice(success.any(1), room, settings.positive_share, rng)
+    known, used = len(chosen), len(chosen) + len(free)
+
+    base = record.grasp_rotation[chosen]
+    points = np.zeros((total, 3), np.float32)
+    points[:known] = record.grasp_position[chosen] - settings.query_setback * base[:, :, 2]
+    points[known:used] = free
+    rotations = np.broadcast_to(np.eye(3, dtype=np.float32), (total, YAWS_PER_POINT, 3, 3)).copy()
+    rotations[:known] = base[:, None] @ yaw_turns(YAWS_PER_POINT)
+    rotations[known:used] = _any_rotations(len(free), rng)  # no rotation succeeds there
+    yaw_success = np.zeros((total, YAWS_PER_POINT), bool)
+    yaw_success[:known] = success[chosen]
+    widths = np.zeros((total, YAWS_PER_POINT), np.float32)
+    widths[:known] = record.yaw_width[chosen]
+    return {
+        keys.POINTS: _normalised(points, made_for.workspace.side),
+        keys.LABEL: torch.from_numpy(yaw_success.any(1).astype(np.float32)),
+        keys.ROTATIONS: torch.from_numpy(rotations),
+        keys.YAW_SUCCESS: torch.from_numpy(yaw_success),
+        keys.WIDTHS: torch.from_numpy(widths),
+        keys.MASK: torch.arange(total) < used,
+    }
+
+
+def _any_rotations(count: int, rng: np.random.Generator) -> np.ndarray:
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    return random_rotations((count, YAWS_PER_POINT), generator=generator).numpy()
+
+
+def _normalised(points: np.ndarray, side: float) -> Tensor:
+    return torch.from_numpy(points.astype(np.float32) / side - 0.5)
