@@ -35,6 +35,7 @@ class EncoderGraph(nn.Module):
         self.model = model
 
     def forward(self, tsdf: Tensor) -> tuple[Tensor, ...]:
+        """(1, N, N, N) -> the tensors of the model's features."""
         return tuple(self.model.encode(tsdf))
 
 
@@ -48,6 +49,7 @@ class FieldGraph(nn.Module):
         self.model, self.outputs, self.features = model, outputs, features
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The features' tensors, then points (1, Q, 3) -> one tensor for each of the outputs."""
         *features, points = tensors
         raw = self.model.query_raw(self.features(*features), points, self.outputs)
         field = self.model.finish(raw)

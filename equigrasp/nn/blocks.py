@@ -36,6 +36,7 @@ class FieldNorm(nn.Module):
         self.shift = nn.Parameter(torch.zeros(fields))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalised fields (B, C, ...) of the same type."""
         scale, shift = (p.repeat_interleave(self.repeats) for p in (self.scale, self.shift))
         return F.group_norm(x, self.groups, scale, shift)
 
@@ -80,6 +81,7 @@ class ResidualBlock(nn.Module):
         self.third = ConvNorm(target, target, bank, **options)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, N, N) of type `source` -> (B, C', N, N) of type `target`."""
         skip = F.relu(self.first(x))
         return F.relu(self.third(F.relu(self.second(skip))) + skip)
 
@@ -93,6 +95,7 @@ class DoubleConv(nn.Module):
         self.second = ConvNorm(target, target, bank, **options)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, N, N) of type `source` -> (B, C', N, N) of type `target`."""
         return F.relu(self.second(F.relu(self.first(x))))
 
 
@@ -104,6 +107,7 @@ class UpConv(nn.Module):
         self.conv = ConvNorm(source, target, bank, norm=norm)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, N, N) of type `source` -> (B, C', 2N, 2N) of type `target`."""
         up = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         return F.relu(self.conv(up))
 
@@ -118,4 +122,5 @@ class TransposedUp(nn.Module):
         nn.init.zeros_(self.conv.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, N, N) -> (B, C', 2N, 2N)."""
         return self.conv(x)

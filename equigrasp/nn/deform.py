@@ -55,6 +55,7 @@ class DeformableConv(nn.Module):
         self.register_buffer("mask_map", mask, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) of type `source` -> (B, C', H, W) of type `target`."""
         raw = self.predict(x)
         offsets = torch.einsum("tc,bchw->bthw", self.offset_map, raw)
         taps = sample_taps(x, offsets)

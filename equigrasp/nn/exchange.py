@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from equigrasp.nn.fields import FieldType
-from equigrasp.nn.side import InducedSides
+from equigrasp.nn.side import SideRule
 from equigrasp.nn.steerable import BasisBank, convolution
 
 
@@ -25,16 +25,12 @@ class Exchange(nn.Module):
         bank: where kernel bases come from.
     """
 
-    def __init__(
-        self, table: FieldType, side: FieldType, rule: InducedSides, bank: BasisBank
-    ) -> None:
+    def __init__(self, table: FieldType, side: FieldType, rule: SideRule, bank: BasisBank) -> None:
         super().__init__()
         self.rule, self.table, self.side = rule, table, side
         self.to_table = convolution(rule.exchange_field(side), table, 1, bank)
-        self.to_sides = None
-        if rule.both_ways:
-            profile = rule.profile_field(table.regular)
-            self.to_sides = convolution(profile, side, 1, bank)
+        profile = rule.profile_field(table.regular)
+        self.to_sides = None if profile is None else convolution(profile, side, 1, bank)
 
     def forward(self, xy: Tensor, sides: Tensor) -> tuple[Tensor, Tensor]:
         """xy (B, C, X, Y) and sides (2B, C', X, Z), A before B along the batch; same shapes out."""
@@ -45,7 +41,7 @@ class Exchange(nn.Module):
         lines = torch.cat([rule.join_profiles(a, None, side), rule.join_profiles(None, b, side)])
         from_a, from_b = self.to_table(lines.unsqueeze(3)).chunk(2)
         mixed = xy + (from_a + from_b.transpose(2, 3))
-        if self.to_sides is not None:
-            profiles = torch.cat(rule.table_to_sides(xy, self.table.regular))
-            sides = sides + self.to_sides(profiles.unsqueeze(3))
+        profiles = rule.table_to_sides(xy, self.table.regular)
+        if profiles is not None:
+            sides = sides + self.to_sides(torch.cat(profiles).unsqueeze(3))
         return mixed, sides

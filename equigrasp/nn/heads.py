@@ -20,6 +20,7 @@ class ResidualMLPBlock(nn.Module):
         self.second = SteerableLinear(hidden, hidden, bank, gain=1.0 / blocks)
 
     def forward(self, h: Tensor, c: Tensor) -> Tensor:
+        """Hidden state (..., C) after point features (..., C) of the same type; same shape."""
         h = h + self.inject(c)
         return h + self.second(F.relu(self.first(F.relu(h))))
 

@@ -28,7 +28,7 @@ class Planes(NamedTuple):
 
 
 class DownBlock(nn.Module):
-    """Two convolutions, each rectified; halved afterwards unless it is the last."""
+    """Two convolutions, each rectified."""
 
     def __init__(self, source: int, target: int) -> None:
         super().__init__()
@@ -36,6 +36,7 @@ class DownBlock(nn.Module):
         self.conv2 = nn.Conv2d(target, target, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, source, N, N) -> (B, target, N, N)."""
         return F.relu(self.conv2(F.relu(self.conv1(x))))
 
 
@@ -49,6 +50,7 @@ class UpBlock(nn.Module):
         self.conv2 = nn.Conv2d(target, target, 3, padding=1)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """(B, source, N, N) and skip (B, target, 2N, 2N) -> (B, target, 2N, 2N)."""
         joined = torch.cat([self.upconv(x), skip], 1)
         return F.relu(self.conv2(F.relu(self.conv1(joined))))
 
@@ -79,6 +81,7 @@ class PlaneUNet(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, N, N) -> the same shape; N is divisible by 2**(depth - 1)."""
         skips = []
         for level, block in enumerate(self.down_convs):
             x = block(x if level == 0 else F.max_pool2d(x, 2))
@@ -97,6 +100,7 @@ class PlaneEncoder(nn.Module):
         self.unet = PlaneUNet(channels, depth)
 
     def forward(self, tsdf: Tensor) -> Planes:
+        """(B, N, N, N) -> three planes (B, channels, N, N)."""
         volume = F.relu(self.conv_in(tsdf.unsqueeze(1)))
         means = [volume.mean(axis).transpose(-1, -2) for axis in (3, 4, 2)]
         return Planes(*self.unet(torch.cat(means)).chunk(3))
@@ -122,6 +126,7 @@ class FullyConnectedBlock(nn.Module):
         nn.init.zeros_(self.fc_1.weight)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., channels) -> the same shape."""
         return x + self.fc_1(F.relu(self.fc_0(F.relu(x))))
 
 

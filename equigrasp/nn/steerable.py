@@ -233,6 +233,7 @@ class SteerableMap(nn.Module):
         return torch.cat([*parts, regular.new_zeros(vectors), trivial])
 
     def extra_repr(self) -> str:
+        """What torch prints of the layer."""
         return f"{self.source} -> {self.target}, kernel_size={self.kernel_size}"
 
 
@@ -240,6 +241,7 @@ class SteerableConv(SteerableMap):
     """Steerable convolution, stride 1, padded to keep the size; ``(B, C, *space)``."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, *space) of type `source` -> (B, C', *space) of type `target`."""
         conv = F.conv3d if self.ndim == 3 else F.conv2d
         return conv(x, self.filter(), self.channel_bias(), padding=self.kernel_size // 2)
 
@@ -260,6 +262,7 @@ class SteerableLinear(SteerableMap):
         super().__init__(source, target, POINT, bank, **options)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., C) of type `source` -> (..., C') of type `target`."""
         return F.linear(x, self.filter(), self.channel_bias())
 
     def to_plain(self) -> nn.Module:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from equigrasp.nn.blocks import FieldNorm
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.planes import TriPlane, project_table, sample_plane
-from equigrasp.nn.side import SIDE_FEATURES, SIDES
+from equigrasp.nn.side import side_rule
 from equigrasp.nn.steerable import BasisBank, SteerableConv
 from equigrasp.nn.unet import TriPlaneUNet
 from equigrasp.perception.tsdf import ENCODINGS, check_encoding
@@ -44,8 +44,9 @@ class TriPlaneEncoder(nn.Module):
         exchange: bool = True,
     ) -> None:
         super().__init__()
-        _check(resolution, depth, side_features, encoding)
-        self.rule, self.fields, self.resolution = SIDES[side_features], fields, resolution
+        self.rule = side_rule(side_features)
+        _check(resolution, depth, encoding)
+        self.fields, self.resolution = fields, resolution
         self.scale, self.offset = ENCODINGS[encoding]
         volume, lifted = FieldType("C4", trivial=2), FieldType("C4", regular=fields)
         self.lift = SteerableConv(volume, lifted, 3, bank, gain=2.0, ndim=3)
@@ -84,9 +85,7 @@ class TriPlaneEncoder(nn.Module):
         return torch.cat([sample_plane(planes.xy, x, y), joined], 2)
 
 
-def _check(resolution: int, depth: int, side_features: str, encoding: str) -> None:
-    if side_features not in SIDE_FEATURES:
-        raise ValueError(f"side_features is {side_features!r}; use one of {SIDE_FEATURES}")
+def _check(resolution: int, depth: int, encoding: str) -> None:
     check_encoding(encoding)
     step = 2 ** (depth - 1)
     if depth < 1 or resolution <= 0 or resolution % (2 * step if depth == 1 else step):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from equigrasp.nn.blocks import DoubleConv, ResidualBlock, TransposedUp, UpConv
 from equigrasp.nn.exchange import Exchange
 from equigrasp.nn.fields import FieldType
-from equigrasp.nn.side import InducedSides
+from equigrasp.nn.side import SideRule
 from equigrasp.nn.steerable import BasisBank, convolution
 
 
@@ -28,7 +28,7 @@ class Level(nn.Module):
         self,
         xy: tuple[FieldType, FieldType],
         side: tuple[FieldType, FieldType],
-        rule: InducedSides,
+        rule: SideRule,
         bank: BasisBank,
         deform: str,
         norm: str,
@@ -40,6 +40,7 @@ class Level(nn.Module):
         self.exchange = Exchange(xy[1], side[1], rule, bank) if exchange else None
 
     def forward(self, xy: Tensor, sides: Tensor) -> tuple[Tensor, Tensor]:
+        """xy (B, C, N, N) and sides (2B, C', N, N), A before B along the batch; same sizes out."""
         xy, sides = self.xy(xy), self.side(sides)
         return (xy, sides) if self.exchange is None else self.exchange(xy, sides)
 
@@ -61,7 +62,7 @@ class TriPlaneUNet(nn.Module):
         self,
         fields: int,
         depth: int,
-        rule: InducedSides,
+        rule: SideRule,
         bank: BasisBank,
         *,
         deform: str = "none",
