@@ -25,7 +25,11 @@ def find_policy(name_or_path: str | os.PathLike) -> tuple[Path, Path]:
 
 
 def load_policy(
-    path: str | os.PathLike, *, clip: str | Path | None = None, device: str = "cpu"
+    path: str | os.PathLike,
+    *,
+    clip: str | Path | None = None,
+    device: str = "cpu",
+    kind: type[KeyframePolicy] | None = None,
 ) -> KeyframePolicy:
     """A saved policy, in evaluation mode; `policy.card` is its JSON card.
 
@@ -33,6 +37,7 @@ def load_policy(
         path: of the .safetensors file (extension optional), of a run's folder, or a shipped name.
         clip: folder of CLIP's text weights, for a policy that was trained with them.
         device: torch device.
+        kind: class of a policy of one's own; by default the one of the name in the card.
 
     Raises:
         FileNotFoundError: nothing there.
@@ -42,7 +47,8 @@ def load_policy(
     target, note = find_policy(path)
     card = read_card(note)
     options = dict(card["config"])
-    kind = find_policy_class(options.pop("name"))
+    name = options.pop("name")
+    kind = kind or find_policy_class(name)
     build = options.pop("build", 1)
     if build != kind.build:
         raise ValueError(

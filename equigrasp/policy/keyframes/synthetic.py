@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from equigrasp.policy.keyframes.policy_io import Actions, Observations
 from equigrasp.policy.keyframes.rotation_bins import BINS
@@ -52,10 +52,3 @@ def replicated(seen: Observations, samples: int) -> Observations:
         *(tensor.repeat_interleave(samples, 0) for tensor in seen[:4]),
         [sentence for sentence in seen.sentences for _ in range(samples)],
     )
-
-
-def stirred(model: nn.Module) -> nn.Module:
-    """A model with all parameters drawn anew, for layers that start at zero would hide a leak."""
-    for parameter in model.parameters():
-        nn.init.normal_(parameter, std=0.2)
-    return model

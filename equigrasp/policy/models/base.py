@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from equigrasp.diffusion.times import sample_noise, sample_steps
-from equigrasp.policy.keyframes.policy_io import Actions, Observations
+from equigrasp.policy.keyframes.policy_io import Actions, Observations, check_observations
 
 
 class KeyframePolicy(nn.Module, ABC):
@@ -50,6 +50,19 @@ class KeyframePolicy(nn.Module, ABC):
     @abstractmethod
     def encode(self, seen: Observations) -> Any:
         """Everything that is computed once per observation, whatever the number of samples."""
+
+    @abstractmethod
+    def predict(self, encoded: Any, noised: Tensor, step: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """What the network says of noised samples, each by itself.
+
+        Args:
+            encoded: B observations, see `encode`.
+            noised: (B, M, `noised`) samples with noise.
+            step: (B, M) of the diffusion.
+
+        Returns:
+            tensors (B, M, ...).
+        """
 
     @abstractmethod
     def losses_at(
@@ -96,8 +109,18 @@ class KeyframePolicy(nn.Module, ABC):
             seen, wanted: B observations and their next keyframes.
             samples: M, noised actions per observation.
             generator: source of times and noise, on the CPU.
+
+        Raises:
+            ValueError: fewer than one sample, observations whose parts do not belong together, or
+                another number of keyframes.
         """
+        check_observations(seen)
         like = wanted.position
+        if samples < 1 or len(like) != len(seen.xyz):
+            raise ValueError(
+                f"{samples} samples of {len(like)} keyframes for {len(seen.xyz)} observations; "
+                "give at least one sample, and a keyframe for each observation"
+            )
         shape = (len(like), samples)
         place = {"generator": generator, "device": like.device}
         step = sample_steps(shape, self.noise_steps, **place)
@@ -120,7 +143,14 @@ class KeyframePolicy(nn.Module, ABC):
             candidates: S, sampled for each observation.
             steps: evaluations of the denoiser (DDIM).
             generator: source of the noise, on the CPU; None stands for one seeded with 0.
+
+        Raises:
+            ValueError: no candidate, more steps than the diffusion has or none, or observations
+                whose parts do not belong together.
         """
+        check_observations(seen)
+        if candidates < 1:
+            raise ValueError(f"candidates is {candidates}; sample at least one")
         shape = (len(seen.xyz), candidates, self.noised)
         generator = generator or Generator().manual_seed(0)
         start = torch.randn(shape, generator=generator, dtype=seen.xyz.dtype)

@@ -132,15 +132,9 @@ class DiffuserActor(KeyframePolicy):
             points = block(points, words)
         return self.denoiser.remember(points, self.gripper(points.features[:, -1]), words)
 
-    def predict(self, memory: PoseMemory, noised: Tensor, step: Tensor) -> PoseAnswer:
-        """What the diffusions are to predict at noised poses, each by itself.
-
-        Args:
-            memory: of B observations, see `encode`.
-            noised: (B, M, 9) poses as `POSE` tells, with noise.
-            step: (B, M) of the diffusions.
-        """
-        return self.denoiser(memory, noised, step.to(noised.dtype) / self.noise_steps)
+    def predict(self, encoded: PoseMemory, noised: Tensor, step: Tensor) -> PoseAnswer:
+        """See `KeyframePolicy`: targets of both diffusions, and the gripper, at poses (`POSE`)."""
+        return self.denoiser(encoded, noised, step.to(noised.dtype) / self.noise_steps)
 
     def losses_at(
         self,

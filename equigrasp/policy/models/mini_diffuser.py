@@ -115,30 +115,24 @@ class MiniDiffuser(KeyframePolicy):
             self.denoiser.remember(scales, summary), self.actor.remember(scales, summary)
         )
 
-    def predict(self, memory: PositionMemory, noised: Tensor, step: Tensor) -> Tensor:
-        """What the diffusion is to predict, (B, M, 3), at samples, each by itself.
-
-        Args:
-            memory: `Encoded.denoising` of B observations.
-            noised: (B, M, 3) whitened positions with noise.
-            step: (B, M) of the diffusion.
-        """
+    def predict(self, encoded: Encoded, noised: Tensor, step: Tensor) -> Tensor:
+        """See `KeyframePolicy`: targets (B, M, 3) of the diffusion at whitened positions."""
         moment = self.time(step.to(noised.dtype) / self.noise_steps)
         tokens = self.in_projection(noised) + moment.taken(moment.rows)
-        return self.noise_head(self.denoiser(memory, tokens, unwhiten(noised), moment))
+        return self.noise_head(self.denoiser(encoded.denoising, tokens, unwhiten(noised), moment))
 
-    def read_action(self, memory: PositionMemory, position: Tensor) -> tuple[Tensor, Tensor]:
+    def read_action(self, encoded: Encoded, position: Tensor) -> tuple[Tensor, Tensor]:
         """Rotation and gripper at positions.
 
         Args:
-            memory: `Encoded.acting` of B observations.
+            encoded: B observations, see `encode`.
             position: (B, 3) metres in the world.
 
         Returns:
             logits of the rotation's bins (B, 3, `BINS`), and of an open gripper (B,).
         """
         tokens = (self.start + self.in_projection(whiten(position))).unsqueeze(1)
-        out = self.action_head(self.actor(memory, tokens, position.unsqueeze(1)))
+        out = self.action_head(self.actor(encoded.acting, tokens, position.unsqueeze(1)))
         return out[:, 0, :-1].unflatten(-1, (3, BINS)), out[:, 0, -1]
 
     def losses_at(
@@ -153,11 +147,11 @@ class MiniDiffuser(KeyframePolicy):
         clean = whiten(wanted.position).unsqueeze(1).expand_as(noise)
         noised = self.diffusion.add_noise(clean, noise, step)
         target = self.diffusion.target(clean, noise, step)
-        predicted = self.predict(encoded.denoising, noised, step)
+        predicted = self.predict(encoded, noised, step)
         true = wanted.position
         shake = torch.randn(true.shape, generator=generator, dtype=true.dtype)
         shaken = true + POSITION_NOISE * shake.to(true.device)
-        bins, opened = self.read_action(encoded.acting, shaken)
+        bins, opened = self.read_action(encoded, shaken)
         return {
             "position": two_level_loss(predicted, target, norm="l1"),
             "rotation": F.cross_entropy(bins.flatten(0, 1), wanted.bins.flatten()),
@@ -166,9 +160,7 @@ class MiniDiffuser(KeyframePolicy):
 
     def choose(self, encoded: Encoded, start: Tensor, steps: int) -> Actions:
         """See `KeyframePolicy`: positions are denoised, the rest is read where they agree."""
-        sampled = self.diffusion.sample(
-            lambda x, k: self.predict(encoded.denoising, x, k), start, steps
-        )
+        sampled = self.diffusion.sample(lambda x, k: self.predict(encoded, x, k), start, steps)
         position = most_supported(unwhiten(sampled))
-        bins, opened = self.read_action(encoded.acting, position)
+        bins, opened = self.read_action(encoded, position)
         return Actions(position, bins.argmax(-1), (opened > 0).to(opened))

@@ -1,28 +1,31 @@
-"""3D Diffuser Actor with two levels: isolated samples, equal to replication, and able to learn."""
+"""3D Diffuser Actor with two levels: the contract of policies, relative positions, and learning."""
 
 import pytest
 import torch
 
-from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.geometry.rotations import geodesic_distance
 from equigrasp.policy.keyframes.policy_io import Actions, Observations
-from equigrasp.policy.keyframes.rotation_bins import BINS
 from equigrasp.policy.keyframes.rotation_rows import bins_to_six, six_to_matrix
-from equigrasp.policy.keyframes.synthetic import SENTENCES, random_observations, replicated, stirred
+from equigrasp.policy.keyframes.synthetic import SENTENCES, random_observations
 from equigrasp.policy.models.diffuser_actor import POSE, DiffuserActor
 from equigrasp.policy.nn.point_encoder import Points
 from equigrasp.policy.nn.pose_denoiser import PoseAnswer
 from equigrasp.policy.nn.relative_layer import RelativeLayer
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.nn.whitening import whiten
+from equigrasp.testing.policy_contract import PolicyContract, stirred
 
 WORDS = Vocabulary.of(SENTENCES)
+SMALL = {"channels": 24, "head_channels": 12, "tokens": 12, "neighbours": 5, "trunk_layers": 2}
+
+
+class TestContract(PolicyContract):
+    config = {"name": "diffuser_actor", **SMALL}
 
 
 def policy(**options):
     torch.manual_seed(0)
-    small = {"channels": 24, "head_channels": 12, "tokens": 12, "neighbours": 5, "trunk_layers": 2}
-    return DiffuserActor(WORDS, **(small | options)).double()
+    return DiffuserActor(WORDS, **(SMALL | options)).double()
 
 
 def keyframes():
@@ -45,122 +48,6 @@ def noised(samples, batch=3, seed=1):
 
 def joined(answer):
     return torch.cat([*answer[:2], answer.open.unsqueeze(-1)], -1)
-
-
-def test_shapes():
-    model, seen = policy(), random_observations()
-    answer = model.predict(model.encode(seen), *noised(4))
-    assert [tuple(part.shape) for part in answer] == [(3, 4, 3), (3, 4, 6), (3, 4)]
-    losses = model.losses(seen, keyframes(), 4, seeded())
-    assert sorted(losses) == ["gripper", "position", "rotation"]
-    chosen = model.act(seen, candidates=3, steps=2)
-    assert [tuple(part.shape) for part in chosen] == [(3, 3), (3, 3), (3,)]
-    assert ((chosen.bins >= 0) & (chosen.bins < BINS)).all()
-    assert set(chosen.open.tolist()) <= {0.0, 1.0}
-
-
-def test_samples_and_conditions_are_isolated():
-    model, seen = stirred(policy()), random_observations()
-    pose, step = noised(4)
-    base = joined(model.predict(model.encode(seen), pose, step))
-    for part in range(sum(POSE)):
-        moved = pose.clone()
-        moved[1, 2, part] += 0.5
-        change = joined(model.predict(model.encode(seen), moved, step)) - base
-        assert (change.abs().amax(-1) > 1e-9).nonzero().tolist() == [[1, 2]]
-    later = step.clone()
-    later[2, 0] = (later[2, 0] + 30) % 100
-    change = joined(model.predict(model.encode(seen), pose, later)) - base
-    assert (change.abs().amax(-1) > 1e-9).nonzero().tolist() == [[2, 0]]
-
-
-@pytest.mark.parametrize("field", ["xyz", "rgb", "mask", "state", "sentences"])
-def test_an_observation_changes_its_own_samples_alone(field):
-    model, seen = stirred(policy()), random_observations()
-    pose, step = noised(4)
-    base = joined(model.predict(model.encode(seen), pose, step))
-    if field == "sentences":
-        other = [SENTENCES[0], SENTENCES[2], SENTENCES[2]]
-    else:
-        other = getattr(seen, field).clone()
-        other[1] = ~other[1].roll(3).cumsum(0).lt(20) if field == "mask" else other[1] + 0.05
-    change = joined(model.predict(model.encode(seen._replace(**{field: other})), pose, step)) - base
-    moved = change.abs().amax(-1) > 1e-9
-    assert moved[1].all()
-    assert not moved[[0, 2]].any()
-
-
-def test_loss_and_gradients_equal_naive_replication():
-    pose, step = noised(4)
-    target = torch.randn(3, 4, 10, generator=torch.Generator().manual_seed(2)).double()
-    found = []
-    for naive in (False, True):
-        model, seen = stirred(policy()), random_observations()
-        rows = [pose, step, target]
-        if naive:
-            seen = replicated(seen, 4)
-            rows = [t.flatten(0, 1).unsqueeze(1) for t in rows]
-        loss = two_level_loss(joined(model.predict(model.encode(seen), *rows[:2])), rows[2])
-        loss.backward()
-        found.append([loss.detach(), *(p.grad for p in model.parameters())])
-    for two_level, flat in zip(*found, strict=True):
-        torch.testing.assert_close(two_level, flat)
-
-
-def test_the_scene_is_the_same_whatever_the_samples():
-    model, seen = stirred(policy()), random_observations()
-    pose, step = noised(6)
-    scene = model.encode(seen)
-    all_at_once = joined(model.predict(scene, pose, step))
-    one_by_one = [
-        joined(model.predict(scene, pose[:, [j]], step[:, [j]])) for j in reversed(range(6))
-    ]
-    torch.testing.assert_close(all_at_once.flip(1), torch.cat(one_by_one, 1))
-
-
-def test_the_same_generator_gives_the_same_losses_and_action():
-    model, seen = stirred(policy()), random_observations()
-
-    def run(seed):
-        losses = model.losses(seen, keyframes(), 4, seeded(seed))
-        action = model.act(seen, candidates=4, steps=3, generator=seeded(seed))
-        return [*losses.values(), *action]
-
-    first, second, other = run(0), run(0), run(1)
-    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-    assert not torch.equal(first[0], other[0])
-    assert not torch.equal(first[3], other[3])
-
-
-def test_padding_says_nothing():
-    model, seen = stirred(policy()), random_observations()
-    base = joined(model.predict(model.encode(seen), *noised(2)))
-    junk = torch.full_like(seen.xyz[:, :7], 0.9)
-    longer = seen._replace(
-        xyz=torch.cat([seen.xyz, junk], 1),
-        rgb=torch.cat([seen.rgb, junk], 1),
-        mask=torch.cat([seen.mask, seen.mask.new_zeros(3, 7)], 1),
-    )
-    longer.xyz[2, 30:40] += 1.0  # the last cloud's own padding
-    torch.testing.assert_close(joined(model.predict(model.encode(longer), *noised(2))), base)
-
-
-def test_a_small_cloud_is_the_same_beside_a_large_one():
-    model, seen = stirred(policy()), random_observations()
-    seen.mask[2, 8:] = False  # fewer points than tokens
-    beside = joined(model.predict(model.encode(seen), *noised(2)))
-    alone = Observations(*(t[2:] for t in seen[:4]), seen.sentences[2:])
-    alone = alone._replace(**{name: getattr(alone, name)[:, :8] for name in ("xyz", "rgb", "mask")})
-    pose, step = noised(2)
-    answer = joined(model.predict(model.encode(alone), pose[2:], step[2:]))
-    torch.testing.assert_close(answer, beside[2:])
-
-
-def test_nothing_to_see_gives_finite_losses_and_gradients():
-    model, seen = policy(), random_observations()
-    seen.mask[1] = False
-    sum(model.losses(seen, keyframes(), 4, seeded()).values()).backward()
-    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
 
 
 def test_attention_depends_on_relative_positions():
@@ -189,13 +76,6 @@ def test_attention_depends_on_relative_positions():
     _, memory = layer.condition(fixed, context)
     for first, second in zip(layer.remember(fixed, context), memory, strict=True):
         torch.testing.assert_close(first, second)
-
-
-def test_gradients_reach_every_parameter():
-    model = stirred(policy())
-    sum(model.losses(random_observations(), keyframes(), 4, seeded()).values()).backward()
-    still = [name for name, p in model.named_parameters() if not p.grad.abs().max() > 0]
-    assert not still
 
 
 def test_the_sign_of_a_quaternion_says_nothing():
@@ -271,12 +151,6 @@ def test_it_learns_four_keyframes():
     assert found.open.tolist() == wanted.open.tolist()
 
 
-def test_options_are_kept_and_checked():
-    assert policy(noise_steps=50).config["noise_steps"] == 50
-    config = dict(policy().config)
-    assert (config.pop("name"), config.pop("build")) == ("diffuser_actor", DiffuserActor.build)
-    assert config.pop("text") == {"vocabulary": WORDS.words}
-    again = DiffuserActor(WORDS, **config)
-    again.load_state_dict(policy().state_dict())
+def test_heads_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="head_channels=10"):
         policy(head_channels=10)

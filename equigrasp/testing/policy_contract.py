@@ -1,0 +1,286 @@
+"""What every keyframe policy has to keep.
+
+    class TestMine(PolicyContract):
+        config = {"name": "mine", "channels": 24}
+
+in a test module checks the policy of that name with small options, quickly; a class that does not
+lie in `equigrasp/policy/models` is given as `kind = Mine`.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Generator, Tensor, nn
+
+from equigrasp.policy.keyframes.policy_io import Actions, Observations
+from equigrasp.policy.keyframes.rotation_bins import BINS
+from equigrasp.policy.keyframes.synthetic import (
+    SENTENCES,
+    random_actions,
+    random_observations,
+    replicated,
+)
+from equigrasp.policy.models import find_policy_class
+from equigrasp.policy.models.base import KeyframePolicy
+from equigrasp.policy.nn.vocabulary import Vocabulary
+from equigrasp.policy.saved import load_policy
+from equigrasp.testing.require import require, require_refusal
+from equigrasp.weights import save_model
+
+EXACT = 1e-9
+"""Answers in float64 that differ by less than this are the same."""
+SAMPLES = 4
+
+
+class PolicyContract:
+    """Test methods for a policy; see the module.
+
+    Attributes:
+        config: its name, and options for a small one.
+        kind: the class, where it is not the one that the name stands for.
+    """
+
+    config: ClassVar[Mapping[str, Any]] = {}
+    kind: ClassVar[type[KeyframePolicy] | None] = None
+
+    def test_options_are_recorded_and_make_it_again(self) -> None:
+        """`config` is JSON and holds name, build and every option; it makes an equal policy."""
+        policy = self._made()
+        config = json.loads(json.dumps(policy.config))
+        require(config == policy.config, f"JSON changes {policy.config} to {config}")
+        given = json.loads(json.dumps(dict(self._options())))
+        wrong = {name: config.get(name) for name in given if config.get(name) != given[name]}
+        require(not wrong, f"options {given} are recorded as {wrong}")
+        own = {"name": policy.name, "build": policy.build}
+        own["text"] = {"vocabulary": Vocabulary.of(SENTENCES).words}
+        wrong = {name: config.get(name) for name in own if config.get(name) != own[name]}
+        require(not wrong, f"{own} are recorded as {wrong}")
+        options = {name: value for name, value in config.items() if name not in own}
+        again = self._class()(Vocabulary.of(SENTENCES), **options).double()
+        again.load_state_dict(policy.state_dict())
+        require(again.config == config, f"{config} makes a policy of {again.config}")
+
+    def test_saved_and_loaded_it_is_the_same(self) -> None:
+        """Weights, card and answers, in float32 as policies are trained."""
+        policy = stirred(self._made()).float()
+        with tempfile.TemporaryDirectory() as folder:
+            save_model(policy, Path(folder) / "model", {"note": "kept"})
+            again = self._load(folder)
+        require(again.card["note"] == "kept", f"the card is {again.card}")
+        require(again.config == policy.config, f"{policy.config} becomes {again.config}")
+        require(not again.training, "a loaded policy is in training mode")
+        seen = random_observations(dtype=torch.float32)
+        first, second = (made.act(seen, candidates=3, steps=2) for made in (policy.eval(), again))
+        require(_equal(first, second), f"{first} becomes {second}")
+
+    def test_losses_are_those_that_have_weights(self) -> None:
+        """Finite scalars by the names of `loss_weights`."""
+        policy = self._made()
+        losses = self._losses(policy, random_observations())
+        names = sorted(policy.loss_weights)
+        require(sorted(losses) == names, f"losses {sorted(losses)}, weights for {names}")
+        wrong = {k: v for k, v in losses.items() if v.shape != () or not v.isfinite()}
+        require(not wrong, f"these are no finite scalars: {wrong}")
+
+    def test_a_keyframe_is_chosen_for_every_observation(self) -> None:
+        """Positions, bins in range, and a gripper that is open or not."""
+        chosen = self._made().act(random_observations(), candidates=3, steps=2)
+        shapes = [tuple(part.shape) for part in chosen]
+        require(shapes == [(3, 3), (3, 3), (3,)], f"shapes of 3 keyframes are {shapes}")
+        require(bool(chosen.position.isfinite().all()), f"positions are {chosen.position}")
+        inside = bool(((chosen.bins >= 0) & (chosen.bins < BINS)).all())
+        require(inside, f"bins are {chosen.bins}, of {BINS}")
+        opened = set(chosen.open.tolist())
+        require(opened <= {0.0, 1.0}, f"grippers are {opened}")
+
+    def test_a_sample_changes_its_own_answer_alone(self) -> None:
+        """Every number of its noised keyframe does, and so does its time."""
+        policy, seen = stirred(self._made()), random_observations()
+        noised, step = self._samples()
+        base = _answers(policy, seen, noised, step)
+        for number in range(policy.noised):
+            moved = noised.clone()
+            moved[1, 2, number] += 0.5
+            self._changed_alone(base, _answers(policy, seen, moved, step), [[1, 2]], number)
+        later = step.clone()
+        later[2, 0] = (later[2, 0] + policy.noise_steps // 3) % policy.noise_steps
+        self._changed_alone(base, _answers(policy, seen, noised, later), [[2, 0]], "its time")
+
+    def test_an_observation_changes_its_own_answers_alone(self) -> None:
+        """Each part of it does: points, colours, mask, state and sentence."""
+        policy, seen = stirred(self._made()), random_observations()
+        base = _answers(policy, seen, *self._samples())
+        others: dict[str, Any] = {
+            name: torch.cat([part[:1], part[1:2] + 0.05, part[2:]])
+            for name, part in seen._asdict().items()
+            if name in ("xyz", "rgb", "state")
+        }
+        others["mask"] = seen.mask.clone()
+        others["mask"][1, ::2] = False
+        others["sentences"] = [SENTENCES[0], SENTENCES[2], SENTENCES[2]]
+        own = [[1, sample] for sample in range(SAMPLES)]
+        for name, other in others.items():
+            changed = _answers(policy, seen._replace(**{name: other}), *self._samples())
+            self._changed_alone(base, changed, own, name)
+
+    def test_samples_beside_each_other_equal_one_by_one(self) -> None:
+        """In any order."""
+        policy, seen = stirred(self._made()), random_observations()
+        noised, step = self._samples()
+        together = _answers(policy, seen, noised, step)
+        alone = [
+            _answers(policy, seen, noised[:, [sample]], step[:, [sample]])
+            for sample in reversed(range(SAMPLES))
+        ]
+        torch.testing.assert_close(together.flip(1), torch.cat(alone, 1))
+
+    def test_two_levels_equal_replicated_observations(self) -> None:
+        """Answers and gradients of M samples are those of every observation M times in a row."""
+        noised, step = self._samples()
+        found = []
+        for naive in (False, True):
+            policy, seen, rows = stirred(self._made()), random_observations(), [noised, step]
+            if naive:
+                seen = replicated(seen, SAMPLES)
+                rows = [row.flatten(0, 1).unsqueeze(1) for row in rows]
+            answers = _answers(policy, seen, *rows).flatten(0, 1)
+            answers.square().mean().backward()
+            found.append([answers.detach(), *_gradients(policy).values()])
+        for two_level, flat in zip(*found, strict=True):
+            torch.testing.assert_close(two_level, flat)
+
+    def test_a_small_cloud_is_the_same_beside_a_large_one(self) -> None:
+        """Masked points say nothing, and so do the other observations of a batch."""
+        policy, seen = stirred(self._made()), random_observations()
+        seen.mask[2, 8:] = False
+        noised, step = self._samples()
+        beside = _answers(policy, seen, noised, step)
+        seen.xyz[2, 8:] += 1.0
+        torch.testing.assert_close(_answers(policy, seen, noised, step), beside)
+        alone = Observations(*(part[2:] for part in seen[:4]), seen.sentences[2:])
+        short = {name: getattr(alone, name)[:, :8] for name in ("xyz", "rgb", "mask")}
+        answers = _answers(policy, alone._replace(**short), noised[2:], step[2:])
+        torch.testing.assert_close(answers, beside[2:])
+
+    def test_nothing_to_see_gives_finite_losses_and_gradients(self) -> None:
+        """An observation without points spoils nothing."""
+        policy, seen = self._made(), random_observations()
+        seen.mask[1] = False
+        sum(self._losses(policy, seen).values()).backward()
+        wrong = [k for k, gradient in _gradients(policy).items() if not gradient.isfinite().all()]
+        require(not wrong, f"gradients are not finite in {wrong}")
+
+    def test_gradients_reach_every_parameter(self) -> None:
+        """From the sum of the losses, with samples enough that some come near points."""
+        policy = stirred(self._made())
+        sum(self._losses(policy, random_observations(), samples=64).values()).backward()
+        still = [k for k, gradient in _gradients(policy).items() if not gradient.abs().max() > 0]
+        require(not still, f"no gradient reaches {still}")
+
+    def test_a_generator_decides_all_that_is_random(self) -> None:
+        """Losses and keyframes follow from its seed; torch's own state is left alone."""
+        policy, seen = stirred(self._made()), random_observations()
+
+        def run(seed: int) -> list[Tensor]:
+            losses = self._losses(policy, seen, seed)
+            generator = Generator().manual_seed(seed)
+            return [*losses.values(), *policy.act(seen, candidates=4, steps=3, generator=generator)]
+
+        before = torch.get_rng_state()
+        first, second, other = run(0), run(0), run(1)
+        require(torch.equal(before, torch.get_rng_state()), "it takes numbers from torch's state")
+        require(_equal(first, second), f"the same seed gives {first} and {second}")
+        positions = len(policy.loss_weights)  # what comes first of the keyframe
+        for index in (0, positions):
+            require(not torch.equal(first[index], other[index]), f"two seeds give {first[index]}")
+
+    def test_what_makes_no_sense_is_refused(self) -> None:
+        """With a ValueError that says why; an unknown option with a TypeError."""
+        policy, seen = self._made(), random_observations()
+        for what, wrong in (
+            ("a sentence without words", seen._replace(sentences=["stack", "?!", "press"])),
+            ("too few sentences", seen._replace(sentences=seen.sentences[:2])),
+            ("colours of other points", seen._replace(rgb=seen.rgb[:, 1:])),
+            ("a state without gripper", seen._replace(state=seen.state[:, :7])),
+            ("a mask of numbers", seen._replace(mask=seen.mask.double())),
+        ):
+            require_refusal(what, lambda wrong=wrong: policy.act(wrong, candidates=2, steps=2))
+            require_refusal(what, lambda wrong=wrong: self._losses(policy, wrong))
+        require_refusal("no sample", lambda: self._losses(policy, seen, samples=0))
+        require_refusal("no candidate", lambda: policy.act(seen, candidates=0))
+        require_refusal("no step", lambda: policy.act(seen, steps=0))
+        too_many = policy.noise_steps + 1
+        require_refusal("more steps than noise has", lambda: policy.act(seen, steps=too_many))
+        foreign = {**self._options(), "no_such_option": 1}
+        words = Vocabulary.of(SENTENCES)
+        require_refusal(
+            "an unknown option", lambda: self._class()(words, **foreign), (TypeError, ValueError)
+        )
+
+    def _class(self) -> type[KeyframePolicy]:
+        return self.kind or find_policy_class(self.config["name"])
+
+    def _options(self) -> dict[str, Any]:
+        return {name: value for name, value in self.config.items() if name != "name"}
+
+    def _made(self) -> KeyframePolicy:
+        """In float64, always with the same weights."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return self._class()(Vocabulary.of(SENTENCES), **self._options()).double()
+
+    def _load(self, folder: str) -> KeyframePolicy:
+        return load_policy(folder, kind=self.kind)
+
+    def _losses(
+        self, policy: KeyframePolicy, seen: Observations, seed: int = 0, samples: int = SAMPLES
+    ) -> dict[str, Tensor]:
+        wanted: Actions = random_actions()
+        return policy.losses(seen, wanted, samples, Generator().manual_seed(seed))
+
+    def _samples(self) -> tuple[Tensor, Tensor]:
+        """Noised samples and steps of the three observations of `random_observations`."""
+        policy, generator = self._class(), Generator().manual_seed(1)
+        shape = (3, SAMPLES, policy.noised)
+        noised = torch.randn(shape, generator=generator, dtype=torch.float64)
+        steps = self._made().noise_steps
+        return noised, torch.randint(0, steps, shape[:2], generator=generator)
+
+    @staticmethod
+    def _changed_alone(base: Tensor, changed: Tensor, own: list[list[int]], what: Any) -> None:
+        moved = ((changed - base).abs().amax(-1) > EXACT).nonzero().tolist()
+        require(moved == own, f"{what} of {own} changes the answers of {moved}")
+
+
+@torch.no_grad()
+def stirred(model: nn.Module) -> nn.Module:
+    """A model with all parameters anew, since layers that start at zero would hide a leak."""
+    generator = Generator().manual_seed(0)
+    for parameter in model.parameters():
+        parameter.normal_(std=0.2, generator=generator)
+    return model
+
+
+def _answers(policy: KeyframePolicy, seen: Observations, noised: Tensor, step: Tensor) -> Tensor:
+    """All that a policy says of samples, (B, M, numbers)."""
+    found = policy.predict(policy.encode(seen), noised, step)
+    parts = [found] if isinstance(found, Tensor) else found
+    return torch.cat([part.reshape(*step.shape, -1) for part in parts], -1)
+
+
+def _gradients(policy: KeyframePolicy) -> dict[str, Tensor]:
+    """By parameter; zero where none has come."""
+    return {
+        name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        for name, parameter in policy.named_parameters()
+    }
+
+
+def _equal(first: Any, second: Any) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
