@@ -33,17 +33,19 @@ class Hand:
         tcp_from_base: along the approach, from the hand's own base frame to the TCP.
         base_rpy: roll, pitch, yaw of the base frame in the grasp frame, radians.
         palm_box: box around the palm.
-        finger_box: box around the left finger, at +y, its pad at y = 0; the right one is this one
-            turned by half a turn about z.
+        finger_box: box around the left finger, at +y, of the closed hand: its pad at y = 0, its
+            tip at z = 0. The right one is this one turned by half a turn about z.
         closing_force: of each finger, newtons.
         friction: lateral friction of the fingers.
-        masses: palm, and each finger, kg.
-        palm_com, finger_com: centres of mass, in the base frame and in the finger's.
+        masses: palm, and each finger, kg; unless the URDF says.
+        palm_com, finger_com: centres of mass, in the base frame and in the finger's; None for the
+            middle of the box.
         palm_mesh, finger_mesh: collision meshes of which the convex hull is taken, in the base
             frame and in the finger's; empty for the boxes above. A path, or one below
             `pybullet_data:`.
         finger_from_base: along the approach, from the base frame to the frame of the fingers.
-        urdf: a simulated body in place of palm and finger shapes; empty for none.
+        urdf: file from which the shapes of palm and fingers are read, in place of boxes and
+            meshes; empty for none.
         finger_joints: names of its two prismatic joints, left (+y) and right.
 
     Raises:
@@ -59,9 +61,9 @@ class Hand:
     base_rpy: Vector = (0.0, 0.0, 0.0)
     closing_force: float = 20.0
     friction: float = 1.0
-    masses: tuple[float, float] = (0.81, 0.1)
-    palm_com: Vector = (0.0, 0.0, 0.04)
-    finger_com: Vector = (0.0, 0.01, 0.02)
+    masses: tuple[float, float] = (0.8, 0.1)
+    palm_com: Vector | None = None
+    finger_com: Vector | None = None
     palm_mesh: str = ""
     finger_mesh: str = ""
     finger_from_base: float = 0.0
@@ -71,8 +73,9 @@ class Hand:
     def __post_init__(self) -> None:
         for name in ("palm_box", "finger_box"):
             object.__setattr__(self, name, _box(name, getattr(self, name)))
-        for name, count in (*(("base_rpy", 3), ("palm_com", 3), ("finger_com", 3), ("masses", 2)),):
-            object.__setattr__(self, name, _numbers(name, getattr(self, name), count))
+        for name, count in (("base_rpy", 3), ("palm_com", 3), ("finger_com", 3), ("masses", 2)):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _numbers(name, getattr(self, name), count))
         object.__setattr__(self, "finger_joints", tuple(map(str, self.finger_joints)))
         if not self.name:
             raise ValueError("name is empty; a hand is told from others by its name")
@@ -223,5 +226,8 @@ PANDA = Hand(
     palm_mesh="pybullet_data:franka_panda/meshes/collision/hand.obj",
     finger_mesh="pybullet_data:franka_panda/meshes/collision/finger.obj",
     finger_from_base=0.0584,
+    masses=(0.81, 0.1),
+    palm_com=(0.0, 0.0, 0.04),
+    finger_com=(0.0, 0.01, 0.02),
 )
 """The Franka hand of the published protocols, and of everything that names no hand."""

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equigrasp.constants import MAX_WIDTH
 from equigrasp.data.vocabulary import Fate
 from sim.grasping.gripper import Gripper
 from sim.grasping.sweep import arrival_offset
 from sim.grasping.trial import (
     APPROACH_DISTANCE,
     CLOSE_STEPS,
-    MIN_SUCCESS_WIDTH,
     RETREAT_DISTANCE,
     TrialOutcome,
+    empty_width,
     increments,
     lifted_body,
     move,
@@ -98,7 +97,7 @@ def audit_trial(
     made, touched = move(world, gripper, pose, stop_on_contact=True)
     if touched:
         fate = Fate.COLLISION_START if made == 1 else Fate.COLLISION_APPROACH
-        return TrialOutcome(False, MAX_WIDTH, fate, touched=frozenset(touched))
+        return TrialOutcome(False, gripper.hand.opening, fate, touched=frozenset(touched))
     return _close_and_lift(world, gripper, pose, early)
 
 
@@ -106,18 +105,18 @@ def _close_and_lift(
     world: World, gripper: Gripper, pose: np.ndarray, early: EarlyExit
 ) -> TrialOutcome:
     _close(world, gripper, early)
-    if gripper.width <= MIN_SUCCESS_WIDTH or not gripper.contacts():
+    if gripper.width <= empty_width(gripper.hand) or not gripper.contacts():
         return TrialOutcome(False, gripper.width, Fate.EMPTY_CLOSE)
     return _lift(world, gripper, pose, early)
 
 
 def _close(world: World, gripper: Gripper, early: EarlyExit) -> None:
     gripper.close()
-    width = MAX_WIDTH
+    width = gripper.hand.opening
     for _ in range(0, CLOSE_STEPS, early.stall_steps):
         world.step(early.stall_steps)
         previous, width = width, gripper.width
-        if abs(previous - width) < early.stall_change or width <= MIN_SUCCESS_WIDTH:
+        if abs(previous - width) < early.stall_change or width <= empty_width(gripper.hand):
             return
 
 
@@ -131,7 +130,7 @@ def _lift(world: World, gripper: Gripper, pose: np.ndarray, early: EarlyExit) ->
         gripper.drive_to(T)
         world.step(steps)
         widths.append(gripper.width)
-        if widths[-1] <= MIN_SUCCESS_WIDTH:
+        if widths[-1] <= empty_width(gripper.hand):
             return TrialOutcome(False, widths[-1], Fate.SLIPPED)
         if i >= early.lift_increments and _stable(widths, early):
             break

@@ -1,90 +1,27 @@
-"""The free-floating Panda hand: a hand and two fingers, held in space by a constraint.
+"""The free-floating hand: a palm and two fingers, held in space by a constraint.
 
-The geometry, masses and frictions are those of the Franka description shipped with PyBullet; the
-drive (fixed constraint, gear between the fingers, position motors) has the published VGN/GIGA
+The drive (fixed constraint, gear between the fingers, position motors) has the published VGN/GIGA
 constants. The grasp frame (TCP) lies between the finger tips, z approach, y closing.
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pybullet
-import pybullet_data
-import trimesh
 
-from equigrasp.constants import MAX_WIDTH, TCP_FROM_HAND
+from equigrasp.hand import PANDA, Hand
+from sim.grasping.body import hand_parts, write_hand
 from sim.scene.world import World
 
-FINGER_JOINT_FROM_HAND = 0.0584
-"""Distance along the approach from the hand frame to the finger joints."""
-COM_FROM_HAND = 0.04
-TCP_FROM_COM = TCP_FROM_HAND - COM_FROM_HAND
 DRIVE_FORCE = 300.0
-FINGER_EFFORT = 20.0
 GEAR_FORCE = 50.0
 GEAR_ERP = 0.1
 LEFT_JOINT, RIGHT_JOINT = 0, 1
-PARKED = np.array(
-    [[1.0, 0.0, 0.0, 0.15], [0.0, 1.0, 0.0, 0.15], [0.0, 0.0, 1.0, 1.5], [0.0, 0.0, 0.0, 1.0]]
-)
-"""Pose of a gripper out of the way, 1.5 m up."""
-
-_LINK = """
-  <link name="{name}">{contact}
-    <inertial>
-      <origin xyz="{com}"/><mass value="{mass}"/>
-      <inertia ixx="0.1" ixy="0" ixz="0" iyy="0.1" iyz="0" izz="0.1"/>
-    </inertial>
-    <collision>
-      <origin rpy="0 0 {turn}"/><geometry><mesh filename="{mesh}"/></geometry>
-    </collision>
-  </link>"""
-_CONTACT = """
-    <contact>
-      <friction_anchor/><stiffness value="30000"/><damping value="1000"/>
-      <spinning_friction value="0.1"/><lateral_friction value="1.0"/>
-    </contact>"""
-_JOINT = """
-  <joint name="{name}" type="prismatic">
-    <parent link="hand"/><child link="{child}"/>
-    <origin xyz="0 0 {offset}"/><axis xyz="0 {axis} 0"/>
-    <limit effort="{effort}" lower="0" upper="{upper}" velocity="0.2"/>
-  </joint>"""
-
-
-def collision_meshes() -> tuple[Path, Path]:
-    """Paths of the collision meshes of hand and finger in the `pybullet_data` package."""
-    folder = Path(pybullet_data.getDataPath()) / "franka_panda" / "meshes" / "collision"
-    return folder / "hand.obj", folder / "finger.obj"
-
-
-def hand_urdf() -> str:
-    """URDF text of the free hand. Bullet takes the convex hull of each mesh."""
-    hand, finger = collision_meshes()
-    joint = {"offset": FINGER_JOINT_FROM_HAND, "effort": FINGER_EFFORT, "upper": MAX_WIDTH / 2}
-    parts = [
-        _LINK.format(
-            name="hand", contact="", com=f"0 0 {COM_FROM_HAND}", mass=0.81, turn=0, mesh=hand
-        ),
-        _LINK.format(
-            name="left_finger", contact=_CONTACT, com="0 0.01 0.02", mass=0.1, turn=0, mesh=finger
-        ),
-        _LINK.format(
-            name="right_finger",
-            contact=_CONTACT,
-            com="0 -0.01 0.02",
-            mass=0.1,
-            turn=np.pi,
-            mesh=finger,
-        ),
-        _JOINT.format(name="left_joint", child="left_finger", axis=1, **joint),
-        _JOINT.format(name="right_joint", child="right_finger", axis=-1, **joint),
-    ]
-    return '<?xml version="1.0"?>\n<robot name="free_panda_hand">' + "".join(parts) + "\n</robot>\n"
+PARKING_HEIGHT = 1.5
 
 
 def quaternion_from_matrix(rotation: np.ndarray) -> list[float]:
@@ -103,40 +40,41 @@ def quaternion_from_matrix(rotation: np.ndarray) -> list[float]:
     return [x / norm for x in q]
 
 
-@lru_cache(maxsize=4)
-def gripper_hulls(width: float = MAX_WIDTH) -> tuple[trimesh.Trimesh, ...]:
-    """Convex collision hulls (hand, left finger, right finger) in the TCP frame.
-
-    Args:
-        width: opening of the fingers in metres.
-    """
-    hand, finger = (
-        trimesh.load(path, force="mesh", process=True).convex_hull for path in collision_meshes()
-    )
-    hand.apply_translation((0.0, 0.0, -TCP_FROM_HAND))
-    left, right = finger.copy(), finger.copy()
-    right.apply_transform(trimesh.transformations.rotation_matrix(np.pi, (0, 0, 1)))
-    z = FINGER_JOINT_FROM_HAND - TCP_FROM_HAND
-    left.apply_translation((0.0, width / 2, z))
-    right.apply_translation((0.0, -width / 2, z))
-    return hand, left, right
-
-
 class Gripper:
-    """A Panda hand in a `World`. `load` before use; `unload` takes it out again."""
+    """A hand in a `World`. `load` before use; `unload` takes it out again.
 
-    def __init__(self, world: World) -> None:
+    Attributes:
+        body: its body id, None while it is not loaded.
+
+    Raises:
+        ValueError: if what describes the hand's shapes cannot be read.
+    """
+
+    def __init__(self, world: World, hand: Hand = PANDA) -> None:
         self.world = world
+        self.hand = hand
         self.body: int | None = None
         self._drive: int | None = None
-        self._urdf = world.scratch / "hand.urdf"
-        self._urdf.write_text(hand_urdf())
+        palm = hand_parts(hand)[0]
+        self._com = np.array(palm.com) + palm.origin - (0.0, 0.0, hand.tcp_from_base)
+        """(3,) centre of mass of the palm in the grasp frame, metres."""
+        self._urdf = write_hand(hand, Path(tempfile.mkdtemp(dir=world.scratch)))
 
-    def load(self, T_world_tcp: np.ndarray, width: float = MAX_WIDTH) -> None:
-        """Load the hand with its TCP at a (4, 4) pose and its fingers `width` apart.
+    @property
+    def parked(self) -> np.ndarray:
+        """(4, 4) pose of the TCP out of the way, high over the middle of the workspace."""
+        T = np.eye(4)
+        T[:3, 3] = self.world.workspace.side / 2, self.world.workspace.side / 2, PARKING_HEIGHT
+        return T
+
+    def load(self, T_world_tcp: np.ndarray, width: float | None = None) -> None:
+        """Load the hand with its TCP at a (4, 4) pose.
+
+        Args:
+            width: between the fingers, metres; None for the whole opening.
 
         Raises:
-            ValueError: if it is loaded already or `width` is outside [0, MAX_WIDTH].
+            ValueError: if it is loaded already or `width` is beyond the opening.
         """
         if self.body is not None:
             raise ValueError("the gripper is loaded already; call unload first")
@@ -175,12 +113,12 @@ class Gripper:
             self.world.p.removeBody(self.body)
             self.body = self._drive = None
 
-    def park(self) -> None:
-        """Teleport the hand 1.5 m up, fingers open."""
-        self.teleport(PARKED)
+    def teleport(self, T_world_tcp: np.ndarray, width: float | None = None) -> None:
+        """Put the hand at a pose, at rest, without moving through what lies between.
 
-    def teleport(self, T_world_tcp: np.ndarray, width: float = MAX_WIDTH) -> None:
-        """Put the hand at a pose, at rest, without moving through what lies between."""
+        Args:
+            width: between the fingers, metres; None for the whole opening.
+        """
         position, quaternion = self._com_pose(T_world_tcp)
         self.world.p.resetBasePositionAndOrientation(self.body, position, quaternion)
         self._constrain(position, quaternion)
@@ -198,14 +136,15 @@ class Gripper:
         """Set the pose that the drive pulls the hand towards in the coming steps."""
         self._constrain(*self._com_pose(T_world_tcp))
 
-    def set_width(self, width: float) -> None:
-        """Put the fingers `width` apart at once, and hold them there.
+    def set_width(self, width: float | None = None) -> None:
+        """Put the fingers `width` metres apart at once, and hold them there; None for all open.
 
         Raises:
-            ValueError: if `width` is outside [0, MAX_WIDTH].
+            ValueError: if `width` is beyond the opening.
         """
-        if not 0.0 <= width <= MAX_WIDTH:
-            raise ValueError(f"width {width} m is outside [0, {MAX_WIDTH}] m; clip it")
+        width = self.hand.opening if width is None else width
+        if not 0.0 <= width <= self.hand.opening:
+            raise ValueError(f"width {width} m is outside [0, {self.hand.opening}] m; clip it")
         for joint in (LEFT_JOINT, RIGHT_JOINT):
             self.world.p.resetJointState(self.body, joint, width / 2, 0.0)
         self.command_width(width)
@@ -218,12 +157,8 @@ class Gripper:
                 joint,
                 pybullet.POSITION_CONTROL,
                 targetPosition=width / 2,
-                force=FINGER_EFFORT,
+                force=self.hand.closing_force,
             )
-
-    def open(self) -> None:
-        """Command the full opening."""
-        self.command_width(MAX_WIDTH)
 
     def close(self) -> None:
         """Command an opening of zero."""
@@ -235,18 +170,11 @@ class Gripper:
         states = self.world.p.getJointStates(self.body, (LEFT_JOINT, RIGHT_JOINT))
         return states[0][0] + states[1][0]
 
-    @property
-    def finger_speed(self) -> float:
-        """Present closing speed of the opening in m/s; negative while closing."""
-        states = self.world.p.getJointStates(self.body, (LEFT_JOINT, RIGHT_JOINT))
-        return states[0][1] + states[1][1]
-
     def tcp_position(self) -> np.ndarray:
         """(3,) present position of the TCP."""
         position, quaternion = self.world.p.getBasePositionAndOrientation(self.body)
-        matrix = self.world.p.getMatrixFromQuaternion(quaternion)
-        approach = np.array([matrix[2], matrix[5], matrix[8]])
-        return np.array(position) + TCP_FROM_COM * approach
+        rotation = np.reshape(self.world.p.getMatrixFromQuaternion(quaternion), (3, 3))
+        return np.array(position) - rotation @ self._com
 
     def contacts(self) -> set[int]:
         """Ids of the bodies that touched the gripper in the last step.
@@ -265,8 +193,8 @@ class Gripper:
         return forces
 
     def _com_pose(self, T_world_tcp: np.ndarray) -> tuple[list[float], list[float]]:
-        # PyBullet's pose setters and constraints act on the centre of mass of the hand.
-        position = T_world_tcp[:3, 3] - TCP_FROM_COM * T_world_tcp[:3, 2]
+        # PyBullet's pose setters and constraints act on the centre of mass of the palm.
+        position = T_world_tcp[:3, 3] + T_world_tcp[:3, :3] @ self._com
         return position.tolist(), quaternion_from_matrix(T_world_tcp[:3, :3])
 
     def _constrain(self, position: list[float], quaternion: list[float]) -> None:

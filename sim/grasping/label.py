@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equigrasp.constants import MAX_WIDTH
 from equigrasp.data.vocabulary import YAWS_PER_POINT, Fate
 from equigrasp.geometry.transforms import yaw_turns
+from equigrasp.hand import PANDA, Hand
 from sim.grasping.fast_trial import EARLY_EXIT, EarlyExit, approach_steps, audit_trial, short_trial
-from sim.grasping.gripper import PARKED, Gripper
+from sim.grasping.gripper import Gripper
 from sim.grasping.propose import Candidates
 from sim.grasping.sweep import ContactSweep, ray_collision, region_empty, table_clearance
 from sim.grasping.trial import TrialOutcome, execute_grasp
@@ -37,7 +37,7 @@ class Labels:
 
     Attributes:
         yaw_success: (G, 5) bool.
-        yaw_width: (G, 5) float32, opening after the trial; MAX_WIDTH where the fingers never
+        yaw_width: (G, 5) float32, opening after the trial; all of it where the fingers never
             closed.
         yaw_fate: (G, 5) uint8, see `Fate`.
         yaw_audited: (G, 5) bool, simulated only because the audit drew it.
@@ -49,12 +49,12 @@ class Labels:
     yaw_audited: np.ndarray
 
     @classmethod
-    def blank(cls, count: int) -> Labels:
-        """Labels of `count` grasps, all failed."""
+    def blank(cls, count: int, hand: Hand = PANDA) -> Labels:
+        """Labels of `count` grasps of a hand, all failed."""
         shape = (count, YAWS_PER_POINT)
         return cls(
             np.zeros(shape, bool),
-            np.full(shape, MAX_WIDTH, np.float32),
+            np.full(shape, hand.opening, np.float32),
             np.full(shape, Fate.COLLISION_START, np.uint8),
             np.zeros(shape, bool),
         )
@@ -80,16 +80,17 @@ def _store(labels: Labels, index: tuple[int, int], outcome: TrialOutcome) -> Non
     labels.yaw_fate[index] = outcome.fate
 
 
-def label_reference(world: World, candidates: Candidates) -> Labels:
+def label_reference(world: World, candidates: Candidates, hand: Hand = PANDA) -> Labels:
     """Label by the VGN/GIGA trial in full, with a freshly loaded gripper for every trial.
 
     Args:
         world: holds the scene; it is left as it was found.
         candidates: G proposed grasps.
+        hand: what grasps.
     """
-    labels = Labels.blank(len(candidates))
+    labels = Labels.blank(len(candidates), hand)
     poses = grasp_poses(candidates)
-    gripper = Gripper(world)
+    gripper = Gripper(world, hand)
     state = world.save()
     for index in np.ndindex(poses.shape[:2]):
         world.restore(state)
@@ -106,6 +107,7 @@ def label_fast(
     rng: np.random.Generator,
     audit: float = AUDIT_SHARE,
     *,
+    hand: Hand = PANDA,
     early: EarlyExit = EARLY_EXIT,
     solver_iterations: int = FAST_SOLVER_ITERATIONS,
 ) -> Labels:
@@ -119,6 +121,7 @@ def label_fast(
         geometry: the same scene's meshes.
         candidates: G proposed grasps.
         audit: share of the rejected yaws to simulate, in [0, 1].
+        hand: what grasps.
         early: when the outcome of a shortened trial counts as known.
         solver_iterations: of the shortened trials.
 
@@ -127,13 +130,13 @@ def label_fast(
     """
     if not 0.0 <= audit <= 1.0:
         raise ValueError(f"audit is {audit}; give a share in [0, 1]")
-    labels = Labels.blank(len(candidates))
+    labels = Labels.blank(len(candidates), hand)
     poses = grasp_poses(candidates)
 
     found = world.save()
     world.restore(found)
-    gripper = Gripper(world)
-    gripper.load(PARKED)
+    gripper = Gripper(world, hand)
+    gripper.load(gripper.parked)
     begin = world.save()
     world.step(approach_steps())
     approached = world.save()
@@ -164,9 +167,11 @@ def _screen(
     """(n,) fates that geometry alone decides; SUCCESS where a trial has to."""
     fate = np.full(len(poses), Fate.STATIC_COLLISION, np.uint8)
     sweep = ContactSweep(world, gripper)
-    alive = np.flatnonzero((table_clearance(poses) > sweep.table_limits).all(axis=1))
-    alive = alive[~ray_collision(geometry, poses[alive])]
+    height = world.workspace.table_height
+    above = table_clearance(poses, gripper.hand, height) > sweep.table_limits
+    alive = np.flatnonzero(above.all(axis=1))
+    alive = alive[~ray_collision(geometry, poses[alive], gripper.hand)]
     alive = alive[[not sweep.collides(pose) for pose in poses[alive]]]
-    empty = region_empty(geometry, poses[alive])
+    empty = region_empty(geometry, poses[alive], gripper.hand)
     fate[alive] = np.where(empty, Fate.EMPTY_REGION, Fate.SUCCESS)
     return fate

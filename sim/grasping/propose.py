@@ -12,29 +12,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equigrasp.constants import FINGER_DEPTH, MAX_WIDTH, WORKSPACE_SIZE
 from equigrasp.data.vocabulary import Source
 from equigrasp.geometry.transforms import frame_from_approach, make_transform
+from equigrasp.hand import PANDA, Hand
 from sim.grasping.sweep import table_clearance
 
 if TYPE_CHECKING:
     from sim.scene.renderer import SceneGeometry
 
-Draw = Callable[
-    ["SceneGeometry", np.random.Generator, int], tuple[np.ndarray, np.ndarray, np.ndarray]
-]
-"""A rejection sampler: positions, rotations and seed points of the grasps that survived."""
+Samples = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Positions, rotations and seed points of sampled grasps."""
+Sampler = Callable[["SceneGeometry", Hand, np.random.Generator, int], Samples]
+"""Samples so many grasps and returns those that it does not reject."""
 
-DEPTH_RANGE = (-0.1 * FINGER_DEPTH, 1.1 * FINGER_DEPTH)
-"""Finger root above a surface point, normal-aligned sampling."""
 MIN_NORMAL_Z = -0.1
 """Normal-aligned grasps start where the surface does not face down more than this."""
 FRICTION_CONE = np.pi / 4
 """Half angle of the friction cone at friction 1."""
-PAIR_WIDTH = (0.004, MAX_WIDTH - 0.002)
-"""Distances between two contacts that the hand can span with a millimetre of play per side."""
-PAIR_DEPTH = (0.002, 0.040)
-"""Finger tip beyond the contact line, along the approach."""
 MAX_APPROACH_Z = 0.1
 """Antipodal grasps do not approach from further below than this (z of the approach)."""
 TABLE_CLEARANCE = 0.003
@@ -43,8 +37,23 @@ LINE_SCATTER = 0.2
 """Spread of the closing line about the surface normal, in radians per axis."""
 BORDER = 0.02
 """Margin of the workspace walls that grasp points stay clear of."""
-MAX_DRAWS = 200
+MAX_ROUNDS = 200
 """Rounds of rejection sampling before giving up."""
+
+
+def depth_range(hand: Hand) -> tuple[float, float]:
+    """Least and largest height in metres of the finger root over a point, along its normal."""
+    return -0.1 * hand.finger_depth, 1.1 * hand.finger_depth
+
+
+def pair_width(hand: Hand) -> tuple[float, float]:
+    """Distances of two contacts that a hand can span, with a millimetre of play per side."""
+    return 0.004, hand.opening - 0.002
+
+
+def pair_depth(hand: Hand) -> tuple[float, float]:
+    """Least and largest reach in metres of the finger tips beyond the line between contacts."""
+    return hand.finger_depth / 25, hand.finger_depth * 4 / 5
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,7 @@ def propose(
     count: int,
     mix: float = 0.5,
     camera_position: np.ndarray | None = None,
+    hand: Hand = PANDA,
 ) -> Candidates:
     """Draw `count` grasps on the objects of a scene.
 
@@ -87,6 +97,7 @@ def propose(
         rng: source of randomness; the same state gives the same grasps.
         mix: share of antipodal contact pairs; the rest is aligned with normals.
         camera_position: (3,) eye of the first view, for `visible`; None marks all as visible.
+        hand: what grasps.
 
     Returns:
         `count` candidates in random order. Where a scene offers hardly any antipodal pair,
@@ -102,8 +113,8 @@ def propose(
         return Candidates(
             np.zeros((0, 3)), np.zeros((0, 3, 3)), np.zeros(0, np.uint8), np.zeros(0, bool)
         )
-    pairs = _collect(_antipodal, geometry, rng, int(rng.binomial(count, mix)))
-    normals = _collect(_normal_aligned, geometry, rng, count - len(pairs[0]))
+    pairs = _collect(_antipodal, geometry, hand, rng, int(rng.binomial(count, mix)))
+    normals = _collect(_normal_aligned, geometry, hand, rng, count - len(pairs[0]))
     position, rotation, seed = (np.concatenate(parts) for parts in zip(pairs, normals, strict=True))
     source = np.full(len(position), Source.NORMAL, np.uint8)
     source[: len(pairs[0])] = Source.ANTIPODAL
@@ -123,60 +134,64 @@ def seen_from(geometry: SceneGeometry, eye: np.ndarray, points: np.ndarray) -> n
 
 
 def _collect(
-    draw: Draw, geometry: SceneGeometry, rng: np.random.Generator, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Repeat a rejection sampler until it has given `count` grasps, or `MAX_DRAWS` times."""
+    sample: Sampler, geometry: SceneGeometry, hand: Hand, rng: np.random.Generator, count: int
+) -> Samples:
+    """Repeat a rejection sampler until it has given `count` grasps, or `MAX_ROUNDS` times."""
     parts = [(np.zeros((0, 3)), np.zeros((0, 3, 3)), np.zeros((0, 3)))]
     missing, size = count, 4 * count
-    for _ in range(MAX_DRAWS):
+    for _ in range(MAX_ROUNDS):
         if missing <= 0:
             break
-        position, rotation, seed = draw(geometry, rng, size)
+        position, rotation, seed = sample(geometry, hand, rng, size)
         parts.append((position[:missing], rotation[:missing], seed[:missing]))
         missing -= len(parts[-1][0])
     position, rotation, seed = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return position, rotation, seed
 
 
-def _root_inside(position: np.ndarray, approach: np.ndarray) -> np.ndarray:
+def _root_inside(position: np.ndarray, approach: np.ndarray, hand: Hand, side: float) -> np.ndarray:
     """Whether the finger root lies in the part of the workspace that data sets keep."""
-    root = position - FINGER_DEPTH * approach
-    inside = (root[:, :2] > BORDER).all(1) & (root[:, :2] < WORKSPACE_SIZE - BORDER).all(1)
-    return inside & (root[:, 2] > BORDER) & (root[:, 2] < WORKSPACE_SIZE)
+    root = position - hand.finger_depth * approach
+    inside = (root[:, :2] > BORDER).all(1) & (root[:, :2] < side - BORDER).all(1)
+    return inside & (root[:, 2] > BORDER) & (root[:, 2] < side)
 
 
 def _normal_aligned(
-    geometry: SceneGeometry, rng: np.random.Generator, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    geometry: SceneGeometry, hand: Hand, rng: np.random.Generator, count: int
+) -> Samples:
     """Approach against the normal, finger root a random depth above the point (VGN)."""
     point, normal, _ = geometry.sample_surface(count, rng)
-    root = point + rng.uniform(*DEPTH_RANGE, (count, 1)) * normal
+    root = point + rng.uniform(*depth_range(hand), (count, 1)) * normal
     approach = -normal
-    position = root + FINGER_DEPTH * approach
-    keep = (normal[:, 2] > MIN_NORMAL_Z) & _root_inside(position, approach)
+    position = root + hand.finger_depth * approach
+    keep = normal[:, 2] > MIN_NORMAL_Z
+    keep &= _root_inside(position, approach, hand, geometry.workspace.side)
     return position[keep], frame_from_approach(approach[keep]), point[keep]
 
 
 def _antipodal(
-    geometry: SceneGeometry, rng: np.random.Generator, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    geometry: SceneGeometry, hand: Hand, rng: np.random.Generator, count: int
+) -> Samples:
     """Close along a line whose two contacts both lie in their friction cones."""
     point, normal, body = geometry.sample_surface(count, rng)
     line = _scatter(-normal, rng)
     exit_ = geometry.cast(point + 1e-5 * line, line, table=False)
     width = exit_.distance.astype(float) + 1e-5
-    keep = (width > PAIR_WIDTH[0]) & (width < PAIR_WIDTH[1]) & (exit_.body == body)
+    narrow, wide = pair_width(hand)
+    keep = (width > narrow) & (width < wide) & (exit_.body == body)
     cone = np.cos(FRICTION_CONE)
     keep &= -np.sum(line * normal, axis=1) > cone
     keep &= np.sum(line * exit_.normal, axis=1) > cone
     point, line, width = point[keep], line[keep], width[keep]
     approach = _random_perpendicular(line, rng)
     centre = point + 0.5 * width[:, None] * line
-    position = centre + rng.uniform(*PAIR_DEPTH, (len(line), 1)) * approach
+    position = centre + rng.uniform(*pair_depth(hand), (len(line), 1)) * approach
     rotation = frame_from_approach(approach, line)
-    keep = (approach[:, 2] < MAX_APPROACH_Z) & _root_inside(position, approach)
+    keep = approach[:, 2] < MAX_APPROACH_Z
+    keep &= _root_inside(position, approach, hand, geometry.workspace.side)
     # The hand stays clear of the table at yaw 0: contacts with it would be most of the failures.
-    keep &= table_clearance(make_transform(rotation, position)).min(axis=1) > TABLE_CLEARANCE
+    poses, table_height = make_transform(rotation, position), geometry.workspace.table_height
+    keep &= table_clearance(poses, hand, table_height).min(axis=1) > TABLE_CLEARANCE
     return position[keep], rotation[keep], point[keep]
 
 

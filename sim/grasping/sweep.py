@@ -11,18 +11,20 @@ reports a contact already at a small positive distance that depends on the pair 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equigrasp.constants import MAX_WIDTH, TABLE_HEIGHT
-from sim.grasping.gripper import LEFT_JOINT, RIGHT_JOINT, Gripper, gripper_hulls
+from sim.grasping.body import gripper_hulls
+from sim.grasping.gripper import LEFT_JOINT, RIGHT_JOINT, Gripper
 from sim.grasping.trial import APPROACH_DISTANCE, increments
 
 if TYPE_CHECKING:
     import trimesh
 
+    from equigrasp.hand import Hand
     from sim.scene.renderer import SceneGeometry
     from sim.scene.world import World
 
@@ -70,32 +72,34 @@ def arrival_offset() -> float:
     return -float(drive_lag(count, steps, APPROACH_DISTANCE / count)[-1])
 
 
-@lru_cache(maxsize=1)
-def _hull_vertices() -> tuple[np.ndarray, ...]:
-    return tuple(np.asarray(hull.vertices) for hull in gripper_hulls())
+@lru_cache(maxsize=8)
+def _vertices(hand: Hand) -> tuple[np.ndarray, ...]:
+    return tuple(np.concatenate([h.vertices for h in hulls]) for hulls in gripper_hulls(hand))
 
 
-def table_clearance(poses: np.ndarray) -> np.ndarray:
-    """(..., 3) height over the table of hand, left and right finger during the approach.
+def table_clearance(poses: np.ndarray, hand: Hand, table_height: float) -> np.ndarray:
+    """(..., 3) height over the table of palm, left and right finger during the approach.
 
     Args:
         poses: (..., 4, 4) grasp poses of the TCP. The hand is taken where the trial looks for
             contacts, a little short of the pose.
+        hand: which approaches, all open.
+        table_height: of the table's surface, metres, workspace frame.
     """
     down = poses[..., 2, :3]
-    lowest = np.stack([(down @ v.T).min(axis=-1) for v in _hull_vertices()], axis=-1)
+    lowest = np.stack([(down @ v.T).min(axis=-1) for v in _vertices(hand)], axis=-1)
     offsets = path_offsets()
     travel = np.minimum(offsets[0] * down[..., 2], offsets[-1] * down[..., 2])
-    height = poses[..., 2, 3] + travel - TABLE_HEIGHT
+    height = poses[..., 2, 3] + travel - table_height
     return lowest + height[..., None] - COLLISION_MARGIN
 
 
-@lru_cache(maxsize=1)
-def _approach_rays() -> tuple[np.ndarray, np.ndarray]:
-    """(n, 3) starts at the leading surface of fingers and hand, and (n,) lengths, TCP frame."""
+@lru_cache(maxsize=8)
+def _approach_rays(hand: Hand) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 3) starts at the leading surface of fingers and palm, and (n,) lengths, TCP frame."""
     starts, lengths = [], []
-    hand, left, right = gripper_hulls()
-    for hull in (left, right, hand):
+    palm, left, right = gripper_hulls(hand)
+    for hull in (*left, *right, *palm):
         top, bottom = _extent_along_z(hull)
         # The hull is inflated by Bullet's margin, the path ends short of the pose by the lag.
         top[:, 2] += path_offsets()[-1] + COLLISION_MARGIN
@@ -125,42 +129,50 @@ def _extent_along_z(hull: trimesh.Trimesh) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([x, y, top], axis=1)[inside], bottom[inside]
 
 
-def ray_collision(geometry: SceneGeometry, poses: np.ndarray) -> np.ndarray:
+def ray_collision(geometry: SceneGeometry, poses: np.ndarray, hand: Hand) -> np.ndarray:
     """(n,) whether the prism swept by the open hand certainly meets an object.
 
     Args:
         geometry: the scene's objects (the table is left to `table_clearance`).
         poses: (n, 4, 4) grasp poses of the TCP.
+        hand: which approaches, all open.
     """
-    starts, lengths = _approach_rays()
+    starts, lengths = _approach_rays(hand)
     origins = starts @ np.swapaxes(poses[:, :3, :3], 1, 2) + poses[:, None, :3, 3]
     directions = np.repeat(-poses[:, :3, 2], len(starts), axis=0)
     hit = geometry.cast(origins.reshape(-1, 3), directions, table=False)
     return (hit.distance.reshape(len(poses), len(starts)) < lengths).any(axis=1)
 
 
-@lru_cache(maxsize=1)
-def _region_rays() -> np.ndarray:
+@lru_cache(maxsize=8)
+def _region_rays(hand: Hand) -> np.ndarray:
     """(n, 3) starts on the left pad of the open hand, TCP frame."""
-    lower, upper = gripper_hulls()[1].bounds
+    lower, upper = _bounds(gripper_hulls(hand)[1])
     across = np.linspace(lower[0], upper[0], FINGER_GRID[0])
     along = np.linspace(lower[2], upper[2], FINGER_GRID[1])
     x, z = (grid.ravel() for grid in np.meshgrid(across, along, indexing="ij"))
-    return np.stack([x, np.full_like(x, MAX_WIDTH / 2), z], axis=1)
+    return np.stack([x, np.full_like(x, hand.opening / 2), z], axis=1)
 
 
-def region_empty(geometry: SceneGeometry, poses: np.ndarray) -> np.ndarray:
+def _bounds(hulls: Sequence[trimesh.Trimesh]) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper corner of the box around hulls."""
+    corners = np.stack([hull.bounds for hull in hulls])
+    return corners[:, 0].min(axis=0), corners[:, 1].max(axis=0)
+
+
+def region_empty(geometry: SceneGeometry, poses: np.ndarray, hand: Hand) -> np.ndarray:
     """(n,) whether no object crosses the space between the open finger pads.
 
     Args:
         geometry: the scene's objects.
         poses: (n, 4, 4) grasp poses of the TCP.
+        hand: which is open there.
     """
-    starts = _region_rays()
+    starts = _region_rays(hand)
     origins = starts @ np.swapaxes(poses[:, :3, :3], 1, 2) + poses[:, None, :3, 3]
     directions = np.repeat(-poses[:, :3, 1], len(starts), axis=0)
     hit = geometry.cast(origins.reshape(-1, 3), directions, table=False)
-    return (hit.distance.reshape(len(poses), len(starts)) > MAX_WIDTH).all(axis=1)
+    return (hit.distance.reshape(len(poses), len(starts)) > hand.opening).all(axis=1)
 
 
 def contact_distances(world: World, gripper: Gripper) -> dict[int, np.ndarray]:
@@ -200,7 +212,7 @@ class ContactSweep:
 
     def __init__(self, world: World, gripper: Gripper) -> None:
         self.world, self.gripper = world, gripper
-        gripper.park()
+        gripper.teleport(gripper.parked)
         bodies = list(world.bodies)
         boxes = np.array([world.p.getAABB(body) for body in bodies]).reshape(-1, 2, 3)
         self._lower, self._upper = boxes[:, 0], boxes[:, 1]
@@ -211,8 +223,7 @@ class ContactSweep:
         self.bodies = bodies
         self.limits = {body: dict(zip(LINKS, distances[body], strict=True)) for body in bodies}
         self.table_limits = distances.get(world.table, np.zeros(3))
-        corners = np.stack([hull.bounds for hull in gripper_hulls()])
-        self._box = np.stack([corners[:, 0].min(0), corners[:, 1].max(0)])
+        self._box = _bounds([hull for part in gripper_hulls(gripper.hand) for hull in part])
 
     def collides(self, pose: np.ndarray) -> bool:
         """Whether the trial at a (4, 4) TCP pose would see a contact during its approach."""

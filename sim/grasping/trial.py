@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equigrasp.constants import MAX_WIDTH
 from equigrasp.data.vocabulary import Fate
+from equigrasp.hand import Hand
 from sim.grasping.gripper import Gripper
 from sim.scene.client import TIME_STEP
 from sim.scene.world import World
@@ -21,8 +21,8 @@ RETREAT_DISTANCE = 0.10
 MOVE_INCREMENT = 0.002
 MOVE_VELOCITY = 0.10
 CLOSE_STEPS = 120
-MIN_SUCCESS_WIDTH = 0.1 * MAX_WIDTH
-"""An opening at or below this after the lift counts as empty (8 mm)."""
+EMPTY_SHARE = 0.1
+"""At or below this share of its opening, a hand counts as closed and empty (8 mm of a Panda's)."""
 STEEP_APPROACH = np.pi / 3
 """Within this angle of straight down the retreat goes back along the approach, else straight up."""
 DOWN = np.array([0.0, 0.0, -1.0])
@@ -34,7 +34,7 @@ class TrialOutcome:
 
     Attributes:
         success: whether an object was lifted.
-        width: opening after the trial in metres; MAX_WIDTH if the fingers never closed.
+        width: opening after the trial in metres; all of it if the fingers never closed.
         fate: how it ended.
         body: id of the lifted body, None without success.
         touched: bodies in contact during the approach (evaluation mode goes on after them).
@@ -45,6 +45,11 @@ class TrialOutcome:
     fate: Fate
     body: int | None = None
     touched: frozenset[int] = frozenset()
+
+
+def empty_width(hand: Hand) -> float:
+    """The opening in metres at or below which a hand holds nothing."""
+    return EMPTY_SHARE * hand.opening
 
 
 def increments(distance: float) -> tuple[int, int]:
@@ -143,15 +148,16 @@ def _run(world: World, gripper: Gripper, T: np.ndarray, allow_contact: bool) -> 
     made, touched = move(world, gripper, T, stop_on_contact=not allow_contact)
     if touched and not allow_contact:
         fate = Fate.COLLISION_START if made == 1 else Fate.COLLISION_APPROACH
-        return TrialOutcome(False, MAX_WIDTH, fate, touched=frozenset(touched))
+        return TrialOutcome(False, gripper.hand.opening, fate, touched=frozenset(touched))
     gripper.close()
     world.step(CLOSE_STEPS)
-    empty = gripper.width <= MIN_SUCCESS_WIDTH or not gripper.contacts()
+    limit = empty_width(gripper.hand)
+    empty = gripper.width <= limit or not gripper.contacts()
     T_retreat = T.copy()
     T_retreat[:3, 3] += retreat_offset(T)
     move(world, gripper, T_retreat, stop_on_contact=False)
     body, width = lifted_body(gripper, world), gripper.width
-    if body is not None and width > MIN_SUCCESS_WIDTH:
+    if body is not None and width > limit:
         return TrialOutcome(True, width, Fate.SUCCESS, body, frozenset(touched))
     fate = failure_fate(empty, touched)
     return TrialOutcome(False, width, fate, touched=frozenset(touched))

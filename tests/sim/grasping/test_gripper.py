@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from equigrasp.constants import FINGER_DEPTH, MAX_WIDTH, TABLE_HEIGHT
-from sim.grasping.gripper import PARKED, Gripper, gripper_hulls, quaternion_from_matrix
+from equigrasp.hand import PANDA
+from equigrasp.workspace import WORKSPACE
+from sim.grasping.body import gripper_hulls
+from sim.grasping.gripper import Gripper, quaternion_from_matrix
 from sim.scene.world import World
 
 MARGIN = 0.001
@@ -19,7 +21,7 @@ def gripper():
     with World() as world:
         world.load_table()
         gripper = Gripper(world)
-        gripper.load(PARKED)
+        gripper.load(gripper.parked)
         yield gripper
 
 
@@ -46,20 +48,20 @@ def test_hulls_are_where_bullet_has_them(gripper, seed):
     """Distances to the table tell the lowest point of every link."""
     T = pose(seed)
     gripper.teleport(T, width=0.03)
-    for link, hull in zip((-1, 0, 1), gripper_hulls(0.03), strict=True):
-        lowest = (hull.vertices @ T[:3, :3].T + T[:3, 3])[:, 2].min() - TABLE_HEIGHT
+    for link, (hull,) in zip((-1, 0, 1), gripper_hulls(PANDA, 0.03), strict=True):
+        lowest = (hull.vertices @ T[:3, :3].T + T[:3, 3])[:, 2].min() - WORKSPACE.table_height
         found = gripper.world.p.getClosestPoints(gripper.body, gripper.world.table, 1.0, link)
         assert abs(min(point[8] for point in found) + MARGIN - lowest) < 1e-4
 
 
 def test_the_tcp_is_between_the_finger_tips():
-    hand, left, right = gripper_hulls()
+    (palm,), (left,), (right,) = gripper_hulls(PANDA)
     assert abs(left.bounds[1, 2]) < 1e-3
     assert abs(right.bounds[1, 2]) < 1e-3
-    assert abs(left.bounds[0, 1] - MAX_WIDTH / 2) < 1e-3
-    assert abs(right.bounds[1, 1] + MAX_WIDTH / 2) < 1e-3
+    assert abs(left.bounds[0, 1] - PANDA.opening / 2) < 1e-3
+    assert abs(right.bounds[1, 1] + PANDA.opening / 2) < 1e-3
     # The palm, 4 mm short of the finger root, is what a deep object meets.
-    assert abs(hand.bounds[1, 2] + FINGER_DEPTH - 0.004) < 1e-3
+    assert abs(palm.bounds[1, 2] + PANDA.finger_depth - 0.004) < 1e-3
 
 
 def test_load_and_teleport_agree(gripper):
@@ -88,31 +90,31 @@ def test_the_drive_holds_against_gravity_and_follows(gripper):
 def test_fingers_close_open_and_stay_symmetric(gripper):
     gripper.close()
     gripper.world.step(10)
-    assert gripper.finger_speed < -0.1
+    assert gripper.width < PANDA.opening - 0.004
     gripper.world.step(110)
     assert abs(gripper.width) < 1e-4
-    gripper.open()
+    gripper.command_width(PANDA.opening)
     gripper.world.step(120)
-    assert abs(gripper.width - MAX_WIDTH) < 1e-3
+    assert abs(gripper.width - PANDA.opening) < 1e-3
     left, right = gripper.world.p.getJointStates(gripper.body, (0, 1))
     assert abs(left[0] - right[0]) < 1e-4
 
 
 def test_contacts_name_what_is_touched(gripper):
     T = np.diag([1.0, -1.0, -1.0, 1.0])
-    T[:3, 3] = (0.15, 0.15, TABLE_HEIGHT - 0.002)
+    T[:3, 3] = (0.15, 0.15, WORKSPACE.table_height - 0.002)
     gripper.teleport(T)
     gripper.world.step(1)
     assert gripper.contacts() == {gripper.world.table}
     forces = gripper.contact_forces()[gripper.world.table]
     assert set(forces) == {0, 1}
-    gripper.park()
+    gripper.teleport(gripper.parked)
     gripper.world.step(1)
     assert gripper.contacts() == set()
 
 
 def test_misuse_is_refused(gripper):
     with pytest.raises(ValueError, match="unload"):
-        gripper.load(PARKED)
+        gripper.load(gripper.parked)
     with pytest.raises(ValueError, match="outside"):
         gripper.set_width(0.09)

@@ -5,8 +5,9 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from equigrasp.constants import MAX_WIDTH, TABLE_HEIGHT
 from equigrasp.data.vocabulary import YAWS_PER_POINT, Fate
+from equigrasp.hand import PANDA
+from equigrasp.workspace import WORKSPACE
 from sim.grasping.label import Labels, grasp_poses, label_fast, label_reference
 from sim.grasping.propose import Candidates, propose
 from sim.scene.renderer import SceneGeometry
@@ -33,7 +34,7 @@ def scene(tmp_path_factory):
             path = folder / f"{name}.urdf"
             path.write_text(URDF.format(text))
             T = np.eye(4)
-            T[:3, 3] = np.add(PLACES[name], (0, 0, TABLE_HEIGHT))
+            T[:3, 3] = np.add(PLACES[name], (0, 0, WORKSPACE.table_height))
             world.load_object(path, T)
         world.settle()
         for (name, (sides, _)), T in zip(SHAPES.items(), world.body_poses().values(), strict=True):
@@ -77,7 +78,7 @@ def test_fast_settles_most_yaws_by_geometry(fast):
     decided = np.isin(fast.yaw_fate, (Fate.STATIC_COLLISION, Fate.EMPTY_REGION))
     assert decided.mean() > 0.6
     assert not fast.yaw_success[decided].any()
-    assert (fast.yaw_width[decided] == MAX_WIDTH).all()
+    assert (fast.yaw_width[decided] == PANDA.opening).all()
 
 
 @pytest.mark.parametrize("labels", ["reference", "fast"])
@@ -85,7 +86,7 @@ def test_labels_are_consistent(labels, request):
     labels = request.getfixturevalue(labels)
     assert np.array_equal(labels.yaw_success, labels.yaw_fate == Fate.SUCCESS)
     assert (labels.yaw_width[labels.yaw_success] > 0.008).all()
-    assert (labels.yaw_width < MAX_WIDTH + 1e-3).all()
+    assert (labels.yaw_width < PANDA.opening + 1e-3).all()
     assert labels.yaw_width.dtype == np.float32
     assert labels.yaw_fate.dtype == np.uint8
     assert np.array_equal(labels.point_success, labels.yaw_success.any(axis=1))

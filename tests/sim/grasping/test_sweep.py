@@ -5,8 +5,9 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from equigrasp.constants import MAX_WIDTH, TABLE_HEIGHT
-from sim.grasping.gripper import PARKED, Gripper
+from equigrasp.hand import PANDA
+from equigrasp.workspace import WORKSPACE
+from sim.grasping.gripper import Gripper
 from sim.grasping.sweep import (
     ContactSweep,
     arrival_offset,
@@ -37,13 +38,13 @@ def bench(tmp_path_factory):
         for x, y, yaw in ((0.13, 0.13, 0.3), (0.20, 0.18, 1.2)):
             T = np.eye(4)
             T[:3, :3] = Rotation.from_euler("z", yaw).as_matrix()
-            T[:3, 3] = (x, y, TABLE_HEIGHT + 0.0405)
+            T[:3, 3] = (x, y, WORKSPACE.table_height + 0.0405)
             world.load_object(path, T)
         world.settle()
         mesh = trimesh.creation.box(SIDES)
         geometry = SceneGeometry([(mesh, 1.0, T) for T in world.body_poses().values()])
         gripper = Gripper(world)
-        gripper.load(PARKED)
+        gripper.load(gripper.parked)
         yield world, gripper, geometry
 
 
@@ -66,6 +67,10 @@ def random_poses(count, seed=0):
     poses[:, :3, :3] = Rotation.from_euler("ZXZ", angles).as_matrix()
     poses[:, :3, 3] = rng.uniform((0.08, 0.08, 0.08), (0.25, 0.23, 0.16), (count, 3))
     return poses
+
+
+def height_over_table(poses):
+    return table_clearance(poses, PANDA, WORKSPACE.table_height)
 
 
 def approach(bench, state, pose):
@@ -115,7 +120,7 @@ def test_table_clearance_is_bullets_distance(bench, state):
             for link in range(3):
                 points = world.p.getClosestPoints(gripper.body, world.table, 1.0, link - 1)
                 found[link] = min(found[link], *(point[8] - 0.3 for point in points))
-        np.testing.assert_allclose(table_clearance(pose), found, atol=2e-4)
+        np.testing.assert_allclose(height_over_table(pose), found, atol=2e-4)
 
 
 def test_contacts_begin_at_the_computed_distance(bench, state):
@@ -125,7 +130,7 @@ def test_contacts_begin_at_the_computed_distance(bench, state):
     world.restore(state)
     body = next(iter(world.bodies))
     top = np.array(world.p.getBasePositionAndOrientation(body)[0]) + (0, 0, SIDES[2] / 2)
-    for finger, link in ((0, -1), (MAX_WIDTH / 2 + 0.005, 0)):
+    for finger, link in ((0, -1), (PANDA.opening / 2 + 0.005, 0)):
         for beyond in (-1e-4, 1e-4):
             T = np.diag([1.0, -1.0, -1.0, 1.0])
             T[:3, 3] = top + (0.0, finger, 0.02)
@@ -143,8 +148,8 @@ def test_the_sweep_sees_what_the_approach_touches(bench, state):
     world, gripper, geometry = bench
     sweep = ContactSweep(world, gripper)
     poses = random_poses(250)
-    poses = poses[(table_clearance(poses) > sweep.table_limits).all(axis=1)]
-    rays = ray_collision(geometry, poses)
+    poses = poses[(height_over_table(poses) > sweep.table_limits).all(axis=1)]
+    rays = ray_collision(geometry, poses, PANDA)
     exact = np.array([sweep.collides(pose) for pose in poses])
     touched = np.array([bool(approach(bench, state, pose)) for pose in poses])
     assert len(poses) > 60
@@ -159,7 +164,7 @@ def test_the_table_test_sees_what_the_approach_touches(bench, state):
     limits = ContactSweep(world, gripper).table_limits
     poses = random_poses(60, seed=1)
     poses[:, :3, 3] += (0.4, 0.0, -0.045)  # beside the boxes, lower
-    clear = (table_clearance(poses) > limits).all(axis=1)
+    clear = (height_over_table(poses) > limits).all(axis=1)
     touched = np.array([bool(approach(bench, state, pose)) for pose in poses])
     assert 0.1 < clear.mean() < 0.9
     assert np.array_equal(clear, ~touched)
@@ -168,7 +173,7 @@ def test_the_table_test_sees_what_the_approach_touches(bench, state):
 def test_an_empty_region_closes_empty(bench, state):
     world, gripper, geometry = bench
     poses = random_poses(250, seed=2)
-    empty = region_empty(geometry, poses)
+    empty = region_empty(geometry, poses, PANDA)
     assert 0.1 < empty.mean() < 0.9
     closed = []
     for pose, is_empty in zip(poses, empty, strict=True):
@@ -184,6 +189,6 @@ def test_a_box_between_the_pads_fills_the_region(bench):
     world, _, geometry = bench
     for T_world_box in world.body_poses().values():
         pose = T_world_box @ np.diag([1.0, -1.0, -1.0, 1.0])
-        assert not region_empty(geometry, pose[None])[0]
+        assert not region_empty(geometry, pose[None], PANDA)[0]
         pose[:3, 3] += 0.15 * pose[:3, 0]
-        assert region_empty(geometry, pose[None])[0]
+        assert region_empty(geometry, pose[None], PANDA)[0]

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from equigrasp.constants import MAX_WIDTH, TABLE_HEIGHT
 from equigrasp.grasp import Grasp
-from sim.grasping.gripper import PARKED, Gripper
+from equigrasp.hand import PANDA
+from equigrasp.workspace import WORKSPACE
+from sim.grasping.gripper import Gripper
 from sim.grasping.trial import (
     RETREAT_DISTANCE,
     Fate,
@@ -39,7 +40,7 @@ class Bench:
         path = self.folder / f"box_{mass}_{friction}.urdf"
         path.write_text(URDF.format(mass=mass, friction=friction))
         T = np.eye(4)
-        T[:3, 3] = (x, y, TABLE_HEIGHT + 0.0305)
+        T[:3, 3] = (x, y, WORKSPACE.table_height + 0.0305)
         body = self.world.load_object(path, T)
         self.world.settle()
         return body
@@ -76,7 +77,7 @@ def test_a_box_between_the_fingers_is_lifted(bench):
 def test_fresh_and_persistent_grippers_agree(bench, loaded):
     bench.box(0.15, 0.15)
     if loaded:
-        bench.gripper.load(PARKED)
+        bench.gripper.load(bench.gripper.parked)
     assert bench.grasp(down(0.15, 0.15, 0.075)).success
     assert (bench.gripper.body is not None) == loaded
 
@@ -107,7 +108,7 @@ def test_collisions_are_told_by_when_they_happen(bench):
         assert (outcome.success, outcome.body) == (False, None)
         assert outcome.fate == fate
         if fate != Fate.EMPTY_CLOSE:
-            assert outcome.width == MAX_WIDTH
+            assert outcome.width == PANDA.opening
             assert outcome.touched
 
 
