@@ -29,12 +29,11 @@ import open3d as o3d
 import torch
 from shared.results import command_line, finish
 
-from equigrasp.constants import WORKSPACE_SIZE
 from equigrasp.data.synthetic import random_shapes, render_shapes
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 from equigrasp.perception.noise import apply_noise
 from equigrasp.perception.tsdf import fuse_tsdf
-from equigrasp.workspace import Workspace
+from equigrasp.workspace import WORKSPACE, Workspace
 
 BATCH = 16
 MATCH = 1e-4
@@ -56,9 +55,9 @@ def noisy_images(count: int) -> np.ndarray:
 def open3d_volume(depth: np.ndarray, resolution: int) -> Any:
     """Open3D's volume with one image integrated."""
     volume = o3d.pipelines.integration.UniformTSDFVolume(
-        length=WORKSPACE_SIZE,
+        length=WORKSPACE.side,
         resolution=resolution,
-        sdf_trunc=4 * WORKSPACE_SIZE / resolution,
+        sdf_trunc=4 * WORKSPACE.side / resolution,
         color_type=o3d.pipelines.integration.TSDFVolumeColorType.NoColor,
     )
     k = DEFAULT_INTRINSICS

@@ -31,7 +31,6 @@ from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.plan_result import STAGES
 from equigrasp.planner import GraspPlanner
 from equigrasp.weights import load_model
-from equigrasp.workspace import Workspace
 
 WEIGHTS = {name: f"{name}_packed" for name in ("giga", "equigiga", "equiigd")}
 
@@ -111,15 +110,14 @@ def noisy_images(count: int) -> list[np.ndarray]:
 def published_plan(model: Any, depth: np.ndarray) -> Any:
     """Fusion, encoder, and all three outputs on the whole lattice in one batch."""
     device = next(model.parameters()).device
-    n = model.resolution
     tsdf = fuse_tsdf(
         torch.from_numpy(depth).to(device),
         DEFAULT_INTRINSICS,
         fixed_view(),
-        workspace=Workspace(resolution=n),
+        workspace=model.workspace,
         encoding=model.encoding,
     )
-    points = query_lattice(n, device=device).view(1, -1, 3)
+    points = query_lattice(model.resolution, device=device).view(1, -1, 3)
     return model.query(model.encode(tsdf[None]), points, chunk=points.shape[1])
 
 

@@ -7,6 +7,7 @@ corner lattice and an even suppression window and do not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.tsdf import voxel_axis
 from equigrasp.workspace import WORKSPACE, Workspace
 
@@ -23,6 +25,9 @@ CELLS_APART = 5
 """Side of the cube, in cells of the coarse lattice, in which `peak_share` looks for the best."""
 ADVANCE_CLEARANCE = 0.003
 """Finger tips that reach deeper than predicted stop this far (m) over a known table."""
+
+WIDTH_RESERVE = 0.01
+"""A hand as wide open as it can be has to be placed exactly; so much (m) is left for error."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class DetectionConfig:
         max_grasps: length of the returned list; None for all.
         num_samples: rotations sampled per peak by models that sample them; the most confident one
             is kept, and the score is sqrt(quality * confidence).
-        width_min, width_max: admissible predicted opening, metres.
+        width_min, width_max: admissible predicted opening, metres; None takes the widest opening
+            of the hand less `WIDTH_RESERVE`.
         reach: quality is predicted up to this distance (m) around the observed surface; training
             points lie up to 0.055 m above it.
         table_margin: surface lower than this above a known table does not attract queries, metres.
@@ -71,7 +77,7 @@ class DetectionConfig:
     max_grasps: int | None = None
     num_samples: int = 8
     width_min: float = 0.01
-    width_max: float = 0.07
+    width_max: float | None = None
     reach: float = 0.055
     table_margin: float = 0.004
     border: float = 0.02
@@ -97,7 +103,8 @@ class DetectionConfig:
                 f"quality_floor={self.quality_floor}, quality_threshold={self.quality_threshold}; "
                 "need 0 <= floor <= threshold <= 1"
             )
-        if not 0 <= self.width_min < self.width_max:
+        widest = math.inf if self.width_max is None else self.width_max
+        if not 0 <= self.width_min < widest:
             raise ValueError(f"widths {self.width_min} to {self.width_max} m admit no grasp")
         for name in ("refine_share", "peak_share"):
             if not 0 <= getattr(self, name) <= 1:
@@ -112,6 +119,10 @@ class DetectionConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}; it must be at least 1")
+
+    def widest(self, hand: Hand) -> float:
+        """Largest admissible predicted opening of a hand, metres."""
+        return hand.opening - WIDTH_RESERVE if self.width_max is None else self.width_max
 
     def windows(self, lattice: Workspace) -> tuple[float, int]:
         """`smoothing` and `nms_window` in steps of a lattice; the window stays odd."""
@@ -245,9 +256,9 @@ def select_peaks(
     return peaks[order][:limit], scores[:limit]
 
 
-def admissible_width(width: Tensor, config: DetectionConfig) -> Tensor:
+def admissible_width(width: Tensor, config: DetectionConfig, hand: Hand = PANDA) -> Tensor:
     """Which openings (P,) lie in the configured range: bool (P,)."""
-    return (width >= config.width_min) & (width <= config.width_max)
+    return (width >= config.width_min) & (width <= config.widest(hand))
 
 
 def place_tips(

@@ -37,7 +37,6 @@ from equigrasp.perception.surface import surface_band
 from equigrasp.perception.table import TableFit, table_rectify
 from equigrasp.perception.tsdf import check_encoding, fuse_tsdf
 from equigrasp.plan_result import PlanningError, PlanResult, Stopwatch
-from equigrasp.workspace import Workspace
 
 __all__ = ["GraspPlanner", "PlanResult", "PlanningError"]
 
@@ -49,8 +48,8 @@ class GraspPlanner:
     """Plan grasps with a model, in the frame of its workspace.
 
     Args:
-        model: a `GraspModel`, or anything with its `encode`, `query`, `resolution`, `encoding` and
-            `query_setback`.
+        model: a `GraspModel`, or anything with its `encode`, `query`, `encoding`, `hand`,
+            `workspace` and `query_setback`.
         detection: thresholds.
         table_height: height of the table in the workspace frame (m), or None if it is not known;
             by default that of the model's workspace.
@@ -74,7 +73,7 @@ class GraspPlanner:
         check_encoding(model.encoding)
         self.model = model
         self.detection = detection or DetectionConfig()
-        self.workspace = Workspace(resolution=model.resolution)
+        self.workspace = model.workspace
         if table_height == "of the model":
             table_height = self.workspace.table_height
         if table_height is not None:
@@ -147,7 +146,7 @@ class GraspPlanner:
         tsdf = fuse_tsdf(stack, intrinsics, poses, workspace=self.workspace, encoding=encoding)
         lattice = replace(self.workspace, resolution=self.detection.lattice or n)
         near = tsdf
-        if lattice != self.workspace:  # the band follows the finer lattice, the network keeps its
+        if lattice != self.workspace:  # the band is that of the finer lattice; the network's not
             near = fuse_tsdf(stack, intrinsics, poses, workspace=lattice, encoding=encoding)
         clock.lap("fusion", self.device)
         level = bool(fits) and all(fit.ok for fit in fits)
@@ -258,7 +257,7 @@ class GraspPlanner:
             self.table_height,
             side=self.workspace.side,
         )
-        keep = fits & admissible_width(width, self.detection)
+        keep = fits & admissible_width(width, self.detection, self.model.hand)
         columns = (t[keep].double().cpu().numpy() for t in (tips, rotation, width, scores))
         return [Grasp(p, r, float(w), float(s)) for p, r, w, s in zip(*columns, strict=True)]
 
@@ -275,7 +274,8 @@ class GraspPlanner:
     ) -> PlanResult:
         if strict and not grasps:
             raise PlanningError(reason)
-        return PlanResult(grasps, reason, clock.totals(), tsdf, tables, queries)
+        about = {"hand": self.model.hand, "workspace": self.workspace}
+        return PlanResult(grasps, reason, clock.totals(), tsdf, tables, queries, **about)
 
     def _limit(self, max_grasps: int | None) -> int | None:
         if max_grasps is not None and max_grasps < 1:

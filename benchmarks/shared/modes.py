@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
 from equigrasp.data.synthetic import Shape, render_shapes
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 from equigrasp.perception.tsdf import fuse_tsdf
-from equigrasp.workspace import Workspace
 
 STEEP = float(np.cos(np.deg2rad(40.0)))
 QUARTERS, SIXTHS = np.deg2rad([0.0, 90.0]), np.deg2rad(np.arange(0.0, 180.0, 30.0))
@@ -33,17 +31,17 @@ def mode_coverage(model: Any, samples: int = 64) -> dict[str, float]:
     """Per body: share of its modes with at least one sample, and share of samples in any mode."""
     numbers = {}
     for name, (half, box, modes, tolerance) in BODIES.items():
-        centre = np.array([0.15, 0.15, TABLE_HEIGHT + half[2]])
+        centre = np.array([0.15, 0.15, model.workspace.table_height + half[2]])
         depth = render_shapes([Shape(centre, half, 0.0, box)], DEFAULT_INTRINSICS, fixed_view())
         tsdf = fuse_tsdf(
             torch.from_numpy(depth),
             DEFAULT_INTRINSICS,
             fixed_view(),
-            workspace=Workspace(resolution=model.resolution),
+            workspace=model.workspace,
             encoding=model.encoding,
         )
         root = centre + [0.0, 0.0, model.query_setback]
-        point = torch.tensor(root / WORKSPACE_SIZE - 0.5, dtype=torch.float32).view(1, 1, 3)
+        point = torch.tensor(root / model.workspace.side - 0.5, dtype=torch.float32).view(1, 1, 3)
         generator = torch.Generator().manual_seed(0)
         noise = model.prior((1, 1, samples), generator)
         seen = model.attend(model.reader(model.encode(tsdf[None])), point)

@@ -7,9 +7,11 @@ import torch.nn.functional as F
 
 from equigrasp.data.synthetic import Shape, render_shapes
 from equigrasp.detection import DetectionConfig
+from equigrasp.hand import PANDA
 from equigrasp.models.base import GraspField
 from equigrasp.perception.camera import Intrinsics, fixed_view
 from equigrasp.planner import GraspPlanner
+from equigrasp.workspace import WORKSPACE
 
 SHAPES = (
     Shape(np.array([0.10, 0.11, 0.080]), np.array([0.02, 0.03, 0.030]), 0.4),
@@ -27,10 +29,10 @@ class BlobModel:
     alike, and everything turns with the scene.
     """
 
-    resolution, query_setback = 40, 0.05
+    hand, query_setback = PANDA, 0.05
 
-    def __init__(self, encoding="full", gain=1.0):
-        self.encoding, self.gain = encoding, gain
+    def __init__(self, encoding="full", gain=1.0, workspace=WORKSPACE):
+        self.encoding, self.gain, self.workspace = encoding, gain, workspace
 
     def encode(self, tsdf):
         near = (1 - (2 * tsdf.double() - 1).abs())[:, None]

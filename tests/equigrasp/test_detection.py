@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from equigrasp.detection import (
     select_peaks,
     smooth,
 )
+from equigrasp.hand import PANDA
 from equigrasp.perception.tsdf import voxel_axis
 from equigrasp.testing import turn_grid, turn_points
 from equigrasp.workspace import Workspace
@@ -255,9 +258,11 @@ def test_tips_outside_the_workspace_drop_out():
 
 
 def test_admissible_width():
-    config = DetectionConfig(width_min=0.01, width_max=0.07)
     widths = torch.tensor([0.005, 0.01, 0.05, 0.07, 0.079])
-    assert admissible_width(widths, config).tolist() == [False, True, True, True, False]
+    for config in (DetectionConfig(), DetectionConfig(width_min=0.01, width_max=0.07)):
+        assert admissible_width(widths, config).tolist() == [False, True, True, True, False]
+    wide = replace(PANDA, opening=0.1)
+    assert admissible_width(widths, DetectionConfig(), wide).tolist() == [False] + 4 * [True]
 
 
 @pytest.mark.parametrize(
@@ -267,7 +272,8 @@ def test_admissible_width():
         ({"lattice": 41}, "even"),
         ({"quality_floor": 0.6}, "floor"),
         ({"quality_threshold": 1.5}, "threshold"),
-        ({"width_min": 0.08}, "width"),
+        ({"width_min": 0.08, "width_max": 0.07}, "width"),
+        ({"width_min": -0.01}, "width"),
         ({"smoothing": -1.0}, "smoothing"),
         ({"reach": float("nan")}, "reach"),
         ({"max_grasps": 0}, "at least 1"),

@@ -1,5 +1,8 @@
 """The planner from a depth image to ranked grasps."""
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +10,11 @@ import torch
 from equigrasp import build_model
 from equigrasp.data.synthetic import Shape
 from equigrasp.detection import DetectionConfig
+from equigrasp.hand import PANDA
 from equigrasp.perception.camera import fixed_view, random_view
 from equigrasp.plan_result import STAGES
 from equigrasp.planner import GraspPlanner
+from equigrasp.workspace import WORKSPACE, Workspace
 
 
 def test_result_is_complete_and_ranked(camera, depth_image, blob_planner):
@@ -30,7 +35,56 @@ def test_result_is_complete_and_ranked(camera, depth_image, blob_planner):
         root = grasp.position - 0.05 * grasp.approach
         assert (root[:2] > 0.02 - 0.011).all()
         assert (root[:2] < 0.28 + 0.011).all()
-        assert low.width_min <= grasp.width <= low.width_max
+        assert low.width_min <= grasp.width <= 0.07
+    assert (result.hand, result.workspace) == (PANDA, WORKSPACE)
+
+
+def test_planning_happens_in_the_workspace_of_the_model(
+    camera, depth_image, blob_model, blob_planner
+):
+    """All lengths twice as long: the same picture in a cube twice as wide gives the same plan."""
+    config = replace(blob_planner().detection, advance=0.0)
+    plain = GraspPlanner(blob_model, config).plan(depth_image(), camera, fixed_view())
+    double = {
+        name: 2 * getattr(config, name)
+        for name in ("smoothing", "reach", "border", "table_margin", "max_retreat")
+    }
+    # A window of 11 steps of 7.5 mm is one of 5 voxels of 15 mm.
+    wide = replace(config, nms_window=11, **double)
+    model = copy.copy(blob_model)
+    model.workspace, model.query_setback = Workspace(side=0.6, table_height=0.1), 0.1
+    pose = fixed_view()
+    pose[:3, 3] *= 2
+    result = GraspPlanner(model, wide).plan(2 * depth_image(), camera, pose)
+    assert result.workspace == model.workspace
+    np.testing.assert_allclose(result.tsdf, plain.tsdf, atol=1e-4)
+    assert len(result.grasps) == len(plain.grasps) > 5
+    for grasp, other in zip(plain.grasps, result.grasps, strict=True):
+        np.testing.assert_allclose(other.position, 2 * grasp.position, atol=1e-3)
+        np.testing.assert_allclose(other.rotation, grasp.rotation, atol=1e-3)
+
+
+def test_the_height_of_the_table_is_the_models_unless_given(blob_model):
+    model = copy.copy(blob_model)
+    model.workspace = Workspace(table_height=0.08)
+    assert GraspPlanner(model).table_height == 0.08
+    given = GraspPlanner(model, table_height=-0.02)
+    assert given.table_height == given.workspace.table_height == -0.02
+    assert GraspPlanner(model, table_height=None).table_height is None
+
+
+def test_the_hand_of_the_model_decides_how_wide_a_grasp_may_be(camera, depth_image, blob_model):
+    config = DetectionConfig(quality_threshold=0.1, quality_floor=0.05)
+    widths = {}
+    for opening in (0.08, 0.05):
+        model = copy.copy(blob_model)
+        model.hand = replace(PANDA, name="other", opening=opening)
+        result = GraspPlanner(model, config).plan(depth_image(), camera, fixed_view())
+        assert result.hand == model.hand
+        widths[opening] = [grasp.width for grasp in result.grasps]
+    assert 0.04 < max(widths[0.08]) < 0.07
+    assert max(widths[0.05]) <= 0.04
+    assert len(widths[0.05]) < len(widths[0.08])
 
 
 def test_max_grasps_cuts_the_list(camera, depth_image, blob_planner):
