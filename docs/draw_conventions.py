@@ -15,14 +15,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from equigrasp.constants import (
-    FINGER_DEPTH,
-    MAX_WIDTH,
-    TABLE_HEIGHT,
-    TCP_FROM_HAND,
-    WORKSPACE_SIZE,
-)
+from equigrasp.hand import PANDA
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
+from equigrasp.workspace import WORKSPACE
 
 AXIS_COLOURS = ("tab:red", "tab:green", "tab:blue")
 
@@ -36,15 +31,15 @@ def draw_frame(axes: Axes, T: np.ndarray, length: float, name: str) -> None:
 
 def draw_workspace(axes: Axes) -> None:
     """The cube, the table top in it, the workspace frame and the camera of the fixed view."""
-    side = WORKSPACE_SIZE
+    side, table = WORKSPACE.side, WORKSPACE.table_height
     corners = np.array([[x, y, z] for x in (0, side) for y in (0, side) for z in (0, side)])
     for i, a in enumerate(corners):
         for b in corners[i + 1 :]:
             if np.count_nonzero(a != b) == 1:
                 axes.plot(*np.stack([a, b]).T, color="grey", linewidth=0.8)
     x, y = np.meshgrid([0, side], [0, side])
-    axes.plot_surface(x, y, np.full_like(x, TABLE_HEIGHT, dtype=float), alpha=0.35, color="peru")
-    axes.text(side, side, TABLE_HEIGHT, f" table, z = {TABLE_HEIGHT:.2f}", fontsize=8)
+    axes.plot_surface(x, y, np.full_like(x, table, dtype=float), alpha=0.35, color="peru")
+    axes.text(side, side, table, f" table, z = {table:.2f}", fontsize=8)
     axes.text(side, 0, side, f" {side:.2f} m cube", fontsize=8)
     draw_frame(axes, np.eye(4), 0.12, "workspace")
     T_world_camera = fixed_view()
@@ -64,7 +59,8 @@ def draw_workspace(axes: Axes) -> None:
 
 def draw_hand(axes: Axes) -> None:
     """Side view of the hand: y (closing) to the right, z (approach) downwards, centimetres."""
-    opening, depth, hand = 100 * MAX_WIDTH, 100 * FINGER_DEPTH, 100 * TCP_FROM_HAND
+    opening, depth = 100 * PANDA.opening, 100 * PANDA.finger_depth
+    hand = 100 * PANDA.tcp_from_base
     axes.add_patch(Rectangle((-10, -hand), 20, hand - depth, color="lightgrey"))
     for side in (-1, 1):
         inner = side * opening / 2

@@ -153,21 +153,20 @@ def save_pictures(
 
     The files are `{prefix}depth.png`, `{prefix}tsdf.png` and `{prefix}grasps.png`. The depth is the
     planner's input; where it was rectified, the grasps are drawn in the rectified scene. Hand and
-    workspace are those of the result.
+    workspace are those of the result. A planner that fuses no TSDF gets no picture of one.
     """
     rectified = depth / np.float32(result.table.scale if result.table else 1.0)
-    figures = {
-        "depth": draw_depth(depth),
-        "tsdf": draw_tsdf(result.tsdf, workspace=result.workspace),
-        "grasps": draw_grasps(
-            rectified,
-            intrinsics,
-            T_world_camera,
-            result.grasps,
-            hand=result.hand,
-            workspace=result.workspace,
-        ),
-    }
+    figures = {"depth": draw_depth(depth)}
+    if result.tsdf.size:
+        figures["tsdf"] = draw_tsdf(result.tsdf, workspace=result.workspace)
+    figures["grasps"] = draw_grasps(
+        rectified,
+        intrinsics,
+        T_world_camera,
+        result.grasps,
+        hand=result.hand,
+        workspace=result.workspace,
+    )
     paths = []
     for name, figure in figures.items():
         path = Path(directory) / f"{prefix}{name}.png"

@@ -104,7 +104,7 @@ def picture_failure(
 
 def outline_hand(axes: Axes, grasp: Grasp, seen: SceneView, hand: Hand = PANDA) -> None:
     """Draw a hand over a depth image of the scene."""
-    corners = gripper_lines(grasp).reshape(-1, 3)
+    corners = gripper_lines(grasp, hand).reshape(-1, 3)
     ends = project(corners, seen.intrinsics, seen.T_world_camera)[:, :2].reshape(-1, 2, 2)
     axes.add_collection(LineCollection(ends, colors="black", linewidths=5))
     axes.add_collection(LineCollection(ends, colors="white", linewidths=2))

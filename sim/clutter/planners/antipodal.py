@@ -64,15 +64,15 @@ class AntipodalPlanner(ClutterPlanner):
         begin = time.perf_counter()
         depth = seen.depth
         if self.rectify:
-            depth, _ = table_rectify(depth, seen.intrinsics, seen.T_world_camera)
+            depth, _ = table_rectify(depth, seen.intrinsics, seen.T_world_camera, self.workspace)
         points, normals = object_cloud(depth, seen.intrinsics, seen.T_world_camera, self.workspace)
         grasps = []
         if len(points) >= MIN_BETWEEN:
-            table = self.workspace.table_height
-            grasps = sample_grasps(points, normals, seen.rng, self.hand, table)
+            grasps = sample_grasps(points, normals, seen.rng, self.hand, self.workspace)
         seconds = {"total": time.perf_counter() - begin}
         empty = np.zeros((0, 0, 0), np.float32)
-        return PlanResult(grasps, "ok" if grasps else "no_grasp", seconds, empty)
+        reason = "ok" if grasps else "no_grasp"
+        return PlanResult(grasps, reason, seconds, empty, hand=self.hand, workspace=self.workspace)
 
 
 def object_cloud(
@@ -104,9 +104,9 @@ def sample_grasps(
     normals: Array,
     rng: np.random.Generator,
     hand: Hand = PANDA,
-    table_height: float = WORKSPACE.table_height,
+    workspace: Workspace = WORKSPACE,
 ) -> list[Grasp]:
-    """Grasps of a hand on a cloud (n, 3) with normals (n, 3) over a table, best first."""
+    """Grasps of a hand on a cloud (n, 3) with normals (n, 3), best first."""
     if len(points) > MAX_POINTS:
         chosen = rng.choice(len(points), MAX_POINTS, replace=False)
         points, normals = points[chosen], normals[chosen]
@@ -115,7 +115,7 @@ def sample_grasps(
     for seed in seeds:
         near = np.linalg.norm(points - points[seed], axis=1) < 2 * hand.opening
         frames, tips = _hands_at(points[seed], normals[seed], hand)
-        above = _above_table(frames, tips, hand, table_height)
+        above = _above_table(frames, tips, hand, workspace.table_height)
         found += _ranked(frames, tips, above, points[near], normals[near], hand)
     found.sort(key=lambda entry: -entry[0])
     return [grasp for _, grasp in found[:MAX_GRASPS]]

@@ -9,7 +9,7 @@ import numpy as np
 
 from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.grasp import Grasp
-from equigrasp.hand import Hand
+from equigrasp.hand import PANDA, Hand
 from equigrasp.plan_result import PlanResult
 from sim.clutter.planner import ClutterPlanner
 from sim.clutter.protocol import EvalSettings
@@ -28,15 +28,21 @@ class OraclePlanner(ClutterPlanner):
 
     Ranked by the number of yaws that succeed at the same point: the more, the less a small
     difference between trial and execution matters.
+
+    Args:
+        hand: the hand that will close.
     """
 
     name = "oracle"
     reads_depth = False
 
+    def __init__(self, hand: Hand = PANDA) -> None:
+        self.hand = hand
+
     @classmethod
     def from_settings(cls, settings: EvalSettings, hand: Hand) -> OraclePlanner:
-        """It has no settings."""
-        return cls()
+        """For the hand of the evaluation; it has no other settings."""
+        return cls(hand)
 
     def plan(self, seen: SceneView) -> PlanResult:
         """Confirmed grasps, best first; empty if none of `TRIES * CANDIDATES` points succeeds."""
@@ -55,7 +61,10 @@ class OraclePlanner(ClutterPlanner):
                 break
         seconds = {"total": time.perf_counter() - begin}
         empty = np.zeros((0, 0, 0), np.float32)
-        return PlanResult(grasps, "ok" if grasps else "no_grasp", seconds, empty)
+        reason = "ok" if grasps else "no_grasp"
+        return PlanResult(
+            grasps, reason, seconds, empty, hand=self.hand, workspace=seen.world.workspace
+        )
 
 
 def _confirmed(candidates: Candidates, labels: Labels) -> list[Grasp]:
