@@ -24,6 +24,7 @@ from equigrasp.data import batch_keys as keys
 from equigrasp.data.dataset import GraspSceneDataset
 from equigrasp.data.items import SampleSettings
 from equigrasp.data.split import DataSetError
+from equigrasp.hand import require_same_hand
 from equigrasp.testing import equivariance_error
 from equigrasp.training.checkpoint import CheckpointError
 from equigrasp.training.export import export_best
@@ -31,6 +32,7 @@ from equigrasp.training.grasp_recipe import GraspRecipe
 from equigrasp.training.instantiate import instantiate
 from equigrasp.training.loop import TrainResult, train
 from equigrasp.training.settings import TrainSettings
+from equigrasp.workspace import require_same_cube
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +113,10 @@ def build_data(
         data: the `data` block of the configuration.
         model: gives `resolution`, `encoding` and `query_setback`.
         seed: seed of all draws.
+
+    Raises:
+        DataSetError: a data set is missing or empty.
+        ValueError: the data are made for another hand or workspace than the model.
     """
     sample = SampleSettings(
         **data["sample"],
@@ -126,20 +132,21 @@ def build_data(
         mirrors=False,
     )
     common = {"seed": seed, "val_fraction": data["val_fraction"]}
-    cache = int(data["cache_gb"] * 2**30)
-    return (
-        GraspSceneDataset(
-            data["dirs"],
-            "train",
-            sample,
-            max_scenes=data["max_scenes"],
-            cache_bytes=cache,
-            **common,
-        ),
-        GraspSceneDataset(
-            data["dirs"], "val", checked, max_scenes=data["validation_scenes"], **common
-        ),
+    train_data = GraspSceneDataset(
+        data["dirs"],
+        "train",
+        sample,
+        max_scenes=data["max_scenes"],
+        cache_bytes=int(data["cache_gb"] * 2**30),
+        **common,
     )
+    val_data = GraspSceneDataset(
+        data["dirs"], "val", checked, max_scenes=data["validation_scenes"], **common
+    )
+    made_for, owner = train_data.made_for, ", ".join(map(str, train_data.dirs))
+    require_same_hand(model.hand, "the model", made_for.hand, owner)
+    require_same_cube(model.workspace, "the model", made_for.workspace, owner)
+    return train_data, val_data
 
 
 def data_card(train_data: GraspSceneDataset, val_data: GraspSceneDataset) -> dict[str, Any]:

@@ -22,4 +22,4 @@ def instantiate(block: dict[str, Any], *arguments: Any) -> Any:
         raise ValueError(
             f"_target_ is {target!r}; only names below `equigrasp.` may be instantiated"
         )
-    return hydra.utils.instantiate({**block, "_partial_": True})(*arguments)
+    return hydra.utils.instantiate({**block, "_partial_": True, "_convert_": "all"})(*arguments)

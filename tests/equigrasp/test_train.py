@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,10 @@ from omegaconf import OmegaConf
 
 import equigrasp
 from equigrasp.data.items import SampleSettings
+from equigrasp.data.manifest import Manifest
 from equigrasp.data.synthetic import write_synthetic_data_set
-from equigrasp.train import train_from_config
+from equigrasp.hand import PANDA
+from equigrasp.train import build_model, train_from_config
 from equigrasp.training.checkpoint import load_checkpoint
 from equigrasp.training.run_log import read_records
 from equigrasp.training.settings import TrainSettings
@@ -111,6 +115,7 @@ def test_the_export_is_the_best_average_with_its_card(data_dir, tmp_path):
         assert torch.equal(tensor, best[name]), name
     card = json.loads((tmp_path / "run" / "model.json").read_text())
     assert card["config"]["fields"] == 2
+    assert card["config"]["hand"] == PANDA.to_dict()
     assert card["step"] == result.best_step
     assert card["data"][0]["name"] == "made_up"
     assert card["train_scenes"] + card["validation_scenes"] == 8
@@ -168,6 +173,28 @@ def test_two_processes_train_together(data_dir, tmp_path):
 def test_errors_name_the_fault(data_dir, tmp_path, change, message):
     with pytest.raises((RuntimeError, ValueError), match=message):
         train_from_config(_composed(data_dir, tmp_path / "run", change))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hand": replace(PANDA, name="wide", opening=0.1).to_dict()}, "'panda'.*'wide'.*opening"),
+        ({"workspace": {"side": 0.4}}, "0.3 m wide.* 0.4 m wide"),
+    ],
+)
+def test_data_for_another_hand_or_workspace_are_refused(data_dir, tmp_path, change, message):
+    other = shutil.copytree(data_dir, tmp_path / "other")
+    Manifest("pile", 2, 8, {}, "geometry", {}, ["box", "sphere"], **change).write(other)
+    with pytest.raises(ValueError, match=f"the model .*{message}"):
+        train_from_config(_composed(other, tmp_path / "run"))
+
+
+def test_the_hand_of_the_configuration_is_the_models(data_dir, tmp_path):
+    config = _composed(data_dir, tmp_path / "run", "hand.name=wide", "hand.opening=0.1")
+    wide = replace(PANDA, name="wide", opening=0.1)
+    assert build_model(config["model"]).hand == wide
+    with pytest.raises(ValueError, match=r"the model is for the hand 'wide'.*made_up for 'panda'"):
+        train_from_config(config)
 
 
 def test_the_command_line_turns_an_error_into_one_line(tmp_path):
