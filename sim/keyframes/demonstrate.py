@@ -12,6 +12,7 @@ from typing import NamedTuple
 from equigrasp.policy.episodes.frames import Frame
 from equigrasp.policy.episodes.keypoints import discover_keypoints
 from sim.keyframes.environment import TaskEnvironment
+from sim.stage.task import Task
 
 HOLD_STEPS = 12
 """Simulator steps between the two frames at rest."""
@@ -39,7 +40,7 @@ class Demonstration(NamedTuple):
 
 
 def demonstrate(
-    environment: TaskEnvironment, task: str, variation: int, seed: int | tuple
+    environment: TaskEnvironment, task: str | type[Task], variation: int, seed: int | tuple
 ) -> Demonstration:
     """Play the script of a task.
 
@@ -52,6 +53,7 @@ def demonstrate(
             would find other frames than the waypoints.
     """
     frames = [environment.reset(task, variation, seed)]
+    said = f"{environment.task.name} {variation}"
     arrivals: list[int] = []
     resting = False
     for waypoint in environment.task.waypoints():
@@ -62,15 +64,15 @@ def demonstrate(
         result = environment.act(waypoint.pose, waypoint.open, frames)
         if result.failure or not result.arrived:
             raise DemonstrationError(
-                f"{task} {variation}: waypoint {len(arrivals)} is {result.failure or 'blocked'}"
+                f"{said}: waypoint {len(arrivals)} is {result.failure or 'blocked'}"
             )
         arrivals.append(len(frames))
         frames.append(result.frame)
         resting = not changes
     if not environment.succeeded():
-        raise DemonstrationError(f"{task} {variation}: the script ended short of the goal")
+        raise DemonstrationError(f"{said}: the script ended short of the goal")
     found = discover_keypoints([frame.state for frame in frames])
     if found != arrivals:
-        raise DemonstrationError(f"{task} {variation}: keypoints {found}, waypoints {arrivals}")
+        raise DemonstrationError(f"{said}: keypoints {found}, waypoints {arrivals}")
     sentences = type(environment.task).sentences(variation)
     return Demonstration(frames, arrivals, environment.random_seed, variation, sentences)

@@ -86,20 +86,22 @@ class TaskEnvironment:
         """Disconnect from the simulator. Safe to call twice."""
         self.stage.close()
 
-    def reset(self, task: str, variation: int, seed: int | tuple) -> Frame:
+    def reset(self, task: str | type[Task], variation: int, seed: int | tuple) -> Frame:
         """A new scene of a task.
 
         Args:
-            task: its name.
+            task: its name, or a class of one's own.
             variation: number below the task's `variations`.
             seed: a number, or a state that `numpy.random.RandomState.get_state` returned.
 
         Raises:
             ValueError: no such task or variation.
         """
-        kind = find_task(task)
+        kind = find_task(task) if isinstance(task, str) else task
         if not 0 <= variation < kind.variations:
-            raise ValueError(f"variation {variation} of {task}: it has 0 to {kind.variations - 1}")
+            raise ValueError(
+                f"variation {variation} of {kind.name}: it has 0 to {kind.variations - 1}"
+            )
         random = RandomState()
         if isinstance(seed, tuple):
             random.set_state(seed)
@@ -113,7 +115,7 @@ class TaskEnvironment:
         self.stage.settle()
         return self.observe()
 
-    def reset_to_demo(self, demo: Demo, task: str) -> Frame:
+    def reset_to_demo(self, demo: Demo, task: str | type[Task]) -> Frame:
         """The scene of `task` in which a demonstration was given, built again.
 
         Raises:
