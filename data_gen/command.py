@@ -16,6 +16,7 @@ from data_gen.generate import STAGES
 from data_gen.settings import LABELLERS, SPLITS, VIEWS, SceneSettings
 from equigrasp.data.files import read_arrays
 from equigrasp.data.manifest import ManifestError
+from equigrasp.hand import PANDA, load_hand
 from sim.workers.jobs import ENGINES, WorkerError
 
 QUIET_SECONDS = 10.0
@@ -41,6 +42,7 @@ def main(kind: str, description: str, arguments: list[str] | None = None) -> int
                 options["retry_failed"],
             ),
             display.update,
+            load_hand(options["hand"]),
         )
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
@@ -76,6 +78,7 @@ def build_parser(kind: str, description: str) -> argparse.ArgumentParser:
     add("--audit", type=float, default=s.audit, help="share of rejected yaws simulated anyway")
     add("--antipodal", type=float, default=s.antipodal, help="share of antipodal grasp points")
     add("--occupancy-points", type=int, default=s.occupancy_points, help="per scene")
+    add("--hand", default=PANDA.name, help="name in configs/hand, or a YAML file")
     add("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes")
     add("--timeout", type=float, default=300.0, help="longest time for a scene, in seconds")
     add("--engine", choices=ENGINES, default="local", help="where workers run")

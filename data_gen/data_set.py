@@ -28,6 +28,7 @@ from equigrasp.data.manifest import (
     read_manifest,
 )
 from equigrasp.data.scene_files import failed_path, scene_path
+from equigrasp.hand import PANDA, Hand
 from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
@@ -91,12 +92,14 @@ def generate_data_set(
     settings: SceneSettings,
     resources: Resources | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
+    hand: Hand = PANDA,
 ) -> Progress:
     """Make the scenes 0 ... `scenes` - 1 that a data set lacks.
 
     Args:
         directory: of the data set; begun if need be.
         on_progress: called before the first scene and after every one.
+        hand: that grasps are proposed and tried for.
 
     Raises:
         ValueError: for an unknown kind, a negative seed or fewer than 1 scene.
@@ -116,13 +119,25 @@ def generate_data_set(
         for leftover in temporary_files(directory):
             leftover.unlink()
         progress = Progress()
-        manifest = _agree_on_manifest(directory, kind, seed, scenes, settings, resources, progress)
+        described = _describe(kind, settings, hand, resources)
+        progress.skipped_objects = described["faults"]
+        wanted = Manifest(
+            kind=kind,
+            seed=seed,
+            scenes=scenes,
+            settings=settings.to_dict(),
+            labeller=described["labeller"],
+            packages=package_versions(),
+            object_ids=described["object_ids"],
+            hand=hand.to_dict(),
+        )
+        _agree_on_manifest(directory, wanted)
         if resources.retry_failed:
             _forget_failures(directory)
         missing = [i for i in range(scenes) if not _is_done(directory, i)]
         progress.total, progress.started = len(missing), time.monotonic()
         on_progress(progress)
-        run = _Run(directory, manifest, progress, on_progress)
+        run = _Run(directory, wanted, hand, progress, on_progress)
         run_jobs(
             resources.make_scene,
             run.jobs(missing),
@@ -145,6 +160,7 @@ class _Run:
 
     directory: Path
     manifest: Manifest
+    hand: Hand
     progress: Progress
     on_progress: Callable[[Progress], None]
 
@@ -155,6 +171,7 @@ class _Run:
             "seed": self.manifest.seed,
             "settings": self.manifest.settings,
             "objects_hash": hash_ids(self.manifest.object_ids),
+            "hand": self.hand.to_dict(folders=True),
         }
         for index in indices:
             yield Job(index, {**shared, "index": index})
@@ -197,30 +214,11 @@ def _refuse_foreign_folder(directory: Path) -> None:
             )
 
 
-def _agree_on_manifest(
-    directory: Path,
-    kind: str,
-    seed: int,
-    scenes: int,
-    settings: SceneSettings,
-    resources: Resources,
-    progress: Progress,
-) -> Manifest:
-    """The manifest of this run, written if it is new or asks for more scenes than before."""
-    described = _describe(kind, settings, resources)
-    progress.skipped_objects = described["faults"]
-    wanted = Manifest(
-        kind=kind,
-        seed=seed,
-        scenes=scenes,
-        settings=settings.to_dict(),
-        labeller=described["labeller"],
-        packages=package_versions(),
-        object_ids=described["object_ids"],
-    )
+def _agree_on_manifest(directory: Path, wanted: Manifest) -> None:
+    """Write the manifest of this run if it is new or asks for more scenes than before."""
     if not (directory / MANIFEST_NAME).exists():
         wanted.write(directory)
-        return wanted
+        return
     known = read_manifest(directory)
     differences = known.differences(wanted)
     if differences:
@@ -229,29 +227,31 @@ def _agree_on_manifest(
             + "\n  ".join(differences)
             + "\nrepeat the settings, or choose another --out"
         )
-    if scenes < known.scenes:
+    if wanted.scenes < known.scenes:
         raise ManifestError(
             f"{directory} is a data set of {known.scenes} scenes; give --scenes {known.scenes} to "
             "complete it, more to extend it, or another --out for a smaller one"
         )
-    if scenes > known.scenes:
+    if wanted.scenes > known.scenes:
         wanted.write(directory)
-    return wanted
 
 
-def _describe(kind: str, settings: SceneSettings, resources: Resources) -> dict[str, Any]:
+def _describe(
+    kind: str, settings: SceneSettings, hand: Hand, resources: Resources
+) -> dict[str, Any]:
     """Object ids and labeller, asked of a worker: mesh libraries may crash too."""
+    arguments = {"kind": kind, "settings": settings.to_dict(), "hand": hand.to_dict(folders=True)}
     results: list[Ok | Failed] = []
     run_jobs(
         resources.describe,
-        [Job("objects", {"kind": kind, "settings": settings.to_dict()})],
+        [Job("objects", arguments)],
         workers=1,
         timeout_s=OBJECTS_TIMEOUT,
         on_result=results.append,
     )
     if isinstance(results[0], Failed):
         print(results[0].traceback, file=sys.stderr)
-        raise GenerationError(f"the objects cannot be loaded: {results[0].message}")
+        raise GenerationError(f"objects and hand cannot be loaded: {results[0].message}")
     return results[0].value
 
 

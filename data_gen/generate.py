@@ -21,6 +21,7 @@ import numpy as np
 from data_gen.settings import SceneSettings
 from equigrasp.constants import WORKSPACE_SIZE
 from equigrasp.data.scene_files import SceneRecord, scene_path, write_scene
+from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view, project, random_view
 
 if TYPE_CHECKING:
@@ -77,12 +78,14 @@ def generate_scene(
     *,
     objects: Sequence[ObjectSpec] | None = None,
     clock: StageClock | None = None,
+    hand: Hand = PANDA,
 ) -> SceneRecord:
     """Make scene `index` of the data set (kind, seed, settings).
 
     Args:
         objects: the object set, if it is at hand; else it is loaded as `settings` say.
         clock: receives the time of every stage.
+        hand: that grasps are proposed and tried for.
 
     Raises:
         EmptySceneError: if no object is left, none is in view, or none can be grasped.
@@ -115,11 +118,12 @@ def generate_scene(
                 settings.grasps_per_scene,
                 settings.antipodal,
                 camera_position=poses[0][:3, 3],
+                hand=hand,
             )
             if not len(candidates):
                 raise EmptySceneError("no grasp could be proposed on the objects")
         with clock("label"):
-            labels, labeller = _label(world, geometry, candidates, settings, streams["label"])
+            labels, labeller = _label(world, geometry, candidates, settings, streams["label"], hand)
     with clock("occupancy"):
         points = occupancy_points(geometry, settings.occupancy_points, streams["occupancy"])
         occ = geometry.occupancy(points)
@@ -180,12 +184,18 @@ def hash_ids(object_ids: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(object_ids).encode()).hexdigest()
 
 
-def describe_run(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Worker function: object ids, (path, reason) of broken objects, and the labeller's name."""
+def describe_run(kind: str, settings: dict[str, Any], hand: dict[str, Any]) -> dict[str, Any]:
+    """Worker function: object ids, (path, reason) of broken objects, and the labeller's name.
+
+    Raises:
+        ValueError: if what describes the hand's shapes cannot be read.
+    """
+    from sim.grasping.body import hand_parts
     from sim.grasping.label import FAST_LABELLER, REFERENCE_LABELLER
     from sim.objects.load import load_objects
     from sim.objects.spec import Fault
 
+    hand_parts(Hand.of(hand))
     chosen = SceneSettings(**settings)
     faults: list[Fault] = []
     specs = load_objects(chosen.objects, kind, chosen.split, report=faults)
@@ -197,7 +207,13 @@ def describe_run(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_scene_file(
-    directory: str, kind: str, seed: int, index: int, settings: dict[str, Any], objects_hash: str
+    directory: str,
+    kind: str,
+    seed: int,
+    index: int,
+    settings: dict[str, Any],
+    objects_hash: str,
+    hand: dict[str, Any],
 ) -> dict[str, Any]:
     """Worker function: make one scene and write its file.
 
@@ -210,7 +226,9 @@ def make_scene_file(
     if hash_ids([spec.object_id for spec in objects]) != objects_hash:
         raise ObjectSetError(f"the object set '{chosen.objects}' changed during the run")
     try:
-        record = generate_scene(kind, seed, index, chosen, objects=objects, clock=clock)
+        record = generate_scene(
+            kind, seed, index, chosen, objects=objects, clock=clock, hand=Hand.of(hand)
+        )
     except EmptySceneError as error:
         return {"stages": clock.seconds, "empty": str(error)}
     with clock("write"):
@@ -241,12 +259,13 @@ def _label(
     candidates: Candidates,
     settings: SceneSettings,
     rng: np.random.Generator,
+    hand: Hand,
 ) -> tuple[Labels, str]:
     from sim.grasping import label
 
     if settings.labeller == "reference":
-        return label.label_reference(world, candidates), label.REFERENCE_LABELLER
-    labels = label.label_fast(world, geometry, candidates, rng, settings.audit)
+        return label.label_reference(world, candidates, hand), label.REFERENCE_LABELLER
+    labels = label.label_fast(world, geometry, candidates, rng, settings.audit, hand=hand)
     return labels, label.FAST_LABELLER
 
 

@@ -7,6 +7,7 @@ the project; a hand of one's own is such a file, and a URDF if boxes do not do.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
@@ -73,16 +74,29 @@ class Hand:
     def __post_init__(self) -> None:
         for name in ("palm_box", "finger_box"):
             object.__setattr__(self, name, _box(name, getattr(self, name)))
-        for name, count in (("base_rpy", 3), ("palm_com", 3), ("finger_com", 3), ("masses", 2)):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, _numbers(name, getattr(self, name), count))
+        for name, count in (("base_rpy", 3), ("masses", 2), ("palm_com", 3), ("finger_com", 3)):
+            value = getattr(self, name)
+            if value is not None or not name.endswith("com"):
+                object.__setattr__(self, name, _numbers(name, value, count))
         object.__setattr__(self, "finger_joints", tuple(map(str, self.finger_joints)))
+        for name, low, high in LIMITS:
+            value = _number(name, getattr(self, name))
+            object.__setattr__(self, name, value)
+            if not low < value <= high:
+                raise ValueError(f"{name} is {value}; it lies in ({low}, {high}]")
+        self._check()
+
+    def _check(self) -> None:
         if not self.name:
             raise ValueError("name is empty; a hand is told from others by its name")
-        for name, low, high in LIMITS:
-            if not low < getattr(self, name) <= high:
-                raise ValueError(f"{name} is {getattr(self, name)}; it lies in ({low}, {high}]")
-        if self.urdf and not all(self.finger_joints):
+        if not all(mass > 0.0 for mass in self.masses):
+            raise ValueError(f"masses are {self.masses} kg; give two above 0")
+        if abs(self.finger_box.lower[1]) > 1e-6:
+            raise ValueError(
+                f"finger_box begins at y = {self.finger_box.lower[1]} m; it is that of the left "
+                "finger of the closed hand, so its pad lies at y = 0"
+            )
+        if self.urdf and (len(self.finger_joints) != 2 or not all(self.finger_joints)):
             raise ValueError("a hand with a urdf names its two finger_joints, left and right")
 
     @classmethod
@@ -104,11 +118,16 @@ class Hand:
             raise ValueError(f"this is no hand: {unknown} are unknown, {missing} are missing")
         return cls(**values)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able form; `Hand.of` is its inverse. Files keep their names, not their folders."""
+    def to_dict(self, *, folders: bool = False) -> dict[str, Any]:
+        """JSON-able form; `Hand.of` is its inverse.
+
+        Args:
+            folders: keep the paths of this machine, for another process on it. What is written
+                down or given away holds the names of files alone.
+        """
         values = asdict(self)
-        for name in ("palm_mesh", "finger_mesh", "urdf"):
-            values[name] = _public(values[name])
+        if not folders:
+            values |= {name: _public(values[name]) for name in FILES}
         return _plain(values)
 
     def differences(self, other: Hand) -> list[str]:
@@ -117,12 +136,15 @@ class Hand:
         return [f"{k}: {mine[k]!r}, {theirs[k]!r}" for k in mine if mine[k] != theirs[k]]
 
 
+FILES = ("palm_mesh", "finger_mesh", "urdf")
+"""Fields of a hand that name files."""
 LIMITS = (
     ("opening", 0.0, 0.5),
     ("finger_depth", 0.0, 0.3),
     ("tcp_from_base", 0.0, 1.0),
     ("closing_force", 0.0, 1000.0),
     ("friction", 0.0, 10.0),
+    ("finger_from_base", -1.0, 1.0),
 )
 """(field, above, up to) of a hand's numbers."""
 
@@ -167,7 +189,7 @@ def load_hand(name_or_path: str | Path) -> Hand:
         raise ValueError(f"{path}: {error}") from error
     placed = {
         name: str(path.parent / getattr(hand, name))
-        for name in ("palm_mesh", "finger_mesh", "urdf")
+        for name in FILES
         if getattr(hand, name) and ":" not in getattr(hand, name)
     }
     return Hand(**{**{f.name: getattr(hand, f.name) for f in fields(hand)}, **placed})
@@ -188,10 +210,21 @@ def _hand_file(name_or_path: str) -> Path:
     return path
 
 
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {value!r}; give a number") from None
+
+
 def _numbers(name: str, values: Any, count: int) -> tuple[float, ...]:
-    if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != count:
+    try:
+        numbers = tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) != count or not all(map(math.isfinite, numbers)):
         raise ValueError(f"{name} is {values!r}; give {count} numbers")
-    return tuple(float(value) for value in values)
+    return numbers
 
 
 def _box(name: str, value: Any) -> Box:

@@ -14,7 +14,7 @@ from data_gen.settings import SceneSettings
 CHEAP_OBJECTS = """
     import os
 
-    def describe(kind, settings):
+    def describe(kind, settings, hand):
         ids = os.environ.get("CHEAP_OBJECTS", "a,b").split(",")
         return {"object_ids": ids, "faults": [("c.obj", "is open")], "labeller": "cheap/1"}
 """
@@ -25,7 +25,7 @@ CHEAP = """
     from equigrasp.data.scene_files import SceneRecord, scene_path, write_scene
     from equigrasp.perception.camera import Intrinsics
 
-    def make(directory, kind, seed, index, settings, objects_hash):
+    def make(directory, kind, seed, index, settings, objects_hash, hand):
         if index == 3:
             return {"stages": {"build": 1.0}, "empty": "nothing stayed"}
         if index == 5:

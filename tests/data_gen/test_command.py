@@ -40,6 +40,12 @@ def test_the_command_line_reports_errors_in_one_line(tmp_path, capsys):
     )
 
 
+def test_an_unknown_hand_gets_the_known_names(tmp_path, capsys):
+    arguments = ["--scenes", "1", "--out", str(tmp_path / "d"), "--hand", "claw"]
+    assert main("pile", "Make piles.", arguments) == 1
+    assert "no hand is called 'claw'; give one of panda, robotiq_2f85" in capsys.readouterr().err
+
+
 def test_the_parent_loads_no_simulator():
     code = (
         "import sys, data_gen.command\n"

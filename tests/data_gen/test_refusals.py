@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,9 @@ from data_gen import data_set
 from data_gen.data_set import GenerationError, Resources, generate_data_set
 from data_gen.settings import SceneSettings
 from equigrasp.data.manifest import ManifestError
+from equigrasp.hand import PANDA
+
+WIDE = replace(PANDA, name="wide", opening=0.12)
 
 
 def test_a_second_run_on_the_same_folder_is_refused(tmp_path, make, start):
@@ -32,6 +36,7 @@ def test_a_second_run_on_the_same_folder_is_refused(tmp_path, make, start):
             "occupancy_points: 6 there, 8 now",
         ),
         ({"scenes": 4}, "give --scenes 5"),
+        ({"hand": WIDE}, "hand: 'panda' there, 'wide' now"),
     ],
 )
 def test_other_settings_are_refused_by_name(tmp_path, changes, said, make, hashes):
@@ -62,8 +67,14 @@ def test_folders_with_other_things_are_left_alone(tmp_path, make):
 
 
 def test_objects_that_cannot_be_loaded_are_reported(tmp_path, make):
-    with pytest.raises(GenerationError, match="objects cannot be loaded.*no_such_set"):
+    with pytest.raises(GenerationError, match="objects and hand cannot be loaded.*no_such_set"):
         make(tmp_path / "d", resources=Resources(), settings=SceneSettings(objects="no_such_set"))
+
+
+def test_a_hand_without_its_files_is_reported_before_the_first_scene(tmp_path, make):
+    hand = replace(PANDA, name="lost", palm_mesh=str(tmp_path / "nowhere.obj"))
+    with pytest.raises(GenerationError, match="nowhere.obj' of the hand 'lost' cannot be read"):
+        make(tmp_path / "d", resources=Resources(), hand=hand)
 
 
 @pytest.mark.parametrize(
