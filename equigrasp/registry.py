@@ -15,11 +15,6 @@ def model_classes() -> dict[str, type[GraspModel]]:
     return found_classes(equigrasp.models, GraspModel)
 
 
-def model_names() -> list[str]:
-    """Names accepted by `build_model`."""
-    return sorted(model_classes())
-
-
 def build_model(name: str, **overrides: Any) -> GraspModel:
     """A freshly initialised model.
 

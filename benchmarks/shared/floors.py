@@ -13,8 +13,8 @@ FLOORS = (
     "equigrasp/diffusion equigrasp/grasp.py equigrasp/perception",
     "equigrasp/data equigrasp/nn",
     "equigrasp/models",
-    "equigrasp/detection.py equigrasp/export.py equigrasp/plan_result.py equigrasp/registry.py "
-    "equigrasp/scene_axes.py",
+    "equigrasp/detection.py equigrasp/onnx_export.py equigrasp/plan_result.py "
+    "equigrasp/registry.py equigrasp/scene_axes.py",
     "equigrasp/weights.py",
     "equigrasp/planner.py equigrasp/viewer.py",
     "equigrasp/__init__.py",

@@ -26,8 +26,6 @@ def sample_attention(
     key: Tensor,
     value: Tensor,
     mask: Tensor | None = None,
-    *,
-    own_block: bool = True,
 ) -> Tensor:
     """Attention of M samples to themselves and to their condition.
 
@@ -35,11 +33,9 @@ def sample_attention(
         query, own_key, own_value: (B, H, M, L, d) of the samples.
         key, value: (B, H, N, d) of the conditions.
         mask: (B, N) bool, True for tokens that are there; None if all are.
-        own_block: whether a sample's tokens attend to each other; without it they see the condition
-            alone.
 
     Returns:
-        (B, H, M, L, d); zero for a sample with nothing to attend to.
+        (B, H, M, L, d).
     """
     b, h, m, length, d = query.shape
     scale = d**-0.5
@@ -48,9 +44,6 @@ def sample_attention(
     seen = (flat * scale) @ key.transpose(-1, -2)
     if mask is not None:
         seen = seen.masked_fill_(~mask[:, None, None], -torch.inf)
-    if not own_block:
-        weights = seen.softmax(-1).nan_to_num(0.0)
-        return (weights @ value).unflatten(2, (m, length))
     own = ((query @ own_key.transpose(-1, -2)) * scale).flatten(2, 3)
     weights = torch.cat([seen, own], -1).softmax(-1)
     outside, inside = weights.split([seen.shape[-1], length], -1)
@@ -64,14 +57,13 @@ class TwoLevelAttention(nn.Module):
     Args:
         channels: width of tokens.
         heads: must divide `channels`.
-        own_block: whether a sample's own tokens take part, see `sample_attention`.
     """
 
-    def __init__(self, channels: int, heads: int = 4, *, own_block: bool = True) -> None:
+    def __init__(self, channels: int, heads: int = 4) -> None:
         super().__init__()
         if heads < 1 or channels % heads:
             raise ValueError(f"{channels} channels cannot be shared by {heads} heads")
-        self.heads, self.own_block = heads, own_block
+        self.heads = heads
         self.project = nn.Linear(channels, 3 * channels)
         self.out_projection = nn.Linear(channels, channels)
 
@@ -122,7 +114,7 @@ class TwoLevelAttention(nn.Module):
         query, key, value = self._heads(tokens)
         if rotate is not None:
             query, key = rotate(query), rotate(key)
-        out = sample_attention(query, key, value, *memory, mask, own_block=self.own_block)
+        out = sample_attention(query, key, value, *memory, mask)
         return self.out_projection(out.movedim(1, 3).flatten(3))
 
     def _heads(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,7 +7,6 @@ After "Mini Diffuser" (arXiv 2505.09430), section on two-level batches.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 
@@ -45,19 +44,3 @@ def unflatten_samples(x: Tensor, conditions: int) -> Tensor:
             "to the same number M per condition, with a mask for what is padding"
         )
     return x.unflatten(0, (conditions, -1))
-
-
-def length_mask(lengths: Tensor, size: int | None = None) -> Tensor:
-    """Mask (B, size) bool of ragged sequences, True for the first `lengths[i]` entries.
-
-    Args:
-        lengths: (B,) integers.
-        size: number of columns; by default the greatest length.
-
-    Raises:
-        ValueError: a length that is negative or greater than `size`.
-    """
-    size = int(lengths.max()) if size is None else size
-    if bool((lengths < 0).any()) or bool((lengths > size).any()):
-        raise ValueError(f"lengths {lengths.tolist()} do not fit into 0 to {size}")
-    return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)

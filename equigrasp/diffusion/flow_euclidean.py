@@ -33,7 +33,7 @@ class RowsFlow:
         return torch.where(nearer[..., None, None], rows, other)
 
     @staticmethod
-    def velocity(state: Tensor, target: Tensor, time: Tensor) -> Tensor:
+    def velocity(state: Tensor, target: Tensor) -> Tensor:
         """Constant velocity of the straight path."""
         return target - state
 

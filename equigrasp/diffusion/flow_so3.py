@@ -32,14 +32,14 @@ class SO3Flow:
         return torch.where(nearer[..., None, None], rotation, other)
 
     @staticmethod
-    def velocity(state: Tensor, target: Tensor, time: Tensor) -> Tensor:
+    def velocity(state: Tensor, target: Tensor) -> Tensor:
         """Constant velocity (..., 3) of the geodesic from `state` (time 0) to `target` (time 1)."""
         return rotation_log(target @ state.transpose(-1, -2))
 
     @classmethod
     def interpolate(cls, state: Tensor, target: Tensor, time: Tensor) -> Tensor:
         """Point (..., 3, 3) of the geodesic at `time` (...)."""
-        return cls.step(state, cls.velocity(state, target, time), time)
+        return cls.step(state, cls.velocity(state, target), time)
 
     @staticmethod
     def step(state: Tensor, velocity: Tensor, duration: Tensor | float) -> Tensor:

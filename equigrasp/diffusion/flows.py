@@ -10,8 +10,6 @@ from torch import Generator, Tensor
 from equigrasp.diffusion.flow_euclidean import RowsFlow
 from equigrasp.diffusion.flow_so3 import SO3Flow
 
-METHODS = ("euler", "heun")
-
 Velocity = Callable[[Tensor, Tensor], Tensor]
 """Velocities at states (..., i, j) and times (...)."""
 
@@ -28,8 +26,8 @@ class Flow(Protocol):
     def interpolate(self, state: Tensor, target: Tensor, time: Tensor) -> Tensor:
         """State between the two."""
 
-    def velocity(self, state: Tensor, target: Tensor, time: Tensor) -> Tensor:
-        """Velocity there, which a network learns."""
+    def velocity(self, state: Tensor, target: Tensor) -> Tensor:
+        """Velocity anywhere on the path between the two, which a network learns."""
 
     def step(self, state: Tensor, velocity: Tensor, duration: Tensor | float) -> Tensor:
         """Move on."""
@@ -41,31 +39,22 @@ class Flow(Protocol):
 FLOWS: dict[str, Flow] = {"so3": SO3Flow(), "euclidean": RowsFlow()}
 
 
-def integrate(
-    flow: Flow, velocity: Velocity, state: Tensor, steps: int, method: str = "euler"
-) -> Tensor:
-    """Carry states from time 0 to time 1.
+def integrate(flow: Flow, velocity: Velocity, state: Tensor, steps: int) -> Tensor:
+    """Carry states from time 0 to time 1 by Euler's method, one evaluation per step.
 
     Args:
         flow: how a velocity moves a state.
         velocity: the field, usually a network.
         state: (..., i, j) at time 0.
         steps: equal steps in time.
-        method: "euler" (one evaluation per step) or "heun" (two, second order).
 
     Raises:
-        ValueError: unknown method, or fewer than one step.
+        ValueError: fewer than one step.
     """
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
     if steps < 1:
         raise ValueError(f"steps is {steps}; an integration takes at least one")
     duration = 1.0 / steps
     for index in range(steps):
         time = state.new_full(state.shape[:-2], index * duration)
-        there = velocity(state, time)
-        if method == "heun":
-            ahead = flow.step(state, there, duration)
-            there = 0.5 * (there + velocity(ahead, time + duration))
-        state = flow.step(state, there, duration)
+        state = flow.step(state, velocity(state, time), duration)
     return state

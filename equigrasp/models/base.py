@@ -14,7 +14,11 @@ from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.tsdf import check_encoding
 from equigrasp.workspace import WORKSPACE, Workspace
 
-OUTPUTS = ("quality", "rotation", "width", "occupancy")
+GRASP_OUTPUTS = ("quality", "rotation", "width")
+"""What makes a grasp: what `query` gives unless asked for something else."""
+
+OUTPUTS = (*GRASP_OUTPUTS, "occupancy")
+"""What models predict as a rule."""
 
 
 class FlowTerms(NamedTuple):
@@ -134,7 +138,7 @@ class GraspModel(nn.Module, ABC):
         self,
         features: NamedTuple,
         points: Tensor,
-        outputs: tuple[str, ...] = ("quality", "rotation", "width"),
+        outputs: tuple[str, ...] = GRASP_OUTPUTS,
         *,
         chunk: int = 8192,
         num_samples: int = 1,
@@ -195,7 +199,7 @@ class GraspModel(nn.Module, ABC):
         self,
         tsdf: Tensor,
         points: Tensor,
-        outputs: tuple[str, ...] = ("quality", "rotation", "width"),
+        outputs: tuple[str, ...] = GRASP_OUTPUTS,
     ) -> GraspField:
         """`encode` followed by `query`."""
         return self.query(self.encode(tsdf), points, outputs)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from equigrasp.hand import PANDA, Hand
-from equigrasp.models.base import GraspField, GraspModel, check_points
+from equigrasp.models.base import GRASP_OUTPUTS, GraspField, GraspModel, check_points
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.heads import Head
 from equigrasp.nn.planes import TriPlane
@@ -109,7 +109,7 @@ class EquiGIGA(GraspModel):
         self,
         features: TriPlane,
         points: Tensor,
-        outputs: tuple[str, ...] = ("quality", "rotation", "width"),
+        outputs: tuple[str, ...] = GRASP_OUTPUTS,
     ) -> GraspField:
         """Logits, unconstrained rotation rows (B, Q, 2, 3) and unclamped width at (B, Q, 3)."""
         check_points(points, outputs)

@@ -169,7 +169,7 @@ class EquiIGD(SamplingModel):
         """Velocities on the way from noise to rotations (P, M, 3, 3)."""
         noise = self.flow.prior(goal.shape[:2], generator).to(seen)
         target = self.flow.pair(noise, goal)
-        time = sample_times(goal.shape[:2], generator=generator).to(seen)
+        time = sample_times(goal.shape[:2], generator).to(seen)
         state = self.flow.interpolate(noise, target, time)
         context = self.velocity.condition(seen)
         if torch.is_grad_enabled():  # activations of M samples would be most of a step's memory
@@ -178,7 +178,7 @@ class EquiIGD(SamplingModel):
             velocity = self._shaped(raw, state)
         else:
             velocity = self._velocity(context)(state, time)
-        return FlowTerms(velocity.flatten(2), self.flow.velocity(noise, target, time).flatten(2))
+        return FlowTerms(velocity.flatten(2), self.flow.velocity(noise, target).flatten(2))
 
     def _velocity(self, context: VelocityContext) -> Callable[[Tensor, Tensor], Tensor]:
         def velocity(state: Tensor, time: Tensor) -> Tensor:

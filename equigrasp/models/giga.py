@@ -12,7 +12,13 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from equigrasp.hand import PANDA, Hand
-from equigrasp.models.base import GraspField, GraspModel, check_points, published_field
+from equigrasp.models.base import (
+    GRASP_OUTPUTS,
+    GraspField,
+    GraspModel,
+    check_points,
+    published_field,
+)
 from equigrasp.nn.plain import PlaneEncoder, Planes, PointDecoder, read_planes
 from equigrasp.options import records_options
 from equigrasp.workspace import WORKSPACE
@@ -76,7 +82,7 @@ class GIGA(GraspModel):
         self,
         features: Planes,
         points: Tensor,
-        outputs: tuple[str, ...] = ("quality", "rotation", "width"),
+        outputs: tuple[str, ...] = GRASP_OUTPUTS,
     ) -> GraspField:
         """Logits, rows of unit quaternions (B, Q, 2, 3) and width at (B, Q, 3)."""
         check_points(points, outputs, self.outputs)

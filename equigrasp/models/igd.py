@@ -207,8 +207,7 @@ class IGD(SamplingModel):
         noise = self.prior(goal.shape[:2], generator).to(seen)
         nearest = (choices * noise.unsqueeze(-2)).sum(-1).argmax(-1)
         target = choices.gather(2, nearest[..., None, None].expand(-1, -1, 1, 4)).squeeze(2)
-        kind = {"generator": generator, "device": seen.device}
-        step = sample_steps(goal.shape[:2], _TRAINING_STEPS, **kind)
+        step = sample_steps(goal.shape[:2], _TRAINING_STEPS, generator, seen.device)
         state = self.diffusion.add_noise(target, noise, step)
         return FlowTerms(self._noise(seen, state, step), noise)
 

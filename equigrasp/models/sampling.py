@@ -15,7 +15,14 @@ import torch
 from torch import Generator, Tensor
 
 from equigrasp.geometry.turns import turn_matrix
-from equigrasp.models.base import OUTPUTS, FlowTerms, GraspField, GraspModel, check_points
+from equigrasp.models.base import (
+    GRASP_OUTPUTS,
+    OUTPUTS,
+    FlowTerms,
+    GraspField,
+    GraspModel,
+    check_points,
+)
 from equigrasp.nn.point_attention import Reader
 
 
@@ -88,7 +95,7 @@ class SamplingModel(GraspModel):
         self,
         features: NamedTuple,
         points: Tensor,
-        outputs: tuple[str, ...] = ("quality", "rotation", "width"),
+        outputs: tuple[str, ...] = GRASP_OUTPUTS,
         *,
         num_samples: int = 1,
         generator: Generator | None = None,

@@ -14,7 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equigrasp.hand import PANDA, Hand
-from equigrasp.models.base import GraspField, GraspModel, check_points, published_field
+from equigrasp.models.base import (
+    GRASP_OUTPUTS,
+    GraspField,
+    GraspModel,
+    check_points,
+    published_field,
+)
 from equigrasp.nn.volume import VolumeConv
 from equigrasp.options import records_options
 from equigrasp.workspace import WORKSPACE
@@ -42,7 +48,7 @@ class VGN(GraspModel):
     """
 
     name: ClassVar[str] = "vgn"
-    outputs: ClassVar[tuple[str, ...]] = ("quality", "rotation", "width")
+    outputs: ClassVar[tuple[str, ...]] = GRASP_OUTPUTS
 
     def __init__(
         self,
@@ -88,7 +94,7 @@ class VGN(GraspModel):
         self,
         features: Volume,
         points: Tensor,
-        outputs: tuple[str, ...] = ("quality", "rotation", "width"),
+        outputs: tuple[str, ...] = GRASP_OUTPUTS,
     ) -> GraspField:
         """Logits, rows of unit quaternions (B, Q, 2, 3) and width at (B, Q, 3)."""
         check_points(points, outputs, self.outputs)

@@ -64,28 +64,3 @@ def representation(group: str, kind: str) -> Tensor:
     if group == "C2":
         return -torch.eye(1, dtype=torch.float64)
     return torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)
-
-
-def act_on_channels(x: Tensor, field: FieldType, power: int, dim: int = 1) -> Tensor:
-    """Apply a power of the generator to the channel axis `dim`, leaving positions alone."""
-    parts = []
-    for piece, (kind, count, size) in zip(_split(x, field, dim), field.blocks(), strict=True):
-        matrix = torch.matrix_power(representation(field.group, kind), power % ORDER[field.group])
-        fields = piece.unflatten(dim, (count, size)).movedim(dim + 1, -1)
-        moved = fields @ matrix.to(x).T
-        parts.append(moved.movedim(-1, dim + 1).flatten(dim, dim + 1))
-    return torch.cat(parts, dim)
-
-
-def act_on_plane(x: Tensor, field: FieldType, power: int = 1) -> Tensor:
-    """Transform a plane ``(B, channels, first, second)`` by a power of the group's generator."""
-    moved = act_on_channels(x, field, power)
-    if field.group == "C4":
-        return torch.rot90(moved, power, (2, 3))
-    return moved.flip(2) if field.group == "C2" and power % 2 else moved
-
-
-def _split(x: Tensor, field: FieldType, dim: int) -> tuple[Tensor, ...]:
-    if x.shape[dim] != field.channels:
-        raise ValueError(f"axis {dim} has {x.shape[dim]} channels but {field} has {field.channels}")
-    return torch.split(x, [count * size for _, count, size in field.blocks()], dim)

@@ -13,9 +13,12 @@ from equigrasp.testing.equivariance import (
     turn_matrix,
     turn_points,
 )
+from equigrasp.testing.fields import act_on_channels, act_on_plane
 
 __all__ = [
     "CONTRACT",
+    "act_on_channels",
+    "act_on_plane",
     "assert_equivariant",
     "equivariance_error",
     "synthetic_tsdf",

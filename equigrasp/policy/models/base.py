@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
-from equigrasp.diffusion.times import sample_noise, sample_steps
+from equigrasp.diffusion.times import sample_steps
 from equigrasp.policy.keyframes.policy_io import Actions, Observations, check_observations
 
 
@@ -122,10 +122,9 @@ class KeyframePolicy(nn.Module, ABC):
                 "give at least one sample, and a keyframe for each observation"
             )
         shape = (len(like), samples)
-        place = {"generator": generator, "device": like.device}
-        step = sample_steps(shape, self.noise_steps, **place)
-        noise = sample_noise((*shape, self.noised), dtype=like.dtype, **place)
-        return self.losses_at(self.encode(seen), wanted, step, noise, generator)
+        step = sample_steps(shape, self.noise_steps, generator, like.device)
+        noise = torch.randn((*shape, self.noised), generator=generator, dtype=like.dtype)
+        return self.losses_at(self.encode(seen), wanted, step, noise.to(like.device), generator)
 
     @torch.no_grad()
     def act(

@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from equigrasp.diffusion.batch import repeat_conditions
-from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.diffusion.schedules import Diffusion, sample_together
 from equigrasp.geometry.rotations import quaternion_to_matrix
 from equigrasp.options import records_options
@@ -154,8 +153,8 @@ class DiffuserActor(KeyframePolicy):
         answer = self.predict(encoded, noised, step)
         opened = repeat_conditions(wanted.open.to(answer.open), samples)
         return {
-            "position": two_level_loss(answer.position, position, norm="l1"),
-            "rotation": two_level_loss(answer.rotation, rotation, norm="l1"),
+            "position": F.l1_loss(answer.position, position),
+            "rotation": F.l1_loss(answer.rotation, rotation),
             "gripper": F.binary_cross_entropy_with_logits(answer.open, opened),
         }
 

@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from equigrasp.diffusion.losses import two_level_loss
 from equigrasp.diffusion.modulation import TimeCode
 from equigrasp.diffusion.schedules import Diffusion
 from equigrasp.options import records_options
@@ -153,7 +152,7 @@ class MiniDiffuser(KeyframePolicy):
         shaken = true + POSITION_NOISE * shake.to(true.device)
         bins, opened = self.read_action(encoded, shaken)
         return {
-            "position": two_level_loss(predicted, target, norm="l1"),
+            "position": F.l1_loss(predicted, target),
             "rotation": F.cross_entropy(bins.flatten(0, 1), wanted.bins.flatten()),
             "gripper": F.binary_cross_entropy_with_logits(opened, wanted.open.to(opened)),
         }

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from equigrasp.diffusion.batch import (
     flatten_samples,
-    length_mask,
     repeat_conditions,
     unflatten_samples,
 )
@@ -27,17 +26,10 @@ def test_repetition_copies_nothing():
     assert repeat_conditions(x, 64).data_ptr() == x.data_ptr()
 
 
-def test_lengths_become_a_mask():
-    mask = length_mask(torch.tensor([0, 2, 3]))
-    assert mask.tolist() == [[False] * 3, [True, True, False], [True] * 3]
-
-
 def test_wrong_shapes_are_named():
     with pytest.raises(ValueError, match="at least one"):
         repeat_conditions(torch.rand(2), 0)
     with pytest.raises(ValueError, match="7 rows"):
         unflatten_samples(torch.rand(7, 2), 3)
-    with pytest.raises(ValueError, match="do not fit"):
-        length_mask(torch.tensor([4]), 3)
     with pytest.raises(ValueError, match="give \\(B, M"):
         flatten_samples(torch.rand(3))

@@ -9,7 +9,7 @@ import torch
 from equigrasp.hand import PANDA
 from equigrasp.models.base import GraspField
 from equigrasp.nn.hand_points import hand_grid
-from equigrasp.registry import build_model, model_names
+from equigrasp.registry import build_model, model_classes
 from equigrasp.weights import load_model, save_model, shipped_names
 
 WIDE = replace(PANDA, name="wide", opening=0.16, finger_depth=0.08)
@@ -35,7 +35,7 @@ def raw_width(model):
         return model.query_raw(model.encode(scene), points, ("width",)).width
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", sorted(model_classes()))
 def test_the_card_names_hand_and_workspace_and_gives_them_back(name, tmp_path):
     model = make(name, hand=WIDE.to_dict(), workspace_side=0.6, table_height=0.1)
     save_model(model, tmp_path / "net")
@@ -47,7 +47,7 @@ def test_the_card_names_hand_and_workspace_and_gives_them_back(name, tmp_path):
     assert loaded.resolution == loaded.workspace.resolution == 16
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", sorted(model_classes()))
 def test_widths_end_at_the_opening_of_the_hand(name):
     wide = GraspField(width=torch.tensor([[-1.0, 0.1, 1.0]]))
     found = make(name).finish(wide).width.tolist()

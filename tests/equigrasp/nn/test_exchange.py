@@ -2,10 +2,11 @@ import pytest
 import torch
 
 from equigrasp.nn.exchange import Exchange
-from equigrasp.nn.fields import FieldType, act_on_plane
+from equigrasp.nn.fields import FieldType
 from equigrasp.nn.planes import mirror_to_turn
 from equigrasp.nn.side import SIDES
 from equigrasp.nn.steerable import BasisBank
+from equigrasp.testing import act_on_plane
 
 WIDTH, N = 3, 8
 TABLE = FieldType("C4", regular=WIDTH)

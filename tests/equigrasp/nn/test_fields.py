@@ -3,7 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equigrasp.nn.fields import ORDER, FieldType, act_on_channels, act_on_plane, representation
+from equigrasp.nn.fields import ORDER, FieldType, representation
+from equigrasp.testing import act_on_channels, act_on_plane
 
 KINDS = ("regular", "vector", "trivial")
 

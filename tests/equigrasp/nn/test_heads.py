@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from equigrasp.nn.fields import FieldType, act_on_channels
+from equigrasp.nn.fields import FieldType
 from equigrasp.nn.heads import Head
 from equigrasp.nn.steerable import BasisBank
+from equigrasp.testing import act_on_channels
 
 SOURCE = FieldType("C4", regular=5, trivial=3)
 

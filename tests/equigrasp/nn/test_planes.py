@@ -3,8 +3,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equigrasp.nn.fields import FieldType, act_on_plane
+from equigrasp.nn.fields import FieldType
 from equigrasp.nn.planes import mirror_to_turn, project_sides, project_table, sample_plane
+from equigrasp.testing import act_on_plane
 
 FIELDS = 3
 C4, C2 = FieldType("C4", regular=FIELDS), FieldType("C2", regular=2 * FIELDS)

@@ -5,12 +5,12 @@ import torch
 
 from equigrasp.geometry.rotations import random_rotations
 from equigrasp.hand import PANDA
-from equigrasp.nn.fields import FieldType, act_on_channels
+from equigrasp.nn.fields import FieldType
 from equigrasp.nn.hand_points import HandPoints, hand_grid
 from equigrasp.nn.point_attention import PointAttention
 from equigrasp.nn.steerable import BasisBank
 from equigrasp.registry import build_model
-from equigrasp.testing import synthetic_tsdf, turn_grid, turn_matrix, turn_points
+from equigrasp.testing import act_on_channels, synthetic_tsdf, turn_grid, turn_matrix, turn_points
 
 TARGET = FieldType("C4", regular=8)
 

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from equigrasp.geometry.rotations import random_rotations
-from equigrasp.nn.fields import act_on_channels
 from equigrasp.nn.rotation_fields import ROTATION_FIELD, ROWS_FIELD, rotation_field, rows_field
-from equigrasp.testing import turn_matrix
+from equigrasp.testing import act_on_channels, turn_matrix
 
 HALF_TURN = torch.diag(torch.tensor([-1.0, -1.0, 1.0], dtype=torch.float64))
 

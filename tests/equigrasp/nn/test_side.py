@@ -5,8 +5,9 @@ import inspect
 import pytest
 import torch
 
-from equigrasp.nn.fields import FieldType, act_on_channels, act_on_plane
+from equigrasp.nn.fields import FieldType
 from equigrasp.nn.side import SIDES, SideRule, side_rule
+from equigrasp.testing import act_on_channels, act_on_plane
 
 WIDTH, N = 3, 8
 TABLE = FieldType("C4", regular=WIDTH)

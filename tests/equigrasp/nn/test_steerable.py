@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from equigrasp.nn.fields import FieldType, act_on_channels, act_on_plane
+from equigrasp.nn.fields import FieldType
 from equigrasp.nn.steerable import (
     POINT,
     BasisBank,
@@ -11,6 +11,7 @@ from equigrasp.nn.steerable import (
     convolution,
     symmetrise,
 )
+from equigrasp.testing import act_on_channels, act_on_plane
 
 MIXED = {
     "C4": FieldType("C4", regular=2, vector=1, trivial=2),

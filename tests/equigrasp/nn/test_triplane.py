@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from equigrasp.nn.blocks import FieldNorm
-from equigrasp.nn.fields import FieldType, act_on_plane
+from equigrasp.nn.fields import FieldType
 from equigrasp.nn.steerable import BasisBank, SteerableMap
 from equigrasp.nn.triplane import TriPlaneEncoder
-from equigrasp.testing import synthetic_tsdf, turn_grid
+from equigrasp.testing import act_on_plane, synthetic_tsdf, turn_grid
 
 DEFAULTS = {
     "fields": 4,

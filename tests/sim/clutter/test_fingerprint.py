@@ -15,12 +15,12 @@ from sim.clutter.scene_lists import build_round
 WATCHED = """
 import json, sys
 from equigrasp.hand import PANDA
-from equigrasp.registry import model_names
+from equigrasp.registry import model_classes
 from sim.clutter.planners import planner_names
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.rounds import run_round
 
-model_names(), planner_names()  # looking through what there is runs no code of what is not chosen
+model_classes(), planner_names()  # looking through what there is runs no code of what is not chosen
 settings = EvalSettings(scene="packed", objects="random_urdfs", num_objects=1, model=sys.argv[1])
 ran = set()
 

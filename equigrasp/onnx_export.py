@@ -21,10 +21,8 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from equigrasp.data.files import atomic_path
-from equigrasp.models.base import GraspModel
+from equigrasp.models.base import GRASP_OUTPUTS, GraspModel
 from equigrasp.nn.freeze import freeze
-
-FIELD_OUTPUTS = ("quality", "rotation", "width")
 
 
 class EncoderGraph(nn.Module):
@@ -57,7 +55,7 @@ class FieldGraph(nn.Module):
 
 
 def export_programs(
-    model: GraspModel, outputs: tuple[str, ...] = FIELD_OUTPUTS
+    model: GraspModel, outputs: tuple[str, ...] = GRASP_OUTPUTS
 ) -> tuple[ExportedProgram, ExportedProgram]:
     """Encoder and field as torch.export programs, in the model's own precision.
 
@@ -84,7 +82,7 @@ def export_programs(
 
 
 def export_onnx(
-    model: GraspModel, folder: str | os.PathLike, outputs: tuple[str, ...] = FIELD_OUTPUTS
+    model: GraspModel, folder: str | os.PathLike, outputs: tuple[str, ...] = GRASP_OUTPUTS
 ) -> tuple[Path, Path]:
     """Write `encoder.onnx` and `field.onnx` (opset 20), in the model's precision, into `folder`.
 

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from equigrasp import build_model
-from equigrasp.export import export_onnx, export_programs
 from equigrasp.models.equigiga import EquiGIGA
 from equigrasp.nn.freeze import freeze
+from equigrasp.onnx_export import export_onnx, export_programs
 from equigrasp.testing import synthetic_tsdf
 
 SMALL = {"resolution": 16, "fields": 2, "depth": 2, "head_fields": 4, "head_blocks": 1}
