@@ -25,11 +25,13 @@ from equigrasp.data.dataset import GraspSceneDataset
 from equigrasp.data.items import SampleSettings
 from equigrasp.data.split import DataSetError
 from equigrasp.hand import require_same_hand
+from equigrasp.policy.models.base import KeyframePolicy
+from equigrasp.policy.training import train_policy
 from equigrasp.testing import equivariance_error
 from equigrasp.training.checkpoint import CheckpointError
 from equigrasp.training.export import export_best
 from equigrasp.training.grasp_recipe import GraspRecipe
-from equigrasp.training.instantiate import instantiate
+from equigrasp.training.instantiate import instantiate, target_of
 from equigrasp.training.loop import TrainResult, train
 from equigrasp.training.settings import TrainSettings
 from equigrasp.workspace import require_same_cube
@@ -187,14 +189,13 @@ def main_config(arguments: Sequence[str]) -> str:
 
 
 def _is_policy(model: Mapping[str, Any]) -> bool:
-    """Whether a model block is of a keyframe policy, else of a grasp model."""
-    return model["_target_"].startswith("equigrasp.policy.")
+    """Whether the class that a model block names is a keyframe policy, else a grasp model."""
+    kind = target_of(model)
+    return isinstance(kind, type) and issubclass(kind, KeyframePolicy)
 
 
 def _run(config: DictConfig) -> None:
     """Train; known errors become one message."""
-    from equigrasp.policy.training import train_policy
-
     plain = OmegaConf.to_container(config, resolve=True)
     try:
         train_policy(plain) if _is_policy(plain["model"]) else train_from_config(plain)

@@ -27,6 +27,9 @@ from equigrasp.training.settings import TrainSettings
 
 log = logging.getLogger(__name__)
 
+TEXT_KINDS = ("vocabulary", "clip")
+"""What sentences may be understood with: `configs/text` has a file for each."""
+
 
 def train_policy(config: dict[str, Any]) -> TrainResult:
     """Build data and policy from a composed configuration, train, and export the best.
@@ -144,10 +147,10 @@ def build_words(
     Raises:
         ValueError: another kind.
     """
+    if text["kind"] not in TEXT_KINDS:
+        raise ValueError(f"text.kind is {text['kind']!r}; choose one of {', '.join(TEXT_KINDS)}")
     if text["kind"] == "clip":
         return text["path"]
-    if text["kind"] != "vocabulary":
-        raise ValueError(f"text.kind is {text['kind']!r}; choose vocabulary or clip")
     if saved is None:
         return Vocabulary.of(data.sentences())
     return saved.text.vocabulary.with_words_of(data.sentences())
@@ -164,7 +167,7 @@ def build_policy(
         saved: policy to start from.
 
     Raises:
-        ValueError: if the saved policy is of another build.
+        ValueError: the saved policy is of another kind or build, or has other options.
     """
     policy = instantiate(block, words)
     if saved is None:

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
-def instantiate(block: dict[str, Any], *arguments: Any) -> Any:
-    """Call the `_target_` of a configuration block; only this package's targets are allowed.
+def target_of(block: Mapping[str, Any]) -> Any:
+    """The class or function that a configuration block names; only this package's are allowed.
+
+    Args:
+        block: with a `_target_`.
+
+    Raises:
+        ValueError: for any other target, since a configuration could otherwise run any code; or if
+            there is none of that name.
+    """
+    target = block.get("_target_", "")
+    if not target.startswith("equigrasp."):
+        raise ValueError(
+            f"_target_ is {target!r}; only names below `equigrasp.` may be instantiated"
+        )
+    import hydra.utils
+
+    try:
+        return hydra.utils.get_object(target)
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"_target_ is {target!r}, which there is not: {error}") from error
+
+
+def instantiate(block: Mapping[str, Any], *arguments: Any) -> Any:
+    """Call the `_target_` of a configuration block.
 
     Args:
         block: `_target_` and keyword arguments.
         arguments: that come before these.
 
     Raises:
-        ValueError: for any other target, since a configuration could otherwise run any code.
+        ValueError: see `target_of`.
     """
     import hydra.utils
 
-    target = block.get("_target_", "")
-    if not target.startswith("equigrasp."):
-        raise ValueError(
-            f"_target_ is {target!r}; only names below `equigrasp.` may be instantiated"
-        )
-    return hydra.utils.instantiate({**block, "_partial_": True, "_convert_": "all"})(*arguments)
+    target_of(block)
+    return hydra.utils.instantiate({**block, "_partial_": True})(*arguments)
