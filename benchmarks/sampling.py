@@ -72,6 +72,7 @@ def measure(model: Any, folders: list[Path], split: str, scenes: int) -> dict[st
     """Errors, choice and time over the scenes of a split."""
     settings = SampleSettings(
         view="fixed",
+        mirrors=False,
         queries=200,
         positive_share=None,
         free_share=0.0,

@@ -1,11 +1,24 @@
-"""Blocks of configs/ that name a class agree with it: names, types and, of models, defaults."""
+"""Every block of configs/ agrees with the class or the settings that it fills.
+
+Names and types always; defaults where a file shows them (models, `train.yaml`, hands), so that
+none is written down twice and differently.
+"""
 
 import inspect
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
+from types import UnionType
+from typing import Union, get_args, get_origin, get_type_hints
 
 import pytest
 import yaml
+
+from equigrasp.data.items import SampleSettings
+from equigrasp.hand import PANDA, Hand, load_hand
+from equigrasp.policy.keyframes.clouds import CloudSettings
+from equigrasp.policy.keyframes.dataset import Augmentation
+from equigrasp.training.settings import TrainSettings
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 ELSEWHERE = {"bank": "shared between models", "hand": "a group of its own"}
@@ -61,3 +74,127 @@ def test_the_check_finds_blocks_at_any_depth():
     assert [path for path, _ in blocks_with_target(tree)] == ["a", "a.b"]
     places = [parameter.values[0] for parameter in all_blocks()]
     assert {"model/giga.yaml", "model/equiigd.yaml", "train.yaml"} <= set(places)
+
+
+SETTINGS = {
+    # (file, block): (class, fields that come from elsewhere, whether the file shows the defaults)
+    ("train.yaml", "trainer"): (TrainSettings, {"seed"}, True),
+    ("train.yaml", "data.sample"): (
+        SampleSettings,
+        {"resolution", "encoding", "query_setback"},  # of the model
+        True,
+    ),
+    ("train_policy.yaml", "trainer"): (TrainSettings, {"seed"}, False),
+    ("train_policy.yaml", "data.cloud"): (CloudSettings, set(), True),
+    ("train_policy.yaml", "data.augmentation"): (Augmentation, set(), True),
+}
+
+
+def read(file):
+    return yaml.safe_load((CONFIGS / file).read_text())
+
+
+def block_of(file, path):
+    found = read(file)
+    for key in path.split("."):
+        found = found[key]
+    return found
+
+
+def suits(value, hint):
+    """Whether a value from YAML is of an annotated type."""
+    if get_origin(hint) in (Union, UnionType):
+        return any(suits(value, option) for option in get_args(hint))
+    plain = get_origin(hint) or hint
+    if plain is float:
+        return type(value) in (int, float)
+    return isinstance(value, list) if issubclass(plain, tuple) else type(value) is plain
+
+
+def misfits(block, settings):
+    """Names in a block that a dataclass does not have, or not with such a type."""
+    hints = get_type_hints(settings)
+    return [name for name, value in block.items() if not suits(value, hints.get(name, set))]
+
+
+@pytest.mark.parametrize(("file", "path"), SETTINGS)
+def test_block_agrees_with_its_settings(file, path):
+    settings, elsewhere, shows_defaults = SETTINGS[file, path]
+    block = block_of(file, path)
+    assert misfits(block, settings) == []
+    assert set(block) | elsewhere == {field.name for field in fields(settings)}
+    assert not set(block) & elsewhere
+    if shows_defaults:
+        values = settings()
+        assert block == {name: as_in_yaml(getattr(values, name)) for name in block}
+
+
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("trainer/*.yaml")), ids=lambda path: path.name)
+def test_group_of_trainer_options_fits_the_settings(file):
+    block = read(file)
+    assert misfits(block, TrainSettings) == []
+    TrainSettings(**block)
+
+
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("hand/*.yaml")), ids=lambda path: path.name)
+def test_group_of_hands_describes_hands(file):
+    block = read(file)
+    assert misfits(block, Hand) == []
+    hand = Hand.of(block)
+    assert hand.name == file.stem
+    assert load_hand(hand.name).to_dict() == hand.to_dict()
+    if hand.name == PANDA.name:
+        assert hand == PANDA
+        assert set(block) == {field.name for field in fields(Hand)}
+
+
+def leaves(tree, path=()):
+    """Dotted names of everything in a tree that is no mapping."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from leaves(value, (*path, key))
+        else:
+            yield ".".join((*path, key))
+
+
+def known_options(main, *groups):
+    """Dotted names of the options of a program, with those of its chosen groups."""
+    tree = dict(read(main))
+    names = set(leaves(tree))
+    for group in groups:
+        under = group.split("/")[0]
+        names |= {f"{under}.{name}" for name in leaves(read(f"{group}.yaml"))}
+    return names
+
+
+@pytest.mark.parametrize(
+    ("file", "main", "model"),
+    [
+        ("experiment/one_core.yaml", "train.yaml", "model/equigiga"),
+        ("experiment/policy_one_core.yaml", "train_policy.yaml", "model/mini_diffuser"),
+        *[(f"data/{name}.yaml", "train.yaml", "") for name in ("pile", "packed", "both")],
+        ("data/demos.yaml", "train_policy.yaml", ""),
+    ],
+)
+def test_options_that_a_file_sets_exist(file, main, model):
+    under = "data." if file.startswith("data/") else ""
+    options = {under + name for name in leaves(read(file))}
+    known = known_options(main, *([model] if model else []))
+    weights = {name for name in options if name.startswith("policy.weights.")}
+    assert options - weights <= known
+    assert "policy.weights" in known or not weights  # by the names of the policy's losses
+
+
+def test_every_file_is_checked_by_something():
+    """A new group of configs needs a line in this module."""
+    groups = {path.name for path in CONFIGS.iterdir() if path.is_dir() and path.name[0] != "_"}
+    assert groups == {"data", "experiment", "hand", "model", "text", "trainer"}
+    covered = {"one_core", "policy_one_core", "pile", "packed", "both", "demos"}
+    assert {p.stem for g in ("data", "experiment") for p in CONFIGS.glob(f"{g}/*.yaml")} == covered
+
+
+def test_the_checks_of_settings_can_fail():
+    good = {"epochs": 3, "learning_rate": 1, "threads": None}
+    assert misfits(good, TrainSettings) == []
+    bad = {"epochs": "3", "learning_rate": True, "progress": None, "speed": 1}
+    assert misfits(bad, TrainSettings) == list(bad)

@@ -49,7 +49,7 @@ class SampleSettings:
     """
 
     noise: str = "gamma"
-    view: str = "fixed"
+    view: str = "mixed"
     fixed_probability: float = 0.5
     rectify_probability: float = 0.75
     queries: int = 64
@@ -57,7 +57,7 @@ class SampleSettings:
     free_share: float = 0.1
     occupancy_points: int = 512
     quarter_turns: bool = False
-    mirrors: bool = False
+    mirrors: bool = True
     resolution: int = 40
     encoding: str = "full"
     query_setback: float = 0.05

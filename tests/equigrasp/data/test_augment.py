@@ -13,7 +13,14 @@ from equigrasp.perception.camera import Intrinsics
 from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.workspace import WORKSPACE
 
-_CALM = SampleSettings(noise="none", rectify_probability=0.0, queries=40, occupancy_points=64)
+_CALM = SampleSettings(
+    view="fixed",
+    mirrors=False,
+    noise="none",
+    rectify_probability=0.0,
+    queries=40,
+    occupancy_points=64,
+)
 _MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 
 

@@ -18,7 +18,7 @@ from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.training.loader import load_batches
 from equigrasp.workspace import Workspace
 
-_SMALL = SampleSettings(queries=24, occupancy_points=50, resolution=20)
+_SMALL = SampleSettings(view="fixed", mirrors=False, queries=24, occupancy_points=50, resolution=20)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from equigrasp.data.synthetic import random_shapes, synthetic_scene
 from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.workspace import Workspace
 
-_SMALL = SampleSettings(queries=24, occupancy_points=50, resolution=20)
+_SMALL = SampleSettings(view="fixed", mirrors=False, queries=24, occupancy_points=50, resolution=20)
 
 
 def test_items_fit_the_table_of_keys():

@@ -26,7 +26,7 @@ _BUILD = partial(
     build_model, "equigiga", resolution=16, fields=2, depth=2, head_fields=4, head_blocks=1
 )
 _BUILD_SAMPLING = partial(build_model, "igd", resolution=16, channels=4, blocks=1, flow_hidden=8)
-_DRAW = SampleSettings(resolution=16, queries=32, occupancy_points=64)
+_DRAW = SampleSettings(view="fixed", mirrors=False, resolution=16, queries=32, occupancy_points=64)
 _SETTINGS = TrainSettings(
     epochs=None,
     max_steps=12,
@@ -231,6 +231,8 @@ def test_mixed_precision_rounds_the_encoder_and_nothing_else(tmp_path):
 def test_a_handful_of_scenes_is_learned(tmp_path):
     """Overfitting: quality, rotation and occupancy are fitted on the training scenes."""
     calm = SampleSettings(
+        view="fixed",
+        mirrors=False,
         resolution=16,
         noise="none",
         rectify_probability=0.0,
