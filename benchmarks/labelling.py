@@ -20,8 +20,10 @@ from typing import Any
 from shared.results import command_line, processor
 
 from benchmarks.shared.labellers import SHARED_STAGES
-from data_gen.settings import KINDS, SPLITS, SceneSettings
+from data_gen.settings import SceneSettings
 from equigrasp.data.files import write_atomically, write_json
+from sim.objects.spec import SPLITS
+from sim.scene.kinds import scene_kinds
 from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
@@ -36,8 +38,9 @@ def measure(
     Raises:
         RuntimeError: if a scene fails; a comparison with holes would be no comparison.
     """
-    total = {kind: {"seconds": Counter(), "differences": Counter()} for kind in KINDS}
-    counts: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
+    kinds = scene_kinds()
+    total = {kind: {"seconds": Counter(), "differences": Counter()} for kind in kinds}
+    counts: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
 
     def add(result: Ok | Failed) -> None:
         if isinstance(result, Failed):
@@ -48,9 +51,9 @@ def measure(
         counts[kind].update(values, scenes=1)
 
     jobs = [
-        Job((kind, i), {"kind": kind, "seed": seed, "index": i, "settings": settings.to_dict()})
+        Job((name, i), {"kind": kind, "seed": seed, "index": i, "settings": settings.to_dict()})
         for i in range(scenes)
-        for kind in KINDS
+        for name, kind in kinds.items()
     ]
     run_jobs(
         "benchmarks.shared.labellers:compare_scene",
@@ -59,7 +62,7 @@ def measure(
         timeout_s=900,
         on_result=add,
     )
-    return {kind: {**counts[kind], **total[kind]} for kind in KINDS}
+    return {kind: {**counts[kind], **total[kind]} for kind in kinds}
 
 
 def figures(sums: dict[str, Any]) -> dict[str, Any]:
@@ -170,8 +173,8 @@ def main() -> None:
         grasps_per_scene=arguments.points, objects=arguments.objects, split=arguments.split
     )
     sums = measure(arguments.scenes, arguments.seed, settings, arguments.workers)
-    by_kind = {kind: figures(sums[kind]) for kind in KINDS}
-    differences = {kind: sums[kind]["differences"] for kind in KINDS}
+    by_kind = {kind: figures(each) for kind, each in sums.items()}
+    differences = {kind: each["differences"] for kind, each in sums.items()}
     text = report(by_kind, differences, arguments.workers)
     print(text)
     numbers = headline(by_kind) | {"cores": os.cpu_count() or 0}

@@ -1,4 +1,4 @@
-"""The command line shared by `packed.py` and `pile.py`: options, progress, report."""
+"""The command line of every kind of scene: options, progress, report."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ import numpy as np
 
 from data_gen.data_set import GenerationError, Progress, Resources, generate_data_set
 from data_gen.generate import STAGES
-from data_gen.settings import LABELLERS, SPLITS, VIEWS, SceneSettings
+from data_gen.settings import LABELLERS, VIEWS, SceneSettings
 from equigrasp.data.files import read_arrays
 from equigrasp.data.manifest import ManifestError
 from equigrasp.hand import PANDA, load_hand
+from sim.objects.spec import SPLITS
+from sim.scene.kind import SceneKind
 from sim.workers.jobs import ENGINES, WorkerError
 
 QUIET_SECONDS = 10.0
 """Time between two lines of progress where the output is not a terminal."""
 
 
-def main(kind: str, description: str, arguments: list[str] | None = None) -> int:
+def main(kind: SceneKind, arguments: list[str] | None = None) -> int:
     """Run the generator for one kind of scene; the exit status."""
-    options = vars(build_parser(kind, description).parse_args(arguments))
+    options = vars(build_parser(kind).parse_args(arguments))
     names = {f.name for f in fields(SceneSettings)}
     display = ProgressLine()
     try:
@@ -55,14 +57,14 @@ def main(kind: str, description: str, arguments: list[str] | None = None) -> int
     return 0
 
 
-def build_parser(kind: str, description: str) -> argparse.ArgumentParser:
+def build_parser(kind: SceneKind) -> argparse.ArgumentParser:
     """The options; defaults of scene settings come from `SceneSettings`."""
     s = SceneSettings()
     parser = argparse.ArgumentParser(
-        description=description,
+        description=f"Make a data set of {kind.name} scenes: {kind.description}.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        epilog=f"example: python data_gen/{kind}.py --scenes 1000 --out data/{kind}; interrupted "
-        "at any moment, the same command goes on and ends with the same files",
+        epilog=f"example: python -m data_gen {kind.name} --scenes 1000 --out data/{kind.name}; "
+        "interrupted at any moment, the same command goes on and ends with the same files",
     )
     add = parser.add_argument
     add("--scenes", type=int, required=True, help="number of scenes; more extend a data set")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from data_gen.generate import hash_ids
-from data_gen.settings import KINDS, SceneSettings
+from data_gen.settings import SceneSettings
 from equigrasp.data.files import write_json
 from equigrasp.data.manifest import (
     MANIFEST_NAME,
@@ -29,6 +29,7 @@ from equigrasp.data.manifest import (
 )
 from equigrasp.data.scene_files import failed_path, scene_path
 from equigrasp.hand import PANDA, Hand
+from sim.scene.kind import SceneKind
 from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
@@ -86,7 +87,7 @@ class Progress:
 
 def generate_data_set(
     directory: str | Path,
-    kind: str,
+    kind: SceneKind,
     seed: int,
     scenes: int,
     settings: SceneSettings,
@@ -102,14 +103,13 @@ def generate_data_set(
         hand: that grasps are proposed and tried for.
 
     Raises:
-        ValueError: for an unknown kind, a negative seed or fewer than 1 scene.
+        ValueError: for a negative seed or fewer than 1 scene.
         ManifestError: if the folder holds another data set, or another run works on it.
         GenerationError: if the machine fails (disk full, memory): nothing is lost.
     """
-    if kind not in KINDS or seed < 0 or scenes < 1:
+    if seed < 0 or scenes < 1:
         raise ValueError(
-            f"kind={kind!r}, seed={seed}, scenes={scenes}: kind is one of {', '.join(KINDS)}, "
-            "seed is not negative, and there is at least 1 scene"
+            f"seed={seed}, scenes={scenes}: the seed is not negative, and there is at least 1 scene"
         )
     directory, resources = Path(directory), resources or Resources()
     _refuse_foreign_folder(directory)
@@ -122,7 +122,7 @@ def generate_data_set(
         described = _describe(kind, settings, hand, resources)
         progress.skipped_objects = described["faults"]
         wanted = Manifest(
-            kind=kind,
+            kind=kind.name,
             seed=seed,
             scenes=scenes,
             settings=settings.to_dict(),
@@ -137,7 +137,7 @@ def generate_data_set(
         missing = [i for i in range(scenes) if not _is_done(directory, i)]
         progress.total, progress.started = len(missing), time.monotonic()
         on_progress(progress)
-        run = _Run(directory, wanted, hand, progress, on_progress)
+        run = _Run(directory, kind, wanted, hand, progress, on_progress)
         run_jobs(
             resources.make_scene,
             run.jobs(missing),
@@ -159,6 +159,7 @@ class _Run:
     """Hands out the scenes of one run and notes what became of them."""
 
     directory: Path
+    kind: SceneKind
     manifest: Manifest
     hand: Hand
     progress: Progress
@@ -167,7 +168,7 @@ class _Run:
     def jobs(self, indices: list[int]) -> Iterator[Job]:
         shared = {
             "directory": str(self.directory.resolve()),
-            "kind": self.manifest.kind,
+            "kind": self.kind,
             "seed": self.manifest.seed,
             "settings": self.manifest.settings,
             "objects_hash": hash_ids(self.manifest.object_ids),
@@ -237,7 +238,7 @@ def _agree_on_manifest(directory: Path, wanted: Manifest) -> None:
 
 
 def _describe(
-    kind: str, settings: SceneSettings, hand: Hand, resources: Resources
+    kind: SceneKind, settings: SceneSettings, hand: Hand, resources: Resources
 ) -> dict[str, Any]:
     """Object ids and labeller, asked of a worker: mesh libraries may crash too."""
     arguments = {"kind": kind, "settings": settings.to_dict(), "hand": hand.to_dict(folders=True)}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sim.grasping.propose import Candidates
     from sim.objects.spec import ObjectSpec
     from sim.scene.builders import Scene
+    from sim.scene.kind import SceneKind
     from sim.scene.renderer import SceneGeometry
     from sim.scene.world import World
 
@@ -71,7 +72,7 @@ def scene_streams(seed: int, index: int) -> dict[str, np.random.Generator]:
 
 
 def generate_scene(
-    kind: str,
+    kind: SceneKind,
     seed: int,
     index: int,
     settings: SceneSettings,
@@ -100,7 +101,7 @@ def generate_scene(
     with World() as world:
         with clock("build"):
             if objects is None:
-                objects = load_object_set(settings.objects, kind, settings.split)
+                objects = load_object_set(kind, settings.objects, settings.split)
             scene = build_scene(
                 kind, objects, streams["build"], settings.num_objects, world, seed=seed
             )
@@ -128,7 +129,7 @@ def generate_scene(
         points = occupancy_points(geometry, settings.occupancy_points, streams["occupancy"])
         occ = geometry.occupancy(points)
     return SceneRecord(
-        kind=kind,
+        kind=kind.name,
         seed=seed,
         index=index,
         labeller=labeller,
@@ -172,11 +173,11 @@ def occupancy_points(geometry: SceneGeometry, count: int, rng: np.random.Generat
 
 
 @lru_cache(maxsize=4)
-def load_object_set(names: str, kind: str, split: str) -> list[ObjectSpec]:
+def load_object_set(kind: SceneKind, names: str, split: str) -> list[ObjectSpec]:
     """The object set of a run, loaded once per process."""
     from sim.objects.load import load_objects
 
-    return load_objects(names, kind, split, report=[])
+    return load_objects(names, kind.objects, split, report=[])
 
 
 def hash_ids(object_ids: Sequence[str]) -> str:
@@ -184,7 +185,7 @@ def hash_ids(object_ids: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(object_ids).encode()).hexdigest()
 
 
-def describe_run(kind: str, settings: dict[str, Any], hand: dict[str, Any]) -> dict[str, Any]:
+def describe_run(kind: SceneKind, settings: dict[str, Any], hand: dict[str, Any]) -> dict[str, Any]:
     """Worker function: object ids, (path, reason) of broken objects, and the labeller's name.
 
     Raises:
@@ -198,7 +199,7 @@ def describe_run(kind: str, settings: dict[str, Any], hand: dict[str, Any]) -> d
     hand_parts(Hand.of(hand))
     chosen = SceneSettings(**settings)
     faults: list[Fault] = []
-    specs = load_objects(chosen.objects, kind, chosen.split, report=faults)
+    specs = load_objects(chosen.objects, kind.objects, chosen.split, report=faults)
     return {
         "object_ids": [spec.object_id for spec in specs],
         "faults": [(fault.path, fault.reason) for fault in faults],
@@ -208,7 +209,7 @@ def describe_run(kind: str, settings: dict[str, Any], hand: dict[str, Any]) -> d
 
 def make_scene_file(
     directory: str,
-    kind: str,
+    kind: SceneKind,
     seed: int,
     index: int,
     settings: dict[str, Any],
@@ -222,7 +223,7 @@ def make_scene_file(
     """
     chosen, clock = SceneSettings(**settings), StageClock()
     with clock("build"):
-        objects = load_object_set(chosen.objects, kind, chosen.split)
+        objects = load_object_set(kind, chosen.objects, chosen.split)
     if hash_ids([spec.object_id for spec in objects]) != objects_hash:
         raise ObjectSetError(f"the object set '{chosen.objects}' changed during the run")
     try:

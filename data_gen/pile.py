@@ -4,6 +4,7 @@ python data_gen/pile.py --scenes 1000 --out data/pile
 """
 
 from data_gen.command import main
+from sim.scene.kinds import find_kind
 
 if __name__ == "__main__":
-    raise SystemExit(main("pile", __doc__.splitlines()[0]))
+    raise SystemExit(main(find_kind("pile")))

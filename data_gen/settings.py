@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-KINDS = ("packed", "pile")
-SPLITS = ("train", "val", "test", "all")
+from sim.objects.spec import SPLITS
+
 VIEWS = ("fixed", "random", "both")
 LABELLERS = ("fast", "reference")
 

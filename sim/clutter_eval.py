@@ -19,7 +19,8 @@ from typing import Any
 from equigrasp.data.files import write_atomically
 from equigrasp.hand import load_hand
 from sim.clutter.planners import planner_class, planner_names
-from sim.clutter.protocol import OBJECTS_PER_ROUND, SCENES, VIEWS, EvalSettings
+from sim.clutter.protocol import OBJECTS_PER_ROUND, VIEWS, EvalSettings
+from sim.scene.kinds import scene_kinds
 
 RECTIFY = {"on": (True,), "off": (False,), "both": (True, False)}
 
@@ -29,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    p.add_argument("--scene", choices=SCENES, required=True)
+    p.add_argument("--scene", choices=tuple(scene_kinds()), required=True)
     p.add_argument("--view", choices=VIEWS, default="fixed")
     p.add_argument("--noise", default="gamma", help="none, gaussian or gamma")
     p.add_argument("--rounds", type=int, default=100, help="rounds per seed")

@@ -26,6 +26,7 @@ FLOORS = (
     "equigrasp/doctor.py equigrasp/train.py",
     "sim/objects sim/workers",
     "sim/scene",
+    "sim/objects/__main__.py",
     "sim/grasping sim/stage",
     "sim/tasks",
     "sim/clutter sim/keyframes",

@@ -23,12 +23,15 @@ from equigrasp.perception.camera import DEFAULT_INTRINSICS
 
 if TYPE_CHECKING:
     from sim.grasping.label import Labels
+    from sim.scene.kind import SceneKind
 
 SHARED_STAGES = ("build", "render", "propose", "occupancy")
 """Work on a scene that is the same whoever labels it."""
 
 
-def compare_scene(kind: str, seed: int, index: int, settings: dict[str, Any]) -> dict[str, Any]:
+def compare_scene(
+    kind: SceneKind, seed: int, index: int, settings: dict[str, Any]
+) -> dict[str, Any]:
     """Make scene (kind, seed, index) and label its grasps with both labellers.
 
     Args:
@@ -45,7 +48,7 @@ def compare_scene(kind: str, seed: int, index: int, settings: dict[str, Any]) ->
     from sim.scene.world import World
 
     chosen, clock = SceneSettings(**settings), StageClock()
-    objects = load_object_set(chosen.objects, kind, chosen.split)
+    objects = load_object_set(kind, chosen.objects, chosen.split)
     with (
         World() as world
     ):  # meshes are prepared and cached when first used: keep that off the clock

@@ -10,8 +10,8 @@ import numpy as np
 
 from equigrasp.hand import PANDA
 from equigrasp.perception.noise import NOISE_KINDS
+from sim.scene.kinds import scene_kinds
 
-SCENES = ("packed", "pile")
 VIEWS = ("fixed", "random")
 MAX_CONSECUTIVE_FAILURES = 2
 OBJECTS_PER_ROUND = 5
@@ -25,7 +25,7 @@ class EvalSettings:
     """Everything that decides the outcome of an evaluation.
 
     Attributes:
-        scene: "packed" or "pile".
+        scene: name of a scene kind.
         view: "fixed" (published side view) or "random" (a new view for every attempt).
         noise: depth noise, see `equigrasp.perception.noise`.
         model: name of a planner, shipped weights, or path of saved weights.
@@ -51,7 +51,7 @@ class EvalSettings:
     fingerprint: str = ""
 
     def __post_init__(self) -> None:
-        known = {"scene": SCENES, "view": VIEWS, "noise": (*NOISE_KINDS, "dex", "norm")}
+        known = {"scene": scene_kinds(), "view": VIEWS, "noise": (*NOISE_KINDS, "dex", "norm")}
         for name, values in known.items():
             if getattr(self, name) not in values:
                 raise ValueError(

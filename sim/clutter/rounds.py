@@ -38,6 +38,7 @@ from sim.clutter.protocol import (
     round_generator,
 )
 from sim.clutter.scene_view import SceneView
+from sim.scene.kinds import find_kind
 
 if TYPE_CHECKING:
     from sim.grasping.gripper import Gripper
@@ -233,4 +234,4 @@ def objects_in_view(seen: SceneView) -> bool:
 def _objects(objects: str, kind: str) -> Sequence[ObjectSpec]:
     from sim.objects.load import load_objects
 
-    return load_objects(objects, kind, "all", report=[])
+    return load_objects(objects, find_kind(kind).objects, "all", report=[])

@@ -6,15 +6,13 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from equigrasp.data.files import write_json
 from sim.clutter.protocol import SCENE_STREAM, EvalSettings, round_generator
+from sim.scene.builders import Scene, build_scene
+from sim.scene.kinds import find_kind
 from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
-
-if TYPE_CHECKING:
-    from sim.scene.builders import Scene
 
 FORMAT = 1
 Key = tuple[int, int]
@@ -24,13 +22,13 @@ Key = tuple[int, int]
 def build_round(scene: str, objects: str, split: str, count: int, seed: int, index: int) -> str:
     """Build the scene of one round and return it as JSON. Runs in a worker process."""
     from sim.objects.load import load_objects
-    from sim.scene.builders import build_scene
     from sim.scene.world import World
 
-    specs = load_objects(objects, scene, split, report=[])
+    kind = find_kind(scene)
+    specs = load_objects(objects, kind.objects, split, report=[])
     rng = round_generator(seed, index, SCENE_STREAM)
     with World() as world:
-        return build_scene(scene, specs, rng, count, world, seed=seed).to_json()
+        return build_scene(kind, specs, rng, count, world, seed=seed).to_json()
 
 
 def build_scene_list(
@@ -41,8 +39,6 @@ def build_scene_list(
     Raises:
         RuntimeError: if a scene cannot be built; the message names the round.
     """
-    from sim.scene.builders import Scene
-
     built: dict[Key, Scene] = {}
     common = {"scene": settings.scene, "objects": settings.objects, "split": settings.split}
 
@@ -81,8 +77,6 @@ def read_scene_list(path: Path, scene_kind: str) -> dict[Key, Scene]:
     Raises:
         ValueError: if it is of another format or scene kind.
     """
-    from sim.scene.builders import Scene
-
     content = json.loads(path.read_text())
     if content.get("format") != FORMAT or content.get("scene") != scene_kind:
         raise ValueError(

@@ -12,8 +12,9 @@ import numpy as np
 
 from sim.objects.cache import cache_root
 from sim.objects.load import load_objects
-from sim.objects.meshes import MeshFault
-from sim.objects.spec import KINDS, SPLITS, Fault, ObjectSpec, load_mesh
+from sim.objects.meshes import load_mesh
+from sim.objects.spec import SPLITS, Fault, MeshFault, ObjectSpec
+from sim.scene.kinds import scene_kinds
 
 EPILOG = """examples:
   python -m sim.objects list --kind packed --split test
@@ -24,10 +25,13 @@ EPILOG = """examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status is 1 if a check found broken objects."""
-    options = _parser().parse_args(arguments)
+    kinds = scene_kinds()
+    options = _parser(list(kinds)).parse_args(arguments)
     faults: list[Fault] = []
     try:
-        specs = load_objects(options.objects, options.kind, options.split, report=faults)
+        specs = load_objects(
+            options.objects, kinds[options.kind].objects, options.split, report=faults
+        )
     except ValueError as error:
         for fault in faults:
             print(f"broken: '{fault.path}' {fault.reason}")
@@ -46,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if faults and options.command == "check" else 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(kinds: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sim.objects",
         description="Object sets for simulated scenes.",
@@ -59,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         help="list: ids; prepare: fill the cache; check: prepare and inspect every mesh",
     )
     parser.add_argument("--objects", default="default", help="set names and folders, by commas")
-    parser.add_argument("--kind", choices=KINDS, default="pile")
+    parser.add_argument("--kind", choices=kinds, default="pile")
     parser.add_argument("--split", choices=SPLITS, default="all")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare")
     return parser

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ import trimesh
 
 from equigrasp.data.files import atomic_folder
 from sim.objects import meshes
-from sim.objects.meshes import MeshFault
+from sim.objects.spec import MeshFault, PreparedObject, unit_hash
 
 FORMAT_VERSION = 2
 """Part of every key: raise it when prepared objects change."""
@@ -53,17 +52,6 @@ _URDF = """<?xml version="1.0"?>
 """
 
 
-@dataclass(frozen=True)
-class PreparedObject:
-    """Files and properties of an object at unit scale, in its URDF base frame."""
-
-    urdf: Path
-    mesh: Path
-    extents: tuple[float, float, float]
-    mass: float
-    friction: float
-
-
 def cache_root(cache_dir: Path | str | None = None) -> Path:
     """The cache folder: the argument, else $EQUIGRASP_CACHE, else ~/.cache/equigrasp."""
     chosen = cache_dir or os.environ.get("EQUIGRASP_CACHE") or Path.home() / ".cache" / "equigrasp"
@@ -77,11 +65,6 @@ def content_key(*parts: bytes | str) -> str:
         data = part.encode() if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "little") + data)
     return digest.hexdigest()[:16]
-
-
-def unit_hash(text: str) -> float:
-    """A number in [0, 1) that depends on the text alone, the same on every machine."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2.0**64
 
 
 def object_mass(object_id: str, volume: float) -> float:

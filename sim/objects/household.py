@@ -1,7 +1,7 @@
 """Families of household-like shapes, each a function of a random generator.
 
-Sizes are those of things a 0.08 m gripper meets on a table; `sim.objects.meshes.fit_scale` trims
-what is too large. Vessels have real cavities, handles are joined by boolean union, z is up.
+Sizes are those of things a hand that opens 0.08 m meets on a table; an `ObjectRule` trims what is
+too large. Vessels have real cavities, handles are joined by boolean union, z is up.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def milk_carton(rng: np.random.Generator) -> Solid:
     return solids.join([body, solids.hull_of(np.array(base + crest)), fin])
 
 
-def bin_(rng: np.random.Generator) -> Solid:
+def open_box(rng: np.random.Generator) -> Solid:
     """Open rectangular box."""
     x, y, z = rng.uniform(0.04, 0.075), rng.uniform(0.05, 0.12), rng.uniform(0.05, 0.1)
     wall = rng.uniform(0.004, 0.007)
@@ -252,3 +252,23 @@ def elbow(rng: np.random.Generator) -> Solid:
         tip = directions[k] * rng.uniform(0.025, 0.06)
         arms.append(solids.tube_along(np.stack([np.zeros(3), tip]), np.full(2, radius), 16))
     return solids.join(arms)
+
+
+FAMILIES: dict[str, Family] = {
+    family.__name__: family
+    for family in (
+        *(bottle, jar, can, cup, mug, bowl, vase, pipe, ring, carton, block, packet, milk_carton),
+        *(open_box, pebble, fruit, spool, wedge, hammer, driver, bracket, banana, elbow),
+    )
+}
+
+
+def find_family(name: str) -> Family:
+    """The family of a name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if name not in FAMILIES:
+        raise ValueError(f"no family is called '{name}'; choose among {', '.join(FAMILIES)}")
+    return FAMILIES[name]

@@ -1,23 +1,26 @@
 """Object sets: a registry of names, folders of the user, and a split by object.
 
-A set is named by a registry entry (`random_urdfs`, `procedural`, `pybullet_misc`; `default` is all
-of them) or by a folder. Objects are prepared when first used and then found in the cache, so that
-listing a thousand of them is quick. Run `python -m sim.objects --help` for the command line.
+A set is named by a registry entry (`random_urdfs`, `procedural`, `pybullet_misc`; `default` stands
+for those that the kind of scene names) or by a folder. Objects are prepared when first used and
+then found in the cache, so that listing a thousand of them is quick. Run `python -m sim.objects
+--help` for the command line.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from sim.objects.cache import cache_root
+from sim.objects.rule import ObjectRule
 from sim.objects.sets import load_set
-from sim.objects.spec import KINDS, SPLITS, Fault, ObjectSpec
+from sim.objects.spec import SPLITS, Fault, ObjectSpec
 
 
 def load_objects(
-    names: str = "default",
-    kind: str = "pile",
+    names: str,
+    rule: ObjectRule,
     split: str = "all",
     cache_dir: Path | str | None = None,
     report: list[Fault] | None = None,
@@ -28,22 +31,20 @@ def load_objects(
         names: comma-separated registry names ("default", "random_urdfs", "procedural" or
             "procedural:COUNT", "pybullet_misc") and folders. A folder holds the published layout
             ({packed,pile}/{train,test}/*.urdf), or meshes and URDFs side by side.
-        kind: "packed" or "pile"; sets differ in size and upright direction.
+        rule: what a kind of scene asks of them, `SceneKind.objects`.
         split: "train", "val", "test" or "all".
         cache_dir: see `sim.objects.cache.cache_root`.
         report: broken files found on the way are appended here; else they are warned about.
 
     Raises:
-        ValueError: for an unknown name, kind or split, two objects of one id, or no objects.
+        ValueError: for an unknown name or split, two objects of one id, or no objects.
     """
-    if kind not in KINDS or split not in SPLITS:
-        raise ValueError(
-            f"kind '{kind}' and split '{split}' must be one of {KINDS} and one of {SPLITS}"
-        )
+    if split not in SPLITS:
+        raise ValueError(f"split is '{split}'; choose one of {', '.join(SPLITS)}")
     faults: list[Fault] = []
     found: dict[str, ObjectSpec] = {}
-    for name in dict.fromkeys(n.strip() for n in names.split(",") if n.strip()):
-        for spec in load_set(name, kind, split, cache_root(cache_dir), faults):
+    for name in _each_name(names, rule):
+        for spec in load_set(name, rule, split, cache_root(cache_dir), faults):
             if found.setdefault(spec.object_id, spec) != spec:
                 raise ValueError(
                     f"two objects are called '{spec.object_id}' in '{names}'; rename one of them"
@@ -54,14 +55,19 @@ def load_objects(
         _warn(faults)
     if not found:
         raise ValueError(
-            f"'{names}' holds no usable {kind} objects for split '{split}'"
+            f"'{names}' holds no usable {rule.folder} objects for split '{split}'"
             f" ({len(faults)} broken); run `python -m sim.objects check --objects {names}`"
         )
     return [found[key] for key in sorted(found)]
 
 
-def _warn(faults: Sequence[Fault]) -> None:
-    import warnings
+def _each_name(names: str, rule: ObjectRule) -> list[str]:
+    """Every set once, in the order given."""
+    each = [name.strip() for name in names.split(",")]
+    each = [n for name in each for n in (rule.sets.split(",") if name == "default" else [name])]
+    return [name for name in dict.fromkeys(each) if name]
 
+
+def _warn(faults: Sequence[Fault]) -> None:
     for fault in faults:
         warnings.warn(f"skipped '{fault.path}': it {fault.reason}", stacklevel=3)

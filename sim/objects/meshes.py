@@ -1,17 +1,21 @@
 """Solid meshes: reading, watertight check, union, scaling to the gripper, convex parts.
 
 A mesh that cannot serve as a solid raises `MeshFault` with the reason, so that a collection can
-name it and go on. Sizes follow the published VGN and GIGA object sets.
+name it and go on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import manifold3d
 import numpy as np
 import trimesh
+
+from sim.objects.rule import ObjectRule
+from sim.objects.spec import MeshFault, ObjectSpec
 
 MESH_SUFFIXES = (".obj", ".stl", ".ply", ".glb", ".off")
 MAX_FACES = 4000
@@ -23,21 +27,6 @@ SLIVER = 1e-5
 CONVEX_RATIO = 0.98
 """A mesh that fills this share of its convex hull needs no decomposition."""
 MAX_CONVEX_PARTS = 24
-
-PILE_SIDE = 0.07
-"""Second-largest side of an object for piles: it fits the 0.08 m gripper in some direction."""
-PILE_LONGEST = 0.22
-PILE_SMALLEST_LONGEST = 0.04
-PACKED_SIDE = 0.075
-"""Smaller horizontal side of an upright object, before the scene's factor of 0.7 to 0.9."""
-PACKED_WIDEST = 0.15
-PACKED_HEIGHTS = (0.05, 0.22)
-MIN_THICKNESS = 0.004
-"""Objects thinner than this slip under the fingers and through the solver: refused."""
-
-
-class MeshFault(ValueError):
-    """A mesh cannot be used as a solid object; the message says why."""
 
 
 def read_mesh(path: Path) -> trimesh.Trimesh:
@@ -64,6 +53,16 @@ def read_mesh(path: Path) -> trimesh.Trimesh:
     mesh.update_faces(mesh.nondegenerate_faces() & mesh.unique_faces())
     mesh.remove_unreferenced_vertices()
     return mesh
+
+
+def load_mesh(spec: ObjectSpec) -> trimesh.Trimesh:
+    """The object's watertight mesh at unit scale, in its base frame. Shared: do not modify it."""
+    return _load_mesh(spec.mesh)
+
+
+@lru_cache(maxsize=4096)
+def _load_mesh(path: Path) -> trimesh.Trimesh:
+    return read_mesh(path)
 
 
 def read_obj_parts(path: Path) -> list[trimesh.Trimesh]:
@@ -213,37 +212,6 @@ def recentre(mesh: trimesh.Trimesh) -> np.ndarray:
     return -mesh.bounds.mean(axis=0)
 
 
-def fit_scale(extents: np.ndarray, kind: str) -> float:
-    """Factor that makes an object of the given sides (x, y, z) graspable in a scene kind.
-
-    Objects that are graspable already keep their size. Scenes shrink them further by a random
-    factor (0.8 to 1.0 in piles, 0.7 to 0.9 packed).
-
-    Raises:
-        MeshFault: if no size serves, because the object is too flat or too long and thin.
-        ValueError: for an unknown kind.
-    """
-    if kind == "pile":
-        smallest, second, longest = np.sort(extents)
-        scale = min(1.0, PILE_SIDE / second, PILE_LONGEST / longest)
-        if longest * scale < PILE_SMALLEST_LONGEST:
-            scale = min(PILE_SMALLEST_LONGEST / longest, PILE_SIDE / second)
-    elif kind == "packed":
-        smallest = min(extents)
-        narrow, wide = np.sort(extents[:2])
-        largest = min(PACKED_SIDE / narrow, PACKED_WIDEST / wide, PACKED_HEIGHTS[1] / extents[2])
-        # A flat object may grow to the least height, as far as its sides allow.
-        scale = min(max(1.0, PACKED_HEIGHTS[0] / extents[2]), largest)
-    else:
-        raise ValueError(f"scene kind '{kind}' is unknown; use 'packed' or 'pile'")
-    if smallest * scale < MIN_THICKNESS:
-        raise MeshFault(
-            f"is too thin: {1000 * smallest * scale:.1f} mm when scaled to the gripper"
-            f" (at least {1000 * MIN_THICKNESS:.0f} mm needed)"
-        )
-    return float(scale)
-
-
 def convex_parts(mesh: trimesh.Trimesh, seed: int = 0) -> list[trimesh.Trimesh]:
     """Convex decomposition by CoACD; the hull alone if the mesh is (nearly) convex.
 
@@ -273,7 +241,7 @@ def convex_parts(mesh: trimesh.Trimesh, seed: int = 0) -> list[trimesh.Trimesh]:
 
 
 def place(
-    bodies: Sequence[trimesh.Trimesh], turn: np.ndarray, units: float, kind: str
+    bodies: Sequence[trimesh.Trimesh], turn: np.ndarray, units: float, rule: ObjectRule
 ) -> tuple[trimesh.Trimesh, list[trimesh.Trimesh]]:
     """Bring a solid and its convex parts into the object frame: turned, recentred, scaled.
 
@@ -281,7 +249,7 @@ def place(
         bodies: the solid first, then its parts; not modified.
         turn: (4, 4) rotation, for example into an upright pose.
         units: metres per unit of the meshes.
-        kind: scene kind, for `fit_scale`.
+        rule: says how large it may be.
 
     Returns:
         The solid and its parts, the centre of the solid's bounding box at the origin.
@@ -292,7 +260,7 @@ def place(
     solid, *parts = (mesh.copy() for mesh in bodies)
     for mesh in (solid, *parts):
         mesh.apply_transform(turn)
-    scale = units * fit_scale(solid.extents * units, kind)
+    scale = units * rule.scale(solid.extents * units)
     shift = recentre(solid)
     for mesh in (solid, *parts):
         mesh.apply_translation(shift)

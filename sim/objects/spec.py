@@ -1,26 +1,35 @@
-"""What an object is: its files and properties, how it is prepared, and which split it is in."""
+"""What an object is: its files and properties, how it is prepared, and which split it is in.
+
+Nothing here loads a mesh, so that the parent process of a run can import it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
-
-import trimesh
-
-from sim.objects.cache import PreparedObject, unit_hash
-from sim.objects.meshes import MeshFault, read_mesh
-
-KINDS = ("packed", "pile")
-
+from typing import Protocol
 
 SPLITS = ("train", "val", "test", "all")
-
-
 VAL_FROM, TEST_FROM = 0.8, 0.9
 """Bounds of the hash of an object's id: train below the first, test from the second on."""
+
+
+class MeshFault(ValueError):
+    """A mesh cannot be used as a solid object; the message says why."""
+
+
+@dataclass(frozen=True)
+class PreparedObject:
+    """Files and properties of an object at unit scale, in its URDF base frame."""
+
+    urdf: Path
+    mesh: Path
+    extents: tuple[float, float, float]
+    mass: float
+    friction: float
 
 
 @dataclass(frozen=True)
@@ -46,16 +55,16 @@ class ObjectSpec:
     source: str
 
 
-class Recipe(Protocol):
-    """How to prepare an object: hashable, picklable; the same recipe gives the same object."""
+class ObjectMaker(Protocol):
+    """Knows how to prepare an object: hashable, picklable; equal makers make equal objects."""
 
     def prepare(self) -> PreparedObject:
         """The object, from the cache or made now. Raises MeshFault if it is broken."""
 
 
 @cache
-def _prepared(recipe: Any) -> PreparedObject:
-    return recipe.prepare()
+def _prepared(maker: ObjectMaker) -> PreparedObject:
+    return maker.prepare()
 
 
 class LazyObjectSpec(ObjectSpec):
@@ -65,14 +74,14 @@ class LazyObjectSpec(ObjectSpec):
         MeshFault: on that first use, if the object is broken.
     """
 
-    def __init__(self, object_id: str, source: str, recipe: Recipe) -> None:
+    def __init__(self, object_id: str, source: str, maker: ObjectMaker) -> None:
         # The fields of the frozen base class are properties here, so its __init__ does not serve.
-        vars(self).update(object_id=object_id, source=source, recipe=recipe)
+        vars(self).update(object_id=object_id, source=source, maker=maker)
 
     def prepare(self) -> PreparedObject:
         """Prepare the object now; instant when it is in the cache."""
         try:
-            return _prepared(vars(self)["recipe"])
+            return _prepared(vars(self)["maker"])
         except MeshFault as fault:
             raise MeshFault(f"object '{self.object_id}' {fault}") from fault
 
@@ -87,22 +96,27 @@ class LazyObjectSpec(ObjectSpec):
 
     @property
     def urdf(self) -> Path:  # type: ignore[override]
+        """Loadable by PyBullet."""
         return self.prepare().urdf
 
     @property
     def mesh(self) -> Path:  # type: ignore[override]
+        """The watertight surface."""
         return self.prepare().mesh
 
     @property
     def extents(self) -> tuple[float, float, float]:  # type: ignore[override]
+        """Sides of the bounding box in metres."""
         return self.prepare().extents
 
     @property
     def mass(self) -> float:  # type: ignore[override]
+        """In kg."""
         return self.prepare().mass
 
     @property
     def friction(self) -> float:  # type: ignore[override]
+        """Lateral friction."""
         return self.prepare().friction
 
 
@@ -112,6 +126,11 @@ class Fault:
 
     path: str
     reason: str
+
+
+def unit_hash(text: str) -> float:
+    """A number in [0, 1) that depends on the text alone, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2.0**64
 
 
 def split_of(object_id: str) -> str:
@@ -135,13 +154,3 @@ def objects_by_id(objects: Iterable[ObjectSpec], ids: Iterable[str]) -> dict[str
             f" (first: '{missing[0]}'); give the --objects the scene was made with"
         )
     return {i: known[i] for i in wanted}
-
-
-def load_mesh(spec: ObjectSpec) -> trimesh.Trimesh:
-    """The object's watertight mesh at unit scale, in its base frame. Shared: do not modify it."""
-    return _load_mesh(spec.mesh)
-
-
-@lru_cache(maxsize=4096)
-def _load_mesh(path: Path) -> trimesh.Trimesh:
-    return read_mesh(path)

@@ -11,7 +11,7 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from sim.objects import meshes
-from sim.objects.meshes import MeshFault
+from sim.objects.spec import MeshFault
 
 
 @dataclass(frozen=True)

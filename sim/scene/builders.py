@@ -1,44 +1,27 @@
-"""Clutter scenes after the published protocol: objects packed upright, or dropped in a pile.
+"""Scenes of objects at rest: built after a kind, written down, replayed.
 
-Import this module in simulator processes only. Source: the VGN simulator (Breyer et al. 2020).
+Nothing here loads the simulator or a mesh before a scene is built, so that the parent process of a
+run can read scenes and look their kinds up.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from equigrasp.constants import TABLE_HEIGHT, WORKSPACE_SIZE
-from sim.objects.spec import ObjectSpec, load_mesh, objects_by_id
-from sim.scene.world import World
+from sim.objects.spec import ObjectSpec, objects_by_id
+from sim.scene.kind import SceneKind
+
+if TYPE_CHECKING:
+    from sim.scene.world import World
 
 MEAN_EXTRA_OBJECTS = 4.0
 """Scenes for training hold Poisson(4) + 1 objects."""
-
-PACKED_AREA = (0.08, 0.22)
-PACKED_SCALES = (0.7, 0.9)
-PACKED_ATTEMPTS = 12
-"""Most placements tried per packed scene, as published."""
-PACKED_CLEARANCE = 0.002
-"""Height over the table at which an upright object is let go."""
-
-PILE_AREA = (0.10, 0.20)
-PILE_SCALES = (0.8, 1.0)
-PILE_DROP = 0.20
-"""Height over the table from which an object falls."""
-PILE_REST_TIMEOUT = 1.0
-"""Longest wait between two drops, in simulated seconds."""
-
-BOX_INNER = (0.02, 0.28)
-BOX_HEIGHT = 0.13
-BOX_WALL = 0.02
-"""Open-top box that holds a pile together until it has settled: inner bounds in x and y, height,
-thickness of the walls."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +38,7 @@ class Scene:
     """A scene that can be written down and replayed.
 
     Attributes:
-        kind: "packed" or "pile".
+        kind: name of its `SceneKind`.
         seed: number the caller draws scenes by; for the record only.
         bodies: the objects present, in loading order.
         settled: whether everything was at rest at hand-over.
@@ -114,7 +97,7 @@ class Scene:
 
 
 def build_scene(
-    kind: str,
+    kind: SceneKind,
     objects: Sequence[ObjectSpec],
     rng: np.random.Generator,
     num_objects: int | None,
@@ -128,26 +111,24 @@ def build_scene(
     machine.
 
     Args:
-        kind: "packed" (upright, side by side) or "pile" (dropped into a box, box removed).
+        kind: says how.
         objects: drawn from with replacement.
         num_objects: objects to place; None draws Poisson(4) + 1, as for training data. Fewer may
             be present in the end: placements fail and objects roll away.
         seed: written into the scene for the record.
 
     Raises:
-        ValueError: for an unknown kind, no objects, a count below 1 or a world with objects.
+        ValueError: for no objects, a count below 1 or a world with objects.
     """
-    if kind not in BUILDERS:
-        raise ValueError(f"scene kind '{kind}' is unknown; use one of {sorted(BUILDERS)}")
     if not objects:
         raise ValueError("there are no objects to build a scene from; give a set with some")
     count = int(rng.poisson(MEAN_EXTRA_OBJECTS)) + 1 if num_objects is None else num_objects
     if count < 1:
         raise ValueError(f"num_objects is {count}; a scene needs at least 1")
-    _prepare(world)
-    settled, lost = BUILDERS[kind](world, objects, rng, count)
+    _require_empty(world)
+    settled, lost = kind.build(world, objects, rng, count)
     bodies = record_bodies(world)
-    return Scene(kind, seed, tuple(bodies), settled, tuple(lost), count)
+    return Scene(kind.name, seed, tuple(bodies), settled, tuple(lost), count)
 
 
 def record_bodies(world: World) -> list[Body]:
@@ -168,112 +149,54 @@ def load_scene(world: World, scene: Scene, objects: Sequence[ObjectSpec]) -> lis
         ValueError: if an object is not in the given set or the world holds objects already.
     """
     specs = objects_by_id(objects, [b.object_id for b in scene.bodies])
-    _prepare(world)
-    return [_load(world, specs[b.object_id], b.scale, b.T_world_object) for b in scene.bodies]
+    _require_empty(world)
+    return [add_object(world, specs[b.object_id], b.scale, b.T_world_object) for b in scene.bodies]
 
 
-def _prepare(world: World) -> None:
+def add_object(world: World, spec: ObjectSpec, scale: float, T: np.ndarray) -> int:
+    """Put an object into a scene, at a (4, 4) pose of its base frame; returns its body id."""
+    body = world.load_object(spec, T, scale)
+    world.bodies[body] = Body(spec.object_id, float(scale), np.array(T, dtype=np.float64))
+    return body
+
+
+def settle(world: World) -> tuple[bool, list[str]]:
+    """Wait for rest, removing what leaves the workspace.
+
+    Returns:
+        Whether all is at rest, and the ids of the objects that were removed.
+    """
+    before = {body: known.object_id for body, known in world.bodies.items()}
+    rested, removed = world.settle()
+    return rested, [before[body] for body in removed]
+
+
+def upright_pose(spec: ObjectSpec, foot: np.ndarray, yaw: float, scale: float) -> np.ndarray:
+    """(4, 4) pose of an object that stands upright.
+
+    Args:
+        foot: (3,) where the lower face of its bounding box has its centre, metres.
+        yaw: turn about z, radians.
+    """
+    from sim.objects.meshes import load_mesh  # loads mesh libraries
+
+    lower, upper = load_mesh(spec).bounds * scale
+    T = np.eye(4)
+    T[:3, :3] = Rotation.from_euler("z", yaw).as_matrix()
+    T[:3, 3] = -T[:3, :3] @ ((lower + upper) / 2)
+    T[:2, 3] += foot[:2]
+    T[2, 3] = foot[2] - lower[2]
+    return T
+
+
+def _require_empty(world: World) -> None:
+    """A world without objects, with its table."""
     if world.bodies:
         raise ValueError(
             f"the world still holds {len(world.bodies)} objects; call world.reset() first"
         )
     if world.table is None:
         world.load_table()
-
-
-def _load(world: World, spec: ObjectSpec, scale: float, T: np.ndarray) -> int:
-    body = world.load_object(spec, T, scale)
-    world.bodies[body] = Body(spec.object_id, float(scale), np.array(T, dtype=np.float64))
-    return body
-
-
-def _build_packed(
-    world: World, objects: Sequence[ObjectSpec], rng: np.random.Generator, count: int
-) -> tuple[bool, list[str]]:
-    """Place objects upright, one after another, where they touch nothing."""
-    settled, lost = True, []
-    for _ in range(PACKED_ATTEMPTS):
-        if len(world.bodies) >= count:
-            break
-        spec = objects[int(rng.integers(len(objects)))]
-        centre = rng.uniform(*PACKED_AREA, size=2)
-        yaw, scale = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(*PACKED_SCALES)
-        body = _load(world, spec, scale, upright_pose(spec, centre, yaw, scale))
-        if _touches_anything(world, body):
-            world.remove(body)
-            continue
-        rested, gone = _settle(world)
-        settled, lost = rested, lost + gone
-    return settled, lost
-
-
-def upright_pose(spec: ObjectSpec, centre: np.ndarray, yaw: float, scale: float) -> np.ndarray:
-    """Pose that puts the centre of the bounding box over `centre`, its foot just over the table."""
-    lower, upper = load_mesh(spec).bounds * scale
-    T = np.eye(4)
-    T[:3, :3] = Rotation.from_euler("z", yaw).as_matrix()
-    T[:3, 3] = -T[:3, :3] @ ((lower + upper) / 2)
-    T[:2, 3] += centre
-    T[2, 3] = TABLE_HEIGHT + PACKED_CLEARANCE - lower[2]
-    return T
-
-
-def _touches_anything(world: World, body: int) -> bool:
-    """Whether a body that was just loaded overlaps the table or another object."""
-    others = [b for b in world.bodies if b != body] + [world.table]
-    return any(world.p.getClosestPoints(body, other, 0.0) for other in others)
-
-
-def _build_pile(
-    world: World, objects: Sequence[ObjectSpec], rng: np.random.Generator, count: int
-) -> tuple[bool, list[str]]:
-    """Drop objects into a box, then take the box away."""
-    box = _load_box(world)
-    for _ in range(count):
-        spec = objects[int(rng.integers(len(objects)))]
-        T = np.eye(4)
-        T[:3, :3] = Rotation.random(random_state=rng).as_matrix()
-        T[:2, 3] = rng.uniform(*PILE_AREA, size=2)
-        T[2, 3] = TABLE_HEIGHT + PILE_DROP
-        _load(world, spec, rng.uniform(*PILE_SCALES), T)
-        world.wait_for_rest(PILE_REST_TIMEOUT)
-    world.remove(box)
-    return _settle(world)
-
-
-def _settle(world: World) -> tuple[bool, list[str]]:
-    """Wait for rest, removing what leaves the workspace; ids of what was removed."""
-    before = {body: known.object_id for body, known in world.bodies.items()}
-    rested, removed = world.settle()
-    return rested, [before[body] for body in removed]
-
-
-def _load_box(world: World) -> int:
-    """Four walls around the workspace; the table is the floor."""
-    path = world.scratch / "box.urdf"
-    path.write_text(box_urdf())
-    T = np.eye(4)
-    T[:3, 3] = WORKSPACE_SIZE / 2, WORKSPACE_SIZE / 2, TABLE_HEIGHT
-    return world.load_urdf(path, T)
-
-
-def box_urdf() -> str:
-    """URDF text of the static open-top box, its origin in the middle of its floor."""
-    half = (BOX_INNER[1] - BOX_INNER[0]) / 2
-    offset, length = half + BOX_WALL / 2, 2 * (half + BOX_WALL)
-    walls = [(f"{side * offset} 0", f"{BOX_WALL} {length}") for side in (-1, 1)] + [
-        (f"0 {side * offset}", f"{length} {BOX_WALL}") for side in (-1, 1)
-    ]
-    collisions = "".join(
-        f'<collision><origin xyz="{xy} {BOX_HEIGHT / 2}"/>'
-        f'<geometry><box size="{size} {BOX_HEIGHT}"/></geometry></collision>'
-        for xy, size in walls
-    )
-    return (
-        '<?xml version="1.0"?>\n<robot name="box"><link name="walls">'
-        '<inertial><mass value="0"/><inertia ixx="0" ixy="0" ixz="0" iyy="0" iyz="0" izz="0"/>'
-        f"</inertial>{collisions}</link></robot>\n"
-    )
 
 
 def _body_from(entry: dict[str, Any]) -> Body:
@@ -287,7 +210,3 @@ def _body_from(entry: dict[str, Any]) -> Body:
     if not rigid:
         raise ValueError(f"the pose of '{entry['object_id']}' is not a rigid (4, 4) transform")
     return Body(str(entry["object_id"]), float(entry["scale"]), T)
-
-
-Builder = Callable[[World, Sequence[ObjectSpec], np.random.Generator, int], tuple[bool, list[str]]]
-BUILDERS: dict[str, Builder] = {"packed": _build_packed, "pile": _build_pile}

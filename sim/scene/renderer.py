@@ -17,7 +17,8 @@ import trimesh
 
 from equigrasp.perception.camera import FAR
 from equigrasp.workspace import WORKSPACE, Workspace
-from sim.objects.spec import load_mesh, objects_by_id
+from sim.objects.meshes import load_mesh
+from sim.objects.spec import objects_by_id
 from sim.scene.table import Table
 
 NO_BODY, TABLE = -1, -2

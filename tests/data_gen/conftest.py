@@ -10,7 +10,9 @@ import pytest
 
 from data_gen.data_set import Resources, generate_data_set
 from data_gen.settings import SceneSettings
+from sim.scene.kinds import find_kind
 
+PILE = find_kind("pile")
 CHEAP_OBJECTS = """
     import os
 
@@ -40,7 +42,7 @@ CHEAP = """
         T[:3, 3] = rng.random(3)
         success = rng.random((2, 5)) < 0.3
         write_scene(scene_path(directory, index), SceneRecord(
-            kind=kind, seed=seed, index=index, labeller="cheap/1", settled=True,
+            kind=kind.name, seed=seed, index=index, labeller="cheap/1", settled=True,
             view_names=["fixed"], depth=rng.uniform(0.3, 2.0, (1, 60, 80)),
             intrinsics=Intrinsics(80, 60, 70.0, 70.0, 40.0, 30.0), T_world_camera=T[None],
             grasp_position=rng.uniform(0.1, 0.2, (2, 3)), grasp_rotation=np.stack([np.eye(3)] * 2),
@@ -54,8 +56,9 @@ DRIVER = """
     import sys
     from data_gen.data_set import Resources, generate_data_set
     from data_gen.settings import SceneSettings
+    from sim.scene.kinds import find_kind
     generate_data_set(
-        sys.argv[1], "pile", 4, int(sys.argv[2]),
+        sys.argv[1], find_kind("pile"), 4, int(sys.argv[2]),
         SceneSettings(grasps_per_scene=2, occupancy_points=6),
         Resources(
             int(sys.argv[3]), 20.0, make_scene="cheap:make", describe="cheap_objects:describe"))
@@ -80,7 +83,7 @@ def make(cheap):
     small = SceneSettings(grasps_per_scene=2, occupancy_points=6)
 
     def run(directory, scenes=5, *, seed=4, settings=small, resources=cheap, **options):
-        return generate_data_set(directory, "pile", seed, scenes, settings, resources, **options)
+        return generate_data_set(directory, PILE, seed, scenes, settings, resources, **options)
 
     return run
 

@@ -8,6 +8,7 @@ import numpy as np
 from data_gen.command import count_data_set, describe_progress, main, report
 from data_gen.data_set import Progress
 from equigrasp.data.scene_files import read_scene
+from sim.scene.kinds import find_kind
 
 
 def test_the_report_counts_what_the_files_hold(tmp_path, make):
@@ -34,7 +35,7 @@ def test_progress_shows_rate_and_time_left():
 
 def test_the_command_line_reports_errors_in_one_line(tmp_path, capsys):
     arguments = ["--scenes", "1", "--out", str(tmp_path), "--grasps-per-scene", "0"]
-    assert main("pile", "Make piles.", arguments) == 1
+    assert main(find_kind("pile"), arguments) == 1
     assert capsys.readouterr().err.strip() == (
         "error: grasps_per_scene is 0; it must be at least 1"
     )
@@ -42,7 +43,7 @@ def test_the_command_line_reports_errors_in_one_line(tmp_path, capsys):
 
 def test_an_unknown_hand_gets_the_known_names(tmp_path, capsys):
     arguments = ["--scenes", "1", "--out", str(tmp_path / "d"), "--hand", "claw"]
-    assert main("pile", "Make piles.", arguments) == 1
+    assert main(find_kind("pile"), arguments) == 1
     assert "no hand is called 'claw'; give one of panda, robotiq_2f85" in capsys.readouterr().err
 
 

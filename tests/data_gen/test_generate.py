@@ -17,6 +17,7 @@ from data_gen.settings import SceneSettings
 from equigrasp.data.scene_files import failed_path, read_scene, scene_path
 from equigrasp.data.verify import repair, verify
 from equigrasp.perception.camera import project
+from sim.scene.kinds import find_kind
 
 
 def test_failures_are_noted_with_their_reason_and_the_rest_is_sound(tmp_path, make):
@@ -57,12 +58,13 @@ def test_files_do_not_depend_on_the_number_of_workers_or_on_the_order(
 
 @pytest.mark.parametrize("kind", ["packed", "pile"])
 def test_real_scenes_do_not_depend_on_the_worker_either(tmp_path, kind, hashes):
+    chosen = find_kind(kind)
     settings = SceneSettings(
         grasps_per_scene=12, objects="random_urdfs", occupancy_points=500, num_objects=3
     )
     for name, parts in (("at once", [(2, 3)]), ("in parts", [(1, 1), (1, 3)])):
-        for workers, scenes in parts:
-            generate_data_set(tmp_path / name, kind, 11, scenes, settings, Resources(workers))
+        for workers, count in parts:
+            generate_data_set(tmp_path / name, chosen, 11, count, settings, Resources(workers))
     assert hashes(tmp_path / "at once") == hashes(tmp_path / "in parts")
     assert verify(tmp_path / "at once") == []
     records = [read_scene(path) for path in sorted((tmp_path / "at once/scenes").iterdir())]

@@ -1,6 +1,6 @@
 """The sets of objects behind `sim.objects.load.load_objects`, one module each.
 
-A set is a function (kind, cache, argument) -> all its objects; `SETS` is the registry.
+A set is a function (rule, cache, argument) -> all its objects; `SETS` is the registry.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from sim.objects.rule import ObjectRule
 from sim.objects.sets import folders, procedural_set, pybullet_misc, random_urdfs
 from sim.objects.spec import Fault, ObjectSpec, split_of
 
-SETS: dict[str, Callable[[str, Path, str], list[ObjectSpec]]] = {
+SETS: dict[str, Callable[[ObjectRule, Path, str], list[ObjectSpec]]] = {
     "random_urdfs": random_urdfs.load,
     "procedural": procedural_set.load,
     "pybullet_misc": pybullet_misc.load,
@@ -19,22 +20,27 @@ SETS: dict[str, Callable[[str, Path, str], list[ObjectSpec]]] = {
 
 
 def load_set(
-    name: str, kind: str, split: str, cache: Path, faults: list[Fault]
+    name: str, rule: ObjectRule, split: str, cache: Path, faults: list[Fault]
 ) -> list[ObjectSpec]:
     """The objects of one set or folder in a split.
+
+    Args:
+        name: registered, perhaps with an argument ("procedural:2000"), or a folder.
+        rule: what they must be like.
+        split: "train", "val", "test" or "all".
+        cache: folder of prepared objects.
+        faults: broken files of a folder are appended here.
 
     Raises:
         ValueError: if the name is neither registered nor a folder.
     """
-    if name == "default":
-        return [s for each in sorted(SETS) for s in load_set(each, kind, split, cache, faults)]
     registered, _, argument = name.partition(":")
     if registered in SETS:
-        specs = SETS[registered](kind, cache, argument)
+        specs = SETS[registered](rule, cache, argument)
         return [s for s in specs if split in ("all", split_of(s.object_id))]
     folder = Path(name).expanduser().resolve()
     if folder.is_dir():
-        return folders.load(folder, kind, split, cache, faults)
+        return folders.load(folder, rule, split, cache, faults)
     raise ValueError(
         f"object set '{name}' is neither a folder nor one of {sorted([*SETS, 'default'])}"
     )

@@ -17,15 +17,25 @@ import trimesh
 
 from equigrasp.data.files import write_json
 from sim.objects import meshes
-from sim.objects.cache import PreparedObject, content_key, fetch, store
-from sim.objects.meshes import MESH_SUFFIXES, MeshFault
-from sim.objects.spec import Fault, LazyObjectSpec, ObjectSpec, split_of
+from sim.objects.cache import content_key, fetch, store
+from sim.objects.meshes import MESH_SUFFIXES
+from sim.objects.rule import ObjectRule
+from sim.objects.spec import (
+    Fault,
+    LazyObjectSpec,
+    MeshFault,
+    ObjectSpec,
+    PreparedObject,
+    split_of,
+)
 from sim.objects.urdf import read_urdf
 
 
-def load(folder: Path, kind: str, split: str, cache: Path, faults: list[Fault]) -> list[ObjectSpec]:
+def load(
+    folder: Path, rule: ObjectRule, split: str, cache: Path, faults: list[Fault]
+) -> list[ObjectSpec]:
     """Objects of a folder in a split; what is broken goes to `faults`."""
-    layout = folder / kind
+    layout = folder / rule.folder
     if (layout / "train").is_dir() or (layout / "test").is_dir():
         return _published(layout, split, cache, faults)
     files = sorted(
@@ -33,7 +43,7 @@ def load(folder: Path, kind: str, split: str, cache: Path, faults: list[Fault]) 
         for p in folder.rglob("*")
         if p.suffix.lower() in (*MESH_SUFFIXES, ".urdf") and p.is_file()
     )
-    specs = _each(_not_used_by_urdfs(files), faults, lambda p: _imported(p, folder, kind, cache))
+    specs = _each(_not_used_by_urdfs(files), faults, lambda p: _imported(p, folder, rule, cache))
     return [s for s in specs if split in ("all", split_of(s.object_id))]
 
 
@@ -119,17 +129,17 @@ def _remembered(
 
 @dataclass(frozen=True)
 class UserFile:
-    """Recipe of a mesh or URDF brought to the gripper's size; the key tells its contents."""
+    """Makes a mesh or URDF an object, scaled to the hand; the key tells its contents."""
 
     object_id: str
     path: Path
-    kind: str
+    rule: ObjectRule
     cache: Path
     key: str
 
     def prepare(self) -> PreparedObject:
         """The object, from the cache or made now; decomposing a concave mesh takes seconds."""
-        folder = self.cache / "objects" / f"user-{self.path.stem}-{self.kind}-{self.key}"
+        folder = self.cache / "objects" / f"user-{self.path.stem}-{self.rule.folder}-{self.key}"
         found = fetch(folder)
         if found is not None:
             return found
@@ -145,18 +155,18 @@ class UserFile:
             urdf = read_urdf(self.path)
             solid = meshes.solidify_all(urdf.surfaces("visual") or urdf.surfaces("collision"))
             bodies = [solid, *urdf.convex_parts()]
-        return meshes.place(bodies, np.eye(4), 1.0, self.kind)
+        return meshes.place(bodies, np.eye(4), 1.0, self.rule)
 
 
-def _imported(path: Path, root: Path, kind: str, cache: Path) -> ObjectSpec:
+def _imported(path: Path, root: Path, rule: ObjectRule, cache: Path) -> ObjectSpec:
     """Check a file now, so that it can be named if it is broken; decompose it when it is used."""
     object_id = path.relative_to(root).with_suffix("").as_posix()
     used = _mesh_files(path) if path.suffix.lower() == ".urdf" else []
     data = [path.read_bytes(), *(p.read_bytes() for p in used if p.is_file())]
-    key = content_key(object_id, kind, *data)
-    recipe = UserFile(object_id, path, kind, cache, key)
-    _remembered(cache, key, lambda: recipe.placed()[0].extents)
-    return LazyObjectSpec(object_id, "user", recipe)
+    key = content_key(object_id, str(rule.sizes), *data)
+    maker = UserFile(object_id, path, rule, cache, key)
+    _remembered(cache, key, lambda: maker.placed()[0].extents)
+    return LazyObjectSpec(object_id, "user", maker)
 
 
 def _not_used_by_urdfs(files: list[Path]) -> list[Path]:

@@ -6,29 +6,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sim.objects import procedural
-from sim.objects.cache import PreparedObject, content_key, fetch, store
-from sim.objects.spec import LazyObjectSpec, ObjectSpec
+from sim.objects.cache import content_key, fetch, store
+from sim.objects.rule import ObjectRule
+from sim.objects.spec import LazyObjectSpec, ObjectSpec, PreparedObject
 
 DEFAULT_COUNT = 800
 
 
 @dataclass(frozen=True)
 class Procedural:
-    """Recipe of one procedural object."""
+    """Makes one procedural object."""
 
     index: int
-    kind: str
+    rule: ObjectRule
     cache: Path
 
     def prepare(self) -> PreparedObject:
         """The object, from the cache or made now."""
-        key = content_key(f"procedural {procedural.VERSION} {self.index} {self.kind}")
-        folder = self.cache / "objects" / f"procedural-{self.index:05d}-{self.kind}-{key}"
+        key = content_key(f"procedural {procedural.VERSION} {self.index} {self.rule}")
+        folder = self.cache / "objects" / f"procedural-{self.index:05d}-{self.rule.folder}-{key}"
         found = fetch(folder)
         if found is not None:
             return found
-        shape = procedural.generate(self.index, self.kind)
-        return store(folder, object_id(self.index), shape.solid, shape.parts)
+        made = procedural.generate(self.index, self.rule)
+        return store(folder, object_id(self.index), made.solid, made.parts)
 
 
 def object_id(index: int) -> str:
@@ -36,7 +37,7 @@ def object_id(index: int) -> str:
     return f"procedural/{index:05d}"
 
 
-def load(kind: str, cache: Path, argument: str = "") -> list[ObjectSpec]:
+def load(rule: ObjectRule, cache: Path, argument: str = "") -> list[ObjectSpec]:
     """The first `argument` objects (800 if empty).
 
     Raises:
@@ -48,5 +49,5 @@ def load(kind: str, cache: Path, argument: str = "") -> list[ObjectSpec]:
         )
     count = int(argument or DEFAULT_COUNT)
     return [
-        LazyObjectSpec(object_id(i), "procedural", Procedural(i, kind, cache)) for i in range(count)
+        LazyObjectSpec(object_id(i), "procedural", Procedural(i, rule, cache)) for i in range(count)
     ]

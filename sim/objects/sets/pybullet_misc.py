@@ -13,32 +13,32 @@ import numpy as np
 import trimesh
 
 from sim.objects import meshes
-from sim.objects.cache import PreparedObject, content_key, fetch, store
-from sim.objects.meshes import MeshFault
-from sim.objects.spec import LazyObjectSpec, ObjectSpec
+from sim.objects.cache import content_key, fetch, store
+from sim.objects.rule import ObjectRule
+from sim.objects.spec import LazyObjectSpec, MeshFault, ObjectSpec, PreparedObject
 
 
 @dataclass(frozen=True)
 class Model:
-    """One model: its files, how to stand it up, and whether it can stand in packed scenes.
+    """One model: its files, how to stand it up, and whether it stands by itself.
 
     Attributes:
         surface: OBJ of the watertight surface; if None the union of the parts serves.
         parts: OBJ of the convex parts; if None the surface's hull serves (convex models).
         tilt: turn about x in degrees that makes z the upright direction.
-        packed: whether it stands by itself.
+        stands: whether it stands by itself, as upright objects must.
     """
 
     surface: str | None
     parts: str | None = None
     tilt: float = 0.0
-    packed: bool = True
+    stands: bool = True
 
 
 MODELS = {
     "block": Model("toys/cube.obj"),
     "cylinder": Model("toys/cylinder.obj"),
-    "domino": Model("domino/domino.obj", packed=False),
+    "domino": Model("domino/domino.obj", stands=False),
     "duck": Model("duck.obj", "duck_vhacd.obj", tilt=90.0),
     "jenga": Model("jenga/jenga.obj"),
     "prism": Model("toys/prism.obj"),
@@ -51,38 +51,38 @@ STRETCH = {"jenga": (0.03, 0.05, 0.15)}
 
 @dataclass(frozen=True)
 class MiscModel:
-    """Recipe of one model."""
+    """Makes one model an object."""
 
     name: str
-    kind: str
+    rule: ObjectRule
     cache: Path
 
     def prepare(self) -> PreparedObject:
         """The object, from the cache or made now."""
         model = MODELS[self.name]
         files = [_data() / f for f in (model.surface, model.parts) if f]
-        key = content_key(f"{self.kind} {model}", *(f.read_bytes() for f in files))
-        folder = self.cache / "objects" / f"pybullet-misc-{self.name}-{self.kind}-{key}"
+        key = content_key(f"{self.rule.sizes} {model}", *(f.read_bytes() for f in files))
+        folder = self.cache / "objects" / f"pybullet-misc-{self.name}-{self.rule.folder}-{key}"
         found = fetch(folder)
         if found is not None:
             return found
-        return store(folder, f"pybullet_misc/{self.name}", *build(self.name, self.kind))
+        return store(folder, f"pybullet_misc/{self.name}", *build(self.name, self.rule))
 
 
-def load(kind: str, cache: Path, argument: str = "") -> list[ObjectSpec]:
-    """Every model that serves in a scene kind."""
+def load(rule: ObjectRule, cache: Path, argument: str = "") -> list[ObjectSpec]:
+    """Every model; where objects are upright, those that stand by themselves."""
     return [
-        LazyObjectSpec(f"pybullet_misc/{name}", "pybullet_misc", MiscModel(name, kind, cache))
+        LazyObjectSpec(f"pybullet_misc/{name}", "pybullet_misc", MiscModel(name, rule, cache))
         for name, model in sorted(MODELS.items())
-        if model.packed or kind == "pile"
+        if model.stands or not rule.upright
     ]
 
 
-def build(name: str, kind: str) -> tuple[trimesh.Trimesh, list[trimesh.Trimesh]]:
-    """The solid and its convex parts, upright, recentred and scaled to the gripper.
+def build(name: str, rule: ObjectRule) -> tuple[trimesh.Trimesh, list[trimesh.Trimesh]]:
+    """The solid and its convex parts, upright, recentred and scaled as the rule says.
 
     Raises:
-        MeshFault: if a convex model turns out not to be convex.
+        MeshFault: if a convex model turns out not to be convex, or no size serves.
     """
     model = MODELS[name]
     parts = meshes.read_obj_parts(_data() / model.parts) if model.parts else []
@@ -98,7 +98,7 @@ def build(name: str, kind: str) -> tuple[trimesh.Trimesh, list[trimesh.Trimesh]]
     for mesh in (solid, *parts):
         mesh.apply_scale(STRETCH.get(name, (1.0, 1.0, 1.0)))
     turn = trimesh.transformations.rotation_matrix(model.tilt * np.pi / 180, (1, 0, 0))
-    return meshes.place([solid, *parts], turn, 1.0, kind)
+    return meshes.place([solid, *parts], turn, 1.0, rule)
 
 
 def _data() -> Path:

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
@@ -11,10 +12,14 @@ import trimesh
 from sim.objects import cache as object_cache
 from sim.objects.__main__ import main
 from sim.objects.load import load_objects
-from sim.objects.meshes import MeshFault
+from sim.objects.meshes import load_mesh
+from sim.objects.rule import StandingSizes
 from sim.objects.sets import random_urdfs
 from sim.objects.sets.procedural_set import Procedural
-from sim.objects.spec import Fault, load_mesh, objects_by_id, split_of
+from sim.objects.spec import Fault, objects_by_id, split_of
+from sim.scene.kinds import find_kind
+
+PACKED, PILE = RULES = tuple(find_kind(name).objects for name in ("packed", "pile"))
 
 URDF = """<?xml version="0.0" ?>
 <robot name="{name}"><link name="base_link">
@@ -43,10 +48,10 @@ def published_layout(root, kind, names, part="train"):
     return folder
 
 
-@pytest.mark.parametrize("kind", ["packed", "pile"])
-def test_splits_of_the_default_set_partition_it(kind, cache):
-    everything = [s.object_id for s in load_objects("default", kind, "all", cache)]
-    parts = {x: load_objects("default", kind, x, cache) for x in ("train", "val", "test")}
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.folder)
+def test_splits_of_the_default_set_partition_it(rule, cache):
+    everything = [s.object_id for s in load_objects("default", rule, "all", cache)]
+    parts = {x: load_objects("default", rule, x, cache) for x in ("train", "val", "test")}
     assert sorted(s.object_id for specs in parts.values() for s in specs) == everything
     assert everything == sorted(set(everything))
     for name, share in (("train", 0.8), ("val", 0.1), ("test", 0.1)):
@@ -61,29 +66,25 @@ def test_splits_never_change():
 
 
 def test_a_set_may_be_given_a_size(cache):
-    assert len(load_objects("procedural:25", "pile", "all", cache)) == 25
+    assert len(load_objects("procedural:25", PILE, "all", cache)) == 25
     with pytest.raises(ValueError, match="procedural:many"):
-        load_objects("procedural:many", "pile", "all", cache)
+        load_objects("procedural:many", PILE, "all", cache)
 
 
 @pytest.mark.parametrize(
-    ("names", "kind", "split", "message"),
-    [
-        ("nothing", "pile", "all", "neither a folder nor one of"),
-        ("default", "heap", "all", "'heap'"),
-        ("default", "pile", "dev", "'dev'"),
-    ],
+    ("names", "split", "message"),
+    [("nothing", "all", "neither a folder nor one of"), ("default", "dev", "'dev'")],
 )
-def test_unknown_names_are_refused(names, kind, split, message, cache):
+def test_unknown_names_are_refused(names, split, message, cache):
     with pytest.raises(ValueError, match=message):
-        load_objects(names, kind, split, cache)
+        load_objects(names, PILE, split, cache)
 
 
-@pytest.mark.parametrize("kind", ["packed", "pile"])
-def test_prepared_objects_are_sound(kind, cache):
-    chosen = load_objects("random_urdfs,pybullet_misc", kind, "test", cache)[:8]
-    chosen += load_objects("pybullet_misc", kind, "all", cache)
-    chosen += load_objects("procedural:8", kind, "all", cache)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.folder)
+def test_prepared_objects_are_sound(rule, cache):
+    chosen = load_objects("random_urdfs,pybullet_misc", rule, "test", cache)[:8]
+    chosen += load_objects("pybullet_misc", rule, "all", cache)
+    chosen += load_objects("procedural:8", rule, "all", cache)
     for spec in chosen:
         mesh = load_mesh(spec)
         assert mesh.is_watertight
@@ -93,15 +94,12 @@ def test_prepared_objects_are_sound(kind, cache):
         assert 0.02 <= spec.mass <= 1.0
         assert 200 <= spec.mass / mesh.volume <= 1000 or spec.mass in (0.02, 1.0)
         assert spec.friction == 1.0
-        if kind == "pile":
-            assert np.sort(spec.extents)[1] <= 0.0701
-        else:
-            assert min(spec.extents[:2]) <= 0.0751
-            assert 0.0499 <= spec.extents[2] <= 0.2201
+        assert rule.scale(np.array(spec.extents)) == pytest.approx(1.0, abs=2e-3)
+        assert spec.extents[2] >= rule.sizes.least_height - 1e-4
 
 
 def test_specs_travel_between_processes(cache):
-    for spec in load_objects("procedural:2,pybullet_misc", "pile", "all", cache):
+    for spec in load_objects("procedural:2,pybullet_misc", PILE, "all", cache):
         copy = ForkingPickler.loads(ForkingPickler.dumps(spec))
         assert copy == spec
         assert copy.urdf == spec.urdf
@@ -118,16 +116,24 @@ def test_parts_adrift_are_dropped():
     assert [part.bounds[0][0] for part in kept] == pytest.approx([-0.5, 0.52])
 
 
-def test_table_of_standing_blobs_is_what_the_rule_gives():
-    files = random_urdfs._files()
-    standing = random_urdfs._usable_in_packed()
-    for number in (*range(0, 1000, 67), *random_urdfs.TOO_THIN_OR_EMPTY):
-        try:
-            random_urdfs.build(files[number], "packed")
-            usable = True
-        except MeshFault:
-            usable = False
-        assert usable == (number in standing)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.folder)
+def test_tables_of_usable_blobs_are_what_the_rule_gives(rule, cache):
+    numbers = {*range(0, 1000, 67), 168, 295, 297, 824}
+    tried = random_urdfs.try_out(rule, numbers)
+    assert set(tried) == numbers & random_urdfs.usable_numbers(rule, cache)
+
+
+def test_blobs_are_tried_out_once_for_sizes_without_a_table(tmp_path, monkeypatch):
+    low = replace(PACKED, sizes=StandingSizes(narrow=0.06, wide=0.1, heights=(0.03, 0.1)))
+    monkeypatch.setattr(random_urdfs, "COUNT", 6)
+    found = random_urdfs.load(low, tmp_path)
+    assert {spec.object_id for spec in found} > {
+        spec.object_id for spec in random_urdfs.load(PACKED, tmp_path)[:2]
+    }
+    monkeypatch.setattr(random_urdfs, "try_out", None)
+    assert random_urdfs.load(low, tmp_path) == found
+    for spec in found:
+        assert 0.03 - 1e-4 <= spec.extents[2] <= 0.1001
 
 
 def test_broken_meshes_are_named_and_skipped(tmp_path, cache):
@@ -142,7 +148,7 @@ def test_broken_meshes_are_named_and_skipped(tmp_path, cache):
     trimesh.creation.box((0.1, 0.1, 0.0005)).export(tmp_path / "sheet.stl")
     trimesh.creation.box((0.05, 0.05, 0.1)).export(tmp_path / "box.stl")
     report: list[Fault] = []
-    specs = load_objects(str(tmp_path), "pile", "all", cache, report)
+    specs = load_objects(str(tmp_path), PILE, "all", cache, report)
     assert [s.object_id for s in specs] == ["ball", "box", "ring"]
     reasons = {fault.path.rsplit("/", 1)[1]: fault.reason for fault in report}
     assert sorted(reasons) == ["box.stl", "empty.obj", "open.obj", "sheet.stl", "torn.glb"]
@@ -150,22 +156,22 @@ def test_broken_meshes_are_named_and_skipped(tmp_path, cache):
     assert "not watertight" in reasons["open.obj"]
     assert "too thin" in reasons["sheet.stl"]
     with pytest.warns(UserWarning, match="skipped") as seen:
-        load_objects(str(tmp_path), "pile", "all", cache)
+        load_objects(str(tmp_path), PILE, "all", cache)
     assert len(seen) == 5
 
 
 def test_user_meshes_are_scaled_and_decomposed_once(tmp_path, cache):
     trimesh.creation.annulus(20, 30, 25).export(tmp_path / "ring.stl")
-    (spec,) = load_objects(str(tmp_path), "pile", "all", cache)
+    (spec,) = load_objects(str(tmp_path), PILE, "all", cache)
     assert np.sort(spec.extents)[1] == pytest.approx(0.07, rel=1e-4)
     collision = (spec.urdf.parent / "collision.obj").read_text()
     assert collision.count("o part_") > 3
     before = spec.urdf.stat().st_mtime_ns
-    (again,) = load_objects(str(tmp_path), "pile", "all", cache)
+    (again,) = load_objects(str(tmp_path), PILE, "all", cache)
     assert again == spec
     assert again.urdf.stat().st_mtime_ns == before
     trimesh.creation.annulus(25, 30, 25).export(tmp_path / "ring.stl")
-    (changed,) = load_objects(str(tmp_path), "pile", "all", cache)
+    (changed,) = load_objects(str(tmp_path), PILE, "all", cache)
     assert changed.urdf != spec.urdf
 
 
@@ -184,7 +190,7 @@ def test_flat_folder_of_urdfs(tmp_path, cache):
         "</visual></link></robot>"
     )
     report: list[Fault] = []
-    (spec,) = load_objects(str(tmp_path), "pile", "all", cache, report)
+    (spec,) = load_objects(str(tmp_path), PILE, "all", cache, report)
     assert spec.object_id == "tool"
     np.testing.assert_allclose(spec.extents, (0.05, 0.06, 0.1), rtol=1e-6)
     np.testing.assert_allclose(load_mesh(spec).bounds.mean(axis=0), 0.0, atol=1e-6)
@@ -197,14 +203,14 @@ def test_flat_folder_of_urdfs(tmp_path, cache):
 def test_published_layout_is_used_as_it_is(tmp_path, cache):
     names = [f"thing_{i}" for i in range(40)]
     folder = published_layout(tmp_path, "pile", names)
-    everything = load_objects(str(tmp_path), "pile", "all", cache)
+    everything = load_objects(str(tmp_path), PILE, "all", cache)
     assert {s.object_id for s in everything} == set(names)
     for spec in everything:
         assert spec.urdf == folder / f"{spec.object_id}.urdf"
         assert (spec.mass, spec.friction) == (0.3, 0.7)
     for split in ("train", "val", "test"):
         expected = {n for n in names if split_of(n) == split}
-        found = load_objects(str(tmp_path), "pile", split, cache)
+        found = load_objects(str(tmp_path), PILE, split, cache)
         assert {s.object_id for s in found} == expected
 
 
@@ -213,7 +219,7 @@ def test_published_test_folder_is_the_test_split(tmp_path, cache):
     published_layout(tmp_path, "pile", names)
     published_layout(tmp_path, "pile", ["held_out", "thing_3"], part="test")
     found = {
-        s: {x.object_id for x in load_objects(str(tmp_path), "pile", s, cache)}
+        s: {x.object_id for x in load_objects(str(tmp_path), PILE, s, cache)}
         for s in ("train", "val", "test")
     }
     assert found["test"] == {"held_out", "thing_3"}
@@ -232,7 +238,7 @@ def test_broken_published_objects_are_named(tmp_path, cache):
     (folder / "weightless.urdf").write_text(weightless)
     for _ in range(2):  # the second time the findings come from the cache
         report: list[Fault] = []
-        (spec,) = load_objects(str(tmp_path), "packed", "all", cache, report)
+        (spec,) = load_objects(str(tmp_path), PACKED, "all", cache, report)
         assert spec.object_id == "good"
         assert len(report) == 4
         assert any("not watertight" in f.reason for f in report)
@@ -244,20 +250,20 @@ def test_two_objects_of_one_name_are_refused(tmp_path, cache):
         trimesh.creation.box((0.05, 0.06, 0.05 * size)).export(tmp_path / str(size) / "box.stl")
     names = f"{tmp_path}/1,{tmp_path}/2"
     with pytest.raises(ValueError, match="'box'"):
-        load_objects(names, "pile", "all", cache)
+        load_objects(names, PILE, "all", cache)
 
 
 def test_objects_by_id_names_what_is_missing(cache):
-    specs = load_objects("procedural:3", "pile", "all", cache)
+    specs = load_objects("procedural:3", PILE, "all", cache)
     assert objects_by_id(specs, ["procedural/00001"] * 2) == {"procedural/00001": specs[1]}
     with pytest.raises(ValueError, match="1 of 2 objects .*'teapot'"):
         objects_by_id(specs, ["procedural/00001", "teapot"])
 
 
 def test_racing_writers_leave_one_whole_object(tmp_path):
-    recipe = Procedural(7, "pile", tmp_path)
+    maker = Procedural(7, PILE, tmp_path)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: recipe.prepare(), range(8)))
+        found = list(pool.map(lambda _: maker.prepare(), range(8)))
     assert len(set(found)) == 1
     assert [p.name for p in (tmp_path / "objects").iterdir()] == [found[0].urdf.parent.name]
     names = {p.name for p in found[0].urdf.parent.iterdir()}
@@ -267,7 +273,7 @@ def test_racing_writers_leave_one_whole_object(tmp_path):
 def test_objects_do_not_depend_on_the_cache_they_are_in(tmp_path):
     texts = []
     for name in ("a", "b"):
-        folder = Procedural(11, "packed", tmp_path / name).prepare().urdf.parent
+        folder = Procedural(11, PACKED, tmp_path / name).prepare().urdf.parent
         texts.append({p.name: p.read_text() for p in folder.iterdir()})
     assert texts[0] == texts[1]
     assert json.loads(texts[0]["object.json"])["id"] == "procedural/00011"
@@ -277,7 +283,7 @@ def test_cache_folder_can_be_chosen(monkeypatch, tmp_path):
     monkeypatch.setenv("EQUIGRASP_CACHE", str(tmp_path))
     assert object_cache.cache_root() == tmp_path
     assert object_cache.cache_root(tmp_path / "other") == tmp_path / "other"
-    (spec,) = load_objects("procedural:1", "pile")
+    (spec,) = load_objects("procedural:1", PILE)
     assert tmp_path in spec.mesh.parents
 
 

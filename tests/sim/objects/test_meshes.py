@@ -3,61 +3,24 @@
 import numpy as np
 import pytest
 import trimesh
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sim.objects import meshes
-from sim.objects.meshes import MeshFault
+from sim.objects.spec import MeshFault
+from sim.scene.kinds import find_kind
 
-SIDES = st.tuples(*[st.floats(0.005, 5.0)] * 3).map(np.array)
+PILE = find_kind("pile").objects
 
 
 def placed_box(sides, centre):
     return trimesh.creation.box(sides, trimesh.transformations.translation_matrix(centre))
 
 
-@given(SIDES)
-def test_pile_objects_fit_the_gripper(sides):
-    try:
-        scale = meshes.fit_scale(sides, "pile")
-    except MeshFault:
-        assert sides.min() < 0.1 * sides.max() or sides.min() < 0.005 + 1e-9
-        return
-    smallest, second, longest = np.sort(sides * scale)
-    assert second <= meshes.PILE_SIDE + 1e-9
-    assert longest <= meshes.PILE_LONGEST + 1e-9
-    assert smallest >= meshes.MIN_THICKNESS
-
-
-@given(SIDES)
-def test_packed_objects_fit_the_gripper(sides):
-    try:
-        scale = meshes.fit_scale(sides, "packed")
-    except MeshFault:
-        assert sides.min() < 0.1 * sides.max()
-        return
-    narrow, wide = np.sort(sides[:2] * scale)
-    assert narrow <= meshes.PACKED_SIDE + 1e-9
-    assert wide <= meshes.PACKED_WIDEST + 1e-9
-    assert sides[2] * scale <= meshes.PACKED_HEIGHTS[1] + 1e-9
-
-
-def test_objects_that_fit_keep_their_size():
-    assert meshes.fit_scale(np.array([0.05, 0.06, 0.1]), "pile") == 1.0
-    assert meshes.fit_scale(np.array([0.05, 0.06, 0.1]), "packed") == 1.0
-
-
-def test_unknown_kind_is_named():
-    with pytest.raises(ValueError, match="'heap' is unknown"):
-        meshes.fit_scale(np.ones(3), "heap")
-
-
 def test_place_recentres_and_scales_solid_and_parts_alike():
     solid = placed_box((40.0, 50.0, 300.0), (7.0, 8.0, 9.0))
     part = placed_box((40.0, 50.0, 100.0), (7.0, 8.0, -91.0))
-    placed, (below,) = meshes.place([solid, part], np.eye(4), 0.001, "pile")
+    placed, (below,) = meshes.place([solid, part], np.eye(4), 0.001, PILE)
     np.testing.assert_allclose(placed.bounds.sum(axis=0), 0.0, atol=1e-12)
-    factor = meshes.PILE_LONGEST / 0.3
+    factor = PILE.sizes.longest / 0.3
     np.testing.assert_allclose(placed.extents, factor * np.array([0.04, 0.05, 0.3]))
     np.testing.assert_allclose(below.bounds[0], placed.bounds[0])
     np.testing.assert_allclose(solid.extents, (40.0, 50.0, 300.0))
