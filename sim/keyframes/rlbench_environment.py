@@ -90,7 +90,6 @@ class RLBenchEnvironment:
         cameras: whose images frames have; none is much quicker.
         image_size: pixels per side.
         masks: whether images have object handles, which take as long again.
-        headless: without a window; a display is needed all the same.
 
     Raises:
         ModuleNotFoundError: RLBench is not installed; the message says how to get it.
@@ -106,7 +105,6 @@ class RLBenchEnvironment:
         image_size: int = 128,
         *,
         masks: bool = True,
-        headless: bool = True,
     ) -> None:
         if unknown := sorted(set(cameras) - set(CAMERAS)):
             raise ValueError(f"no camera '{unknown[0]}'; there are {', '.join(CAMERAS)}")
@@ -119,7 +117,7 @@ class RLBenchEnvironment:
         self._simulator = self._parts.Environment(
             self._parts.action_mode(),
             obs_config=self._parts.observation_config(self.cameras, image_size, masks),
-            headless=headless,
+            headless=True,  # without a window; a display is needed all the same
         )
         self._name: str | None = None
         self._simulator.launch()

@@ -22,6 +22,10 @@ TABLE_CENTRE = (0.25, 0.0)
 PATCH_HEIGHT = 0.004
 """Patches are this thick (m): enough to be told from the table in a point cloud."""
 SOLVER_ITERATIONS = 100
+FRICTION = 0.6
+"""Lateral coefficient of bodies that ask for no other."""
+SETTLING = 0.25
+"""Time (s) in which things come to rest."""
 TABLE_COLOUR = (0.75, 0.7, 0.62)
 
 
@@ -60,7 +64,7 @@ class Stage(Client):
         *,
         yaw: float = 0.0,
         mass: float = 0.05,
-        friction: float = 0.6,
+        friction: float = FRICTION,
     ) -> int:
         """A body of one solid; its number.
 
@@ -86,19 +90,18 @@ class Stage(Client):
         *,
         yaw: float = 0.0,
         mass: float = 0.1,
-        friction: float = 0.6,
     ) -> int:
         """One body of several boxes; its number.
 
         Args:
             boxes: in the body's frame.
             position: of the body's frame in the world, metres.
-            colour, yaw, mass, friction: see `add`.
+            colour, yaw, mass: see `add`.
         """
         solid, seen = self._box_shapes(boxes)
         body = self.p.createMultiBody(mass, solid, seen, list(position), _about_z(yaw))
         self.p.changeVisualShape(body, -1, rgbaColor=(*colour, 1))
-        self.p.changeDynamics(body, -1, lateralFriction=friction)
+        self.p.changeDynamics(body, -1, lateralFriction=FRICTION)
         return body
 
     def jointed(
@@ -194,9 +197,9 @@ class Stage(Client):
         """Position (3,) of a body's base in the world, metres."""
         return np.array(self.p.getBasePositionAndOrientation(body)[0])
 
-    def settle(self, seconds: float = 0.25) -> None:
-        """Let things come to rest: `seconds` of simulated time pass."""
-        self.step(round(seconds / TIME_STEP))
+    def settle(self) -> None:
+        """Let things come to rest: `SETTLING` passes."""
+        self.step(round(SETTLING / TIME_STEP))
 
     def _box_shapes(self, boxes: Sequence[PlacedBox]) -> tuple[int, int]:
         """Collision and visual shape of several boxes."""

@@ -85,21 +85,17 @@ def inspect(
     return list(summaries.values())
 
 
-def contact_sheet(episode: Episode, cameras: Sequence[str] = CAMERAS) -> bytes:
+def contact_sheet(episode: Episode) -> bytes:
     """PNG of the first frame and the keyframes of an episode, as every camera saw them.
 
-    Args:
-        episode: on disk.
-        cameras: of which those with images are shown, a column each.
-
     Raises:
-        EpisodeError: an image is missing or torn.
+        EpisodeError: there are no images, or one is torn.
     """
     from PIL import Image, ImageDraw
 
-    present = [camera for camera in cameras if (episode.path / f"{camera}_rgb").is_dir()]
+    present = [camera for camera in CAMERAS if (episode.path / f"{camera}_rgb").is_dir()]
     if not present:
-        raise EpisodeError(f"{episode.path}: holds no images of {', '.join(cameras)}")
+        raise EpisodeError(f"{episode.path}: holds no images of {', '.join(CAMERAS)}")
     shown = [0, *episode.keypoints]
     height, width = episode.rgb(present[0], 0).shape[:2]
     sheet = Image.new("RGB", (len(present) * width, LABEL + len(shown) * (height + LABEL)), "white")

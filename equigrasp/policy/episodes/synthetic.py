@@ -48,19 +48,18 @@ def random_frames(
 
 
 def write_synthetic_demonstrations(
-    root: str | Path, episodes: int, *, size: int = 8, cameras: Sequence[str] = CAMERAS
+    root: str | Path, episodes: int, *, cameras: Sequence[str] = CAMERAS
 ) -> None:
     """Two tasks, "open" and "close", each with its own place and its own turn of the fingers.
 
     Args:
         root: folder of tasks.
-        episodes: of each; every one has two keyframes. Its images are noise.
-        size: pixels a side.
+        episodes: of each; every one has two keyframes. Its images are noise, 8 pixels a side.
         cameras: whose images are written.
     """
     for task, side in (("open", 0.2), ("close", -0.2)):
         for number in range(episodes):
-            frames = random_frames(10 * len(task) + number, 8, size, cameras)
+            frames = random_frames(10 * len(task) + number, 8, 8, cameras)
             for index, frame in enumerate(frames):
                 turn = Rotation.from_euler("xyz", [180, 0, 5 * index], degrees=True)
                 frame.state.gripper_pose = np.concatenate([[0.1, side, 0.9], turn.as_quat()])

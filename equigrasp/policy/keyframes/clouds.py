@@ -81,15 +81,14 @@ def cloud_of_episode(
     frame: int,
     cameras: Iterable[str],
     settings: CloudSettings,
-    random: np.random.Generator | None = None,
 ) -> Cloud:
-    """Cloud of a frame on disk; further arguments as for `make_cloud`.
+    """Cloud of a frame on disk, thinned evenly where there are too many points.
 
     Args:
         episode: on disk.
         frame: its number.
         cameras: that are used.
-        settings, random: see `make_cloud`.
+        settings: see `CloudSettings`.
 
     Raises:
         EpisodeError: an image is missing or torn.
@@ -100,7 +99,7 @@ def cloud_of_episode(
         for name in names
     }
     seen = {name: episode.camera(name, frame) for name in names}
-    return make_cloud(images, seen, settings, random)
+    return make_cloud(images, seen, settings)
 
 
 def make_cloud(

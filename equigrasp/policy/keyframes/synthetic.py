@@ -37,9 +37,9 @@ def random_observations(
     return Observations(xyz, 2 * uniform(batch, count, 3) - 1, mask, state, sentences)
 
 
-def random_actions(batch: int = 3, seed: int = 0, dtype: torch.dtype = torch.float64) -> Actions:
+def random_actions(batch: int = 3, dtype: torch.dtype = torch.float64) -> Actions:
     """Keyframes anywhere above the table, turned anyhow; arguments as for `random_observations`."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     position = torch.rand(batch, 3, generator=generator, dtype=dtype) * 0.4
     bins = torch.randint(0, BINS, (batch, 3), generator=generator)
     opened = torch.randint(0, 2, (batch,), generator=generator).to(dtype)

@@ -29,7 +29,8 @@ REACH = 0.02
 """Neighbours within about this (m) tell what a point's surroundings look like."""
 HAND = 0.05
 """Points within about this (m) of the tip are in the gripper, or below it."""
-MORTON_BITS = 10
+MORTON_BITS, MORTON_CELL = 10, 0.005
+"""Cells of the Morton curve along each axis (a power of two), and their side, m."""
 
 
 class Points(NamedTuple):
@@ -58,14 +59,14 @@ class Context(NamedTuple):
     mask: Tensor
 
 
-def morton_order(xyz: Tensor, mask: Tensor, cell: float = 0.005) -> Tensor:
+def morton_order(xyz: Tensor, mask: Tensor) -> Tensor:
     """Indices (B, N) that sort points (B, N, 3) along a Morton curve, masked ones last.
 
-    The curve starts at the lowest corner of each cloud and has cells of `cell` metres.
+    The curve starts at the lowest corner of each cloud and has cells of `MORTON_CELL`.
     """
     low = xyz.masked_fill(~mask.unsqueeze(-1), torch.inf).amin(1, keepdim=True)
     low = torch.where(low.isfinite(), low, 0.0)
-    cells = ((xyz - low) / cell).long().clamp(0, 2**MORTON_BITS - 1)
+    cells = ((xyz - low) / MORTON_CELL).long().clamp(0, 2**MORTON_BITS - 1)
     keys = torch.zeros_like(cells[..., 0])
     for bit in range(MORTON_BITS):
         for axis in range(3):

@@ -21,6 +21,9 @@ from equigrasp.policy.nn.point_encoder import Points
 from equigrasp.policy.nn.rotary import rotate_by_position
 from equigrasp.policy.nn.whitening import whiten
 
+CELL = 0.02
+"""Side of the cells of the local query, m."""
+
 
 class PositionMemory(NamedTuple):
     """What samples need of an observation; computed once for all of them.
@@ -48,7 +51,6 @@ class PositionReader(nn.Module):
         words: channels of the summary of the sentence.
         channels: width of the samples' tokens.
         head_channels: of each attention head.
-        cell: side (m) of the cells of the local query.
 
     Raises:
         ValueError: `channels` is no multiple of `head_channels`, or there is a single scale.
@@ -61,7 +63,6 @@ class PositionReader(nn.Module):
         *,
         channels: int = 96,
         head_channels: int = 24,
-        cell: float = 0.02,
     ) -> None:
         super().__init__()
         if channels % head_channels:
@@ -89,7 +90,7 @@ class PositionReader(nn.Module):
         # scale are made narrower first, once per observation.
         self.narrow = nn.Linear(widths[-1], channels // 4)
         self.narrow_places = nn.Linear(3, channels // 4, bias=False)
-        self.local = LocalQuery(channels // 4, channels, cell)
+        self.local = LocalQuery(channels // 4, channels, CELL)
 
     def remember(self, scales: Sequence[Points], words: Tensor) -> PositionMemory:
         """What samples need of B observations.

@@ -11,6 +11,11 @@ from torch import Tensor, nn
 
 from equigrasp.policy.nn.vocabulary import Vocabulary
 
+LAYERS = 2
+"""Of the transformer over words."""
+LONGEST = 32
+"""Sentences are cut after so many words."""
+
 
 def text_encoder(words: Vocabulary | str | Path, channels: int, heads: int) -> nn.Module:
     """A module of sentences that returns tokens (B, T, C) and their mask (B, T).
@@ -33,27 +38,18 @@ class TextEncoder(nn.Module):
     Args:
         vocabulary: the known words.
         channels: width of the tokens.
-        layers, heads: of the transformer.
-        longest: sentences are cut after so many words.
+        heads: of the transformer's attention.
     """
 
-    def __init__(
-        self,
-        vocabulary: Vocabulary,
-        channels: int,
-        *,
-        layers: int = 2,
-        heads: int = 4,
-        longest: int = 32,
-    ) -> None:
+    def __init__(self, vocabulary: Vocabulary, channels: int, *, heads: int = 4) -> None:
         super().__init__()
-        self.vocabulary, self.longest = vocabulary, longest
+        self.vocabulary = vocabulary
         self.words = nn.Embedding(len(vocabulary), channels, padding_idx=0)
-        self.places = nn.Parameter(torch.randn(longest, channels) * 0.02)
+        self.places = nn.Parameter(torch.randn(LONGEST, channels) * 0.02)
         layer = nn.TransformerEncoderLayer(
             channels, heads, 4 * channels, dropout=0.0, batch_first=True, norm_first=True
         )
-        self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.layers = nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(channels)
 
     @property
@@ -64,7 +60,7 @@ class TextEncoder(nn.Module):
     def forward(self, sentences: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Tokens (B, T, C) of sentences, and their mask (B, T), True for words."""
         numbers, mask = self.vocabulary.encode(sentences)
-        numbers = numbers[:, : self.longest].to(self.words.weight.device)
-        mask = mask[:, : self.longest].to(numbers.device)
+        numbers = numbers[:, :LONGEST].to(self.words.weight.device)
+        mask = mask[:, :LONGEST].to(numbers.device)
         tokens = self.words(numbers) + self.places[: numbers.shape[1]]
         return self.norm(self.layers(tokens, src_key_padding_mask=~mask)), mask

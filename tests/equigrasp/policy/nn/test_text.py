@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from equigrasp.policy.nn.text import TextEncoder
+from equigrasp.policy.nn.text import LONGEST, TextEncoder
 from equigrasp.policy.nn.vocabulary import Vocabulary, split_words
 
 SENTENCES = ["Stack two red blocks.", "push the red button, then the blue button", "stack"]
@@ -52,7 +52,7 @@ def test_order_matters():
 
 
 def test_long_sentences_are_cut():
-    encoder = TextEncoder(Vocabulary.of(SENTENCES), 12, longest=4)
-    tokens, mask = encoder([SENTENCES[1]])
-    assert tokens.shape == (1, 4, 12)
+    encoder = TextEncoder(Vocabulary.of(SENTENCES), 12)
+    tokens, mask = encoder(["red blue " * LONGEST])
+    assert tokens.shape == (1, LONGEST, 12)
     assert mask.all()
