@@ -29,7 +29,7 @@ import open3d as o3d
 import torch
 from shared.results import command_line, finish
 
-from equigrasp.data.synthetic import random_shapes, render_shapes
+from equigrasp.data.synthetic import random_primitives, render_primitives
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 from equigrasp.perception.noise import apply_noise
 from equigrasp.perception.tsdf import fuse_tsdf
@@ -45,7 +45,9 @@ def noisy_images(count: int) -> np.ndarray:
     return np.stack(
         [
             apply_noise(
-                render_shapes(random_shapes(rng), DEFAULT_INTRINSICS, fixed_view()), "gamma", rng
+                render_primitives(random_primitives(rng), DEFAULT_INTRINSICS, fixed_view()),
+                "gamma",
+                rng,
             )
             for _ in range(count)
         ]

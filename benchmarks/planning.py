@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from shared.results import command_line, finish
 
-from equigrasp.data.synthetic import random_shapes, render_shapes
+from equigrasp.data.synthetic import random_primitives, render_primitives
 from equigrasp.detection import query_lattice
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 from equigrasp.perception.noise import apply_noise
@@ -99,9 +99,9 @@ def main() -> None:
 def noisy_images(count: int) -> list[np.ndarray]:
     """Depth images of different clutter, gamma noise, fixed view."""
     rng = np.random.default_rng(0)
-    scenes = (random_shapes(rng) for _ in range(count))
+    scenes = (random_primitives(rng) for _ in range(count))
     return [
-        apply_noise(render_shapes(shapes, DEFAULT_INTRINSICS, fixed_view()), "gamma", rng)
+        apply_noise(render_primitives(shapes, DEFAULT_INTRINSICS, fixed_view()), "gamma", rng)
         for shapes in scenes
     ]
 

@@ -123,7 +123,7 @@ def check_fusion() -> Check:
     import torch
 
     from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
-    from equigrasp.perception.table import table_rectify
+    from equigrasp.perception.rectify import table_rectify
     from equigrasp.perception.tsdf import fuse_tsdf
 
     depth, fit = table_rectify(fixed_depth(SCALE), DEFAULT_INTRINSICS, fixed_view())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA, Hand
-from equigrasp.perception.table import TableFit
+from equigrasp.perception.rectify import TableFit
 from equigrasp.workspace import WORKSPACE, Workspace
 
 STAGES = ("rectify", "fusion", "encode", "query", "select")

@@ -33,8 +33,8 @@ from equigrasp.detection import (
 from equigrasp.geometry.transforms import inverse_transform
 from equigrasp.grasp import Grasp
 from equigrasp.perception.camera import Intrinsics, valid_pixels, validate_depth
+from equigrasp.perception.rectify import TableFit, table_rectify
 from equigrasp.perception.surface import surface_band
-from equigrasp.perception.table import TableFit, table_rectify
 from equigrasp.perception.tsdf import check_encoding, fuse_tsdf
 from equigrasp.plan_result import PlanningError, PlanResult, Stopwatch
 

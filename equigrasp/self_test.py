@@ -18,29 +18,29 @@ from equigrasp.data.files import write_json
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from equigrasp.data.synthetic import Shape
+    from equigrasp.data.synthetic import Primitive
 
 TOLERANCE = 1e-3
 """Largest difference in probability, or metres, from the recorded predictions."""
 
 
-def fixed_scene() -> list[Shape]:
+def fixed_scene() -> list[Primitive]:
     """A ball, a box and a bar on the table."""
-    from equigrasp.data.synthetic import Shape
+    from equigrasp.data.synthetic import Primitive
 
     return [
-        Shape(np.array([0.10, 0.12, 0.080]), np.full(3, 0.030), box=False),
-        Shape(np.array([0.19, 0.19, 0.090]), np.array([0.020, 0.030, 0.040]), 0.5),
-        Shape(np.array([0.20, 0.09, 0.065]), np.array([0.045, 0.015, 0.015]), 2.1),
+        Primitive(np.array([0.10, 0.12, 0.080]), np.full(3, 0.030), box=False),
+        Primitive(np.array([0.19, 0.19, 0.090]), np.array([0.020, 0.030, 0.040]), 0.5),
+        Primitive(np.array([0.20, 0.09, 0.065]), np.array([0.045, 0.015, 0.015]), 2.1),
     ]
 
 
 def fixed_depth(scale: float = 1.0) -> NDArray[np.float32]:
     """Depth image (480, 640) of `fixed_scene` from the fixed view, every reading times `scale`."""
-    from equigrasp.data.synthetic import render_shapes
+    from equigrasp.data.synthetic import render_primitives
     from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 
-    depth = render_shapes(fixed_scene(), DEFAULT_INTRINSICS, fixed_view())
+    depth = render_primitives(fixed_scene(), DEFAULT_INTRINSICS, fixed_view())
     return (np.float32(scale) * depth).astype(np.float32)
 
 

@@ -28,8 +28,8 @@ from equigrasp.hand import require_same_hand
 from equigrasp.policy.models.base import KeyframePolicy
 from equigrasp.policy.training import train_policy
 from equigrasp.testing import equivariance_error
+from equigrasp.training.best_model import save_best_model
 from equigrasp.training.checkpoint import CheckpointError
-from equigrasp.training.export import export_best
 from equigrasp.training.grasp_recipe import GraspRecipe
 from equigrasp.training.instantiate import instantiate, target_of
 from equigrasp.training.loop import TrainResult, train
@@ -77,7 +77,7 @@ def train_from_config(config: dict[str, Any]) -> TrainResult:
         extra_metrics=partial(_equivariance, tsdf=val_data[0][keys.TSDF]),
     )
     card = data_card(train_data, val_data) | {"init": config["init"]}
-    export_best(model, result, settings, card)
+    save_best_model(model, result, settings, card)
     return result
 
 

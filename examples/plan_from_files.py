@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from equigrasp import GraspPlanner, Intrinsics
-from equigrasp.data.synthetic import random_shapes, render_shapes
+from equigrasp.data.synthetic import random_primitives, render_primitives
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 
 
@@ -36,8 +36,8 @@ def plan(depth_file: Path, camera_file: Path, model: str) -> list[dict]:
 def make_example(folder: Path) -> None:
     """Write the image of a made-up scene and its camera."""
     folder.mkdir(parents=True, exist_ok=True)
-    shapes = random_shapes(np.random.default_rng(0))
-    np.save(folder / "depth.npy", render_shapes(shapes, DEFAULT_INTRINSICS, fixed_view()))
+    shapes = random_primitives(np.random.default_rng(0))
+    np.save(folder / "depth.npy", render_primitives(shapes, DEFAULT_INTRINSICS, fixed_view()))
     camera = {**DEFAULT_INTRINSICS.to_dict(), "T_world_camera": fixed_view().tolist()}
     (folder / "camera.json").write_text(json.dumps(camera, indent=1))
 

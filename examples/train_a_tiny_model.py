@@ -17,7 +17,7 @@ from equigrasp.data.dataset import GraspSceneDataset
 from equigrasp.data.items import SampleSettings
 from equigrasp.data.synthetic import write_synthetic_data_set
 from equigrasp.models.losses import GraspLoss
-from equigrasp.training.export import export_best
+from equigrasp.training.best_model import save_best_model
 from equigrasp.training.grasp_recipe import GraspRecipe
 from equigrasp.training.loop import train
 from equigrasp.training.settings import TrainSettings
@@ -39,7 +39,7 @@ def main(folder: Path, steps: int) -> Path | None:
     run = folder / f"run_{steps}"
     result = train(build, GraspRecipe(GraspLoss()), train_data, val_data, settings, run)
     print(f"average precision {result.best_metrics['average_precision']:.3f}")
-    return export_best(model, result, settings, {"data": "made-up scenes"})
+    return save_best_model(model, result, settings, {"data": "made-up scenes"})
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from equigrasp.data.synthetic import Shape, render_shapes
+from equigrasp.data.synthetic import Primitive, render_primitives
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 from equigrasp.perception.tsdf import fuse_tsdf
 
@@ -32,7 +32,9 @@ def mode_coverage(model: Any, samples: int = 64) -> dict[str, float]:
     numbers = {}
     for name, (half, box, modes, tolerance) in BODIES.items():
         centre = np.array([0.15, 0.15, model.workspace.table_height + half[2]])
-        depth = render_shapes([Shape(centre, half, 0.0, box)], DEFAULT_INTRINSICS, fixed_view())
+        depth = render_primitives(
+            [Primitive(centre, half, 0.0, box)], DEFAULT_INTRINSICS, fixed_view()
+        )
         tsdf = fuse_tsdf(
             torch.from_numpy(depth),
             DEFAULT_INTRINSICS,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from equigrasp.data.shapes import Shape, misfit
+from equigrasp.data.array_shapes import ArrayShape, misfit
 from equigrasp.data.vocabulary import YAWS_PER_POINT
 
 TSDF = "tsdf"
@@ -26,7 +26,7 @@ OCC_POINTS = "occ_points"
 OCC = "occ"
 
 K = YAWS_PER_POINT
-TABLE: dict[str, tuple[type, Shape]] = {
+SCHEMA: dict[str, tuple[type, ArrayShape]] = {
     # key: (float or bool, shape)  # meaning | unit
     TSDF: (float, ("B", "N", "N", "N")),  # fused from one noised view, in the model's encoding
     POINTS: (float, ("B", "Q", 3)),  # query points, tip - query_setback * approach | normalised
@@ -46,10 +46,10 @@ def batch_faults(batch: Mapping[str, Tensor]) -> list[str]:
     Args:
         batch: tensors by key.
     """
-    faults = [f"'{key}' is missing" for key in TABLE if key not in batch]
-    faults += [f"'{key}' is unknown" for key in batch if key not in TABLE]
+    faults = [f"'{key}' is missing" for key in SCHEMA if key not in batch]
+    faults += [f"'{key}' is unknown" for key in batch if key not in SCHEMA]
     lengths: dict[str, int] = {}
-    for key, (kind, shape) in TABLE.items():
+    for key, (kind, shape) in SCHEMA.items():
         if key not in batch:
             continue
         tensor = batch[key]

@@ -22,7 +22,7 @@ from equigrasp.data.vocabulary import YAWS_PER_POINT
 from equigrasp.geometry.rotations import random_rotations
 from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.perception.noise import NOISE_KINDS, apply_noise
-from equigrasp.perception.table import table_rectify
+from equigrasp.perception.rectify import table_rectify
 from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.workspace import Workspace
 

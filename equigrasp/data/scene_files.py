@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from equigrasp.data.array_shapes import ArrayShape, misfit
 from equigrasp.data.files import ArrayFileError, pack_arrays, read_arrays, write_atomically
-from equigrasp.data.shapes import Shape, misfit
 from equigrasp.data.vocabulary import YAWS_PER_POINT
 from equigrasp.perception.camera import Intrinsics
 
@@ -33,7 +33,7 @@ DEPTH_UNIT = 5e-5
 """Metres per step of the stored depth: 16 bits reach 3.27 m, beyond `FAR`."""
 
 Y = YAWS_PER_POINT
-SCHEMA: dict[str, tuple[str, Shape]] = {
+SCHEMA: dict[str, tuple[str, ArrayShape]] = {
     # name: (dtype, shape) with V views, G grasps, K objects, P points; U is text of any length.
     "format_version": ("i4", ()),
     "kind": ("U", ()),  # "packed" or "pile"
@@ -181,7 +181,7 @@ def _shape_faults(
     name: str,
     array: NDArray,
     dtype: str,
-    shape: Shape,
+    shape: ArrayShape,
     lengths: dict[str, int],
 ) -> list[str]:
     """Compare one array with its row of the schema; `lengths` binds V, G, K, P, H, W."""

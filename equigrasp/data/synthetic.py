@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Shape:
+class Primitive:
     """A sphere (`box` False, half = radius three times) or an upright box with a yaw.
 
     centre (3,) and half extents (3,) in metres.
@@ -65,31 +65,31 @@ class Shape:
         return np.where((root >= 0) & (t > 0), t, np.inf)
 
 
-def random_shapes(
+def random_primitives(
     rng: np.random.Generator, count: int = 3, workspace: Workspace = WORKSPACE
-) -> list[Shape]:
-    """At most `count` shapes that stand apart from each other on the table."""
-    shapes: list[Shape] = []
+) -> list[Primitive]:
+    """At most `count` primitives that stand apart from each other on the table."""
+    primitives: list[Primitive] = []
     for _ in range(20 * count):
-        if len(shapes) == count:
+        if len(primitives) == count:
             break
         box = bool(rng.integers(2))
         half = rng.uniform(0.015, 0.032, 3) if box else np.full(3, rng.uniform(0.018, 0.034))
         place = workspace.side / 2 - 0.15 + rng.uniform(0.07, 0.23, 2)
         centre = np.append(place, workspace.table_height + half[2])
-        apart = [np.linalg.norm((centre - s.centre)[:2]) > 0.09 for s in shapes]
+        apart = [np.linalg.norm((centre - s.centre)[:2]) > 0.09 for s in primitives]
         if all(apart):
-            shapes.append(Shape(centre, half, rng.uniform(0, np.pi) if box else 0.0, box))
-    return shapes
+            primitives.append(Primitive(centre, half, rng.uniform(0, np.pi) if box else 0.0, box))
+    return primitives
 
 
-def render_shapes(
-    shapes: Sequence[Shape],
+def render_primitives(
+    primitives: Sequence[Primitive],
     intrinsics: Intrinsics,
     T_world_camera: Array,
     table_height: float = WORKSPACE.table_height,
 ) -> NDArray[np.float32]:
-    """Exact depth image (H, W) of shapes on an endless table; background reads `FAR`."""
+    """Exact depth image (H, W) of primitives on an endless table; background reads `FAR`."""
     u, v = np.meshgrid(np.arange(intrinsics.width), np.arange(intrinsics.height))
     x = (u - intrinsics.cx) / intrinsics.fx
     y = (v - intrinsics.cy) / intrinsics.fy
@@ -99,8 +99,8 @@ def render_shapes(
     with np.errstate(divide="ignore"):
         depth = (table_height - origin[2]) / rays[..., 2]
     depth = np.where(depth > 0, depth, np.inf)
-    for shape in shapes:
-        depth = np.minimum(depth, shape.distance_along(origin, rays))
+    for primitive in primitives:
+        depth = np.minimum(depth, primitive.distance_along(origin, rays))
     return np.minimum(depth, FAR).astype(np.float32)
 
 
@@ -129,25 +129,28 @@ def synthetic_scene(
     """
     rng = np.random.default_rng([seed, index])
     intrinsics = intrinsics or Intrinsics(160, 120, 135.0, 135.0, 80.0, 60.0)
-    shapes = random_shapes(rng, workspace=workspace)
+    primitives = random_primitives(rng, workspace=workspace)
     others = [random_view(rng, workspace) for _ in range(views - 1)]
     poses = np.stack([fixed_view(workspace), *others])
-    position, rotation, success, width = _labelled_grasps(shapes, grasps, rng, hand, workspace)
+    position, rotation, success, width = _labelled_grasps(primitives, grasps, rng, hand, workspace)
     points = rng.uniform(0, workspace.side, (occupancy_points, 3))
     near = occupancy_points // 2
-    owner = rng.integers(len(shapes), size=near)
-    centres = np.stack([shape.centre for shape in shapes])
+    owner = rng.integers(len(primitives), size=near)
+    centres = np.stack([primitive.centre for primitive in primitives])
     points[:near] = centres[owner] + rng.uniform(-0.05, 0.05, (near, 3))
     points = points.astype(np.float16)
-    filled = np.any([shape.contains(points.astype(float)) for shape in shapes], 0)
-    eye = np.tile(np.eye(4), (len(shapes), 1, 1))
+    filled = np.any([primitive.contains(points.astype(float)) for primitive in primitives], 0)
+    eye = np.tile(np.eye(4), (len(primitives), 1, 1))
     eye[:, :3, 3] = centres
     return SceneRecord(
         kind="synthetic",
         seed=seed,
         index=index,
         depth=np.stack(
-            [render_shapes(shapes, intrinsics, pose, workspace.table_height) for pose in poses]
+            [
+                render_primitives(primitives, intrinsics, pose, workspace.table_height)
+                for pose in poses
+            ]
         ),
         intrinsics=intrinsics,
         T_world_camera=poses,
@@ -160,8 +163,8 @@ def synthetic_scene(
         grasp_source=np.zeros(grasps, np.uint8),
         grasp_visible=np.ones(grasps, bool),
         yaw_audited=np.zeros(success.shape, bool),
-        object_id=["box" if shape.box else "sphere" for shape in shapes],
-        object_scale=np.ones(len(shapes)),
+        object_id=["box" if primitive.box else "sphere" for primitive in primitives],
+        object_scale=np.ones(len(primitives)),
         T_world_object=eye,
         occ_points=points,
         occ=filled,
@@ -181,7 +184,7 @@ def write_synthetic_data_set(
 
 
 def _labelled_grasps(
-    shapes: Sequence[Shape],
+    primitives: Sequence[Primitive],
     count: int,
     rng: np.random.Generator,
     hand: Hand,
@@ -191,51 +194,53 @@ def _labelled_grasps(
     success = np.zeros((count, YAWS_PER_POINT), bool)
     width = np.zeros((count, YAWS_PER_POINT), np.float32)
     for i in range(count):
-        shape = shapes[rng.integers(len(shapes))]
-        surface, normal = _surface_point(shape, rng)
+        primitive = primitives[rng.integers(len(primitives))]
+        surface, normal = _surface_point(primitive, rng)
         rotation[i] = frame_from_approach(-normal)
         position[i] = surface - rng.uniform(-0.005, hand.finger_depth - 0.005) * normal
         for k, turned in enumerate(rotation[i] @ yaw_turns(YAWS_PER_POINT)):
-            width[i, k] = _extent(shape, turned[:, 1])
-            success[i, k] = _holds(shape, position[i], turned, width[i, k], hand, workspace)
+            width[i, k] = _extent(primitive, turned[:, 1])
+            success[i, k] = _holds(primitive, position[i], turned, width[i, k], hand, workspace)
     return position, rotation, success, width
 
 
-def _surface_point(shape: Shape, rng: np.random.Generator) -> tuple[Array, Array]:
+def _surface_point(primitive: Primitive, rng: np.random.Generator) -> tuple[Array, Array]:
     """A point on the upper or side surface and its outward normal."""
     normal = rng.standard_normal(3)
     normal[2] = abs(normal[2])
     normal /= np.linalg.norm(normal)
-    if not shape.box:
-        return shape.centre + shape.half * normal, normal
-    local = rng.uniform(-shape.half, shape.half)
+    if not primitive.box:
+        return primitive.centre + primitive.half * normal, normal
+    local = rng.uniform(-primitive.half, primitive.half)
     axis = int(np.abs(normal).argmax())
     side = np.sign(normal[axis])
-    local[axis] = side * shape.half[axis]
+    local[axis] = side * primitive.half[axis]
     outward = np.zeros(3)
     outward[axis] = side
-    return shape.centre + shape.rotation @ local, shape.rotation @ outward
+    return primitive.centre + primitive.rotation @ local, primitive.rotation @ outward
 
 
-def _extent(shape: Shape, direction: Array) -> float:
-    """Size of a shape along a direction."""
-    if not shape.box:
-        return float(2 * shape.half[0])
-    return float(2 * np.abs(shape.rotation.T @ direction) @ shape.half)
+def _extent(primitive: Primitive, direction: Array) -> float:
+    """Size of a primitive along a direction."""
+    if not primitive.box:
+        return float(2 * primitive.half[0])
+    return float(2 * np.abs(primitive.rotation.T @ direction) @ primitive.half)
 
 
 def _holds(
-    shape: Shape,
+    primitive: Primitive,
     tip: Array,
     rotation: Array,
     width: float,
     hand: Hand = PANDA,
     workspace: Workspace = WORKSPACE,
 ) -> bool:
-    """Fingers straddle the middle of the shape, deep enough, square to it and off the table."""
+    """Fingers straddle the middle of the primitive, deep enough, square to it and off the table."""
     approach, closing = rotation[:, 2], rotation[:, 1]
-    offset = shape.centre - tip
-    square = not shape.box or np.abs(shape.rotation.T @ closing).max() > np.cos(np.radians(20))
+    offset = primitive.centre - tip
+    square = not primitive.box or np.abs(primitive.rotation.T @ closing).max() > np.cos(
+        np.radians(20)
+    )
     centred = np.linalg.norm(offset - (offset @ approach) * approach) < 0.01
     deep = abs(offset @ approach) < 0.02
     lowest = tip[2] - 0.5 * hand.opening * abs(closing[2])

@@ -92,7 +92,7 @@ class KeyframeRecipe:
         return KeyframeStep(model, self.sentences, self.samples, weights)
 
     @torch.no_grad()
-    def evaluate(
+    def validation_metrics(
         self,
         model: KeyframePolicy,
         dataset: KeyframeBatches,
@@ -141,7 +141,7 @@ class KeyframeRecipe:
 
 
 def keyframe_metrics(found: dict[str, Tensor], tasks: Sequence[str]) -> dict[str, float]:
-    """Means over items, see `KeyframeRecipe.evaluate`.
+    """Means over items, see `KeyframeRecipe.validation_metrics`.
 
     Args:
         found: position (n,) metres, angle (n,) degrees, gripper (n,) bool, task (n,) numbers.

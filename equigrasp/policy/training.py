@@ -20,7 +20,7 @@ from equigrasp.policy.models.base import KeyframePolicy
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.recipe import KeyframeRecipe
 from equigrasp.policy.saved import load_policy
-from equigrasp.training.export import export_best
+from equigrasp.training.best_model import save_best_model
 from equigrasp.training.instantiate import instantiate
 from equigrasp.training.loop import TrainResult, train
 from equigrasp.training.settings import TrainSettings
@@ -70,7 +70,7 @@ def train_policy(config: dict[str, Any]) -> TrainResult:
         },
     )
     card = data_card(train_data, val_data) | {"policy": config["policy"], "init": config["init"]}
-    export_best(model, result, settings, card)
+    save_best_model(model, result, settings, card)
     return result
 
 

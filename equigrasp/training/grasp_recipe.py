@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
-from equigrasp.training.evaluate import evaluate
 from equigrasp.training.loader import KeyedDataset
+from equigrasp.training.validation import validation_metrics
 
 
 class TrainingStep(nn.Module):
@@ -56,11 +56,11 @@ class GraspRecipe:
         """See `Recipe`."""
         return TrainingStep(model, self.loss, precision)
 
-    def evaluate(
+    def validation_metrics(
         self, model: nn.Module, dataset: KeyedDataset, *, workers: int, device: torch.device
     ) -> dict[str, float]:
-        """See `evaluate`."""
-        return evaluate(model, dataset, workers=workers, device=device)
+        """See `Recipe`."""
+        return validation_metrics(model, dataset, workers=workers, device=device)
 
     def summary(self, metrics: dict[str, float]) -> str:
         """See `Recipe`."""

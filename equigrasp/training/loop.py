@@ -198,7 +198,7 @@ def _validated(
     """Metrics of the averaged weights, computed by the first process, known to all."""
     metrics: dict[str, float] = {}
     if fabric.is_global_zero:
-        metrics = recipe.evaluate(
+        metrics = recipe.validation_metrics(
             run.average, val_data, workers=settings.workers, device=fabric.device
         )
         metrics |= extra_metrics(run.average) if extra_metrics else {}

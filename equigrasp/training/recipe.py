@@ -28,7 +28,7 @@ class Recipe(Protocol):
             precision: one of `equigrasp.training.settings.PRECISIONS`.
         """
 
-    def evaluate(
+    def validation_metrics(
         self, model: nn.Module, dataset: KeyedDataset, *, workers: int, device: torch.device
     ) -> dict[str, float]:
         """Metrics of a model on held-out data, always with the same draws."""

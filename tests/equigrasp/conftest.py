@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from equigrasp.data.synthetic import Shape, render_shapes
+from equigrasp.data.synthetic import Primitive, render_primitives
 from equigrasp.detection import DetectionConfig
 from equigrasp.hand import PANDA
 from equigrasp.models.base import GraspField
@@ -14,9 +14,9 @@ from equigrasp.planner import GraspPlanner
 from equigrasp.workspace import WORKSPACE
 
 SHAPES = (
-    Shape(np.array([0.10, 0.11, 0.080]), np.array([0.02, 0.03, 0.030]), 0.4),
-    Shape(np.array([0.19, 0.17, 0.075]), np.full(3, 0.025), box=False),
-    Shape(np.array([0.12, 0.21, 0.065]), np.array([0.03, 0.015, 0.015]), 1.1),
+    Primitive(np.array([0.10, 0.11, 0.080]), np.array([0.02, 0.03, 0.030]), 0.4),
+    Primitive(np.array([0.19, 0.17, 0.075]), np.full(3, 0.025), box=False),
+    Primitive(np.array([0.12, 0.21, 0.065]), np.array([0.03, 0.015, 0.015]), 1.1),
 )
 CAMERA = Intrinsics(320, 240, 270.0, 270.0, 160.0, 120.0)
 LOW = DetectionConfig(quality_threshold=0.1, quality_floor=0.05)
@@ -75,7 +75,7 @@ def depth_image():
 
     def render(pose=None, shapes=SHAPES, beside=()):
         view = fixed_view() if pose is None else pose
-        return render_shapes([*shapes, *beside], CAMERA, view)
+        return render_primitives([*shapes, *beside], CAMERA, view)
 
     return render
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from equigrasp import build_model
-from equigrasp.data.synthetic import Shape
+from equigrasp.data.synthetic import Primitive
 from equigrasp.detection import DetectionConfig
 from equigrasp.hand import PANDA
 from equigrasp.perception.camera import fixed_view, random_view
@@ -149,7 +149,7 @@ def test_without_a_known_table_everything_counts_as_surface(camera, depth_image,
 
 def test_an_object_outside_the_cube_changes_nothing(camera, depth_image, blob_planner):
     planner = blob_planner(rectify_table=False)
-    far = Shape(np.array([0.15, 0.48, 0.12]), np.array([0.05, 0.02, 0.07]))
+    far = Primitive(np.array([0.15, 0.48, 0.12]), np.array([0.05, 0.02, 0.07]))
     plain = planner.plan(depth_image(), camera, fixed_view())
     crowded_depth = depth_image(beside=[far])
     assert (crowded_depth != depth_image()).any()

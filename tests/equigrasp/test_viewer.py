@@ -6,7 +6,7 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.image import imread
 
-from equigrasp.data.synthetic import Shape, render_shapes
+from equigrasp.data.synthetic import Primitive, render_primitives
 from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA
 from equigrasp.perception.camera import Intrinsics, fixed_view
@@ -24,12 +24,12 @@ from equigrasp.viewer import (
 from equigrasp.workspace import Workspace
 
 CAMERA = Intrinsics(160, 120, 135.0, 135.0, 80.0, 60.0)
-BALL = Shape(np.array([0.15, 0.15, 0.08]), np.full(3, 0.03), box=False)
+BALL = Primitive(np.array([0.15, 0.15, 0.08]), np.full(3, 0.03), box=False)
 DOWN = np.diag([1.0, -1.0, -1.0])
 
 
 def depth_image():
-    return render_shapes([BALL], CAMERA, fixed_view())
+    return render_primitives([BALL], CAMERA, fixed_view())
 
 
 def tsdf(encoding):

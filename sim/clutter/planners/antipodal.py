@@ -16,7 +16,7 @@ from equigrasp.geometry.transforms import frame_from_approach, yaw_turns
 from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.camera import Intrinsics, pixel_rays, valid_pixels
-from equigrasp.perception.table import table_rectify
+from equigrasp.perception.rectify import table_rectify
 from equigrasp.plan_result import PlanResult
 from equigrasp.workspace import WORKSPACE, Workspace
 from sim.clutter.planner import ClutterPlanner

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from equigrasp.data.augment import mirror, quarter_turn, random_symmetry
 from equigrasp.data.items import SampleSettings, make_item
-from equigrasp.data.synthetic import Shape, _holds, random_shapes, synthetic_scene
+from equigrasp.data.synthetic import Primitive, _holds, random_primitives, synthetic_scene
 from equigrasp.perception.camera import Intrinsics
 from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.workspace import WORKSPACE
@@ -75,7 +75,7 @@ def test_symmetries_keep_geometric_grasp_labels(seed):
     """The label of every candidate is that of the moved candidate at the moved shape."""
     rng = np.random.default_rng(seed)
     scene = synthetic_scene(seed, grasps=30)
-    shapes = random_shapes(np.random.default_rng([seed, 0]))
+    shapes = random_primitives(np.random.default_rng([seed, 0]))
     item = make_item(scene, _CALM, rng)
     turns = int(rng.integers(4))
     cases = [
@@ -84,7 +84,7 @@ def test_symmetries_keep_geometric_grasp_labels(seed):
     ]
     for moved, matrix, new_yaw in cases:
         there = [
-            Shape((matrix @ np.append(s.centre, 1))[:3], s.half, new_yaw(s.yaw), s.box)
+            Primitive((matrix @ np.append(s.centre, 1))[:3], s.half, new_yaw(s.yaw), s.box)
             for s in shapes
         ]
         for q in range(30):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from equigrasp.data import batch_keys as keys
-from equigrasp.data.batch_keys import TABLE, batch_faults
+from equigrasp.data.batch_keys import SCHEMA, batch_faults
 
 DTYPES = {float: torch.float32, bool: torch.bool}
 LENGTHS = {"B": 2, "N": 8, "Q": 3, "P": 5}
@@ -15,7 +15,7 @@ LENGTHS = {"B": 2, "N": 8, "Q": 3, "P": 5}
 def batch(**changes):
     made = {
         key: torch.zeros([LENGTHS.get(n, n) for n in shape], dtype=DTYPES[kind])
-        for key, (kind, shape) in TABLE.items()
+        for key, (kind, shape) in SCHEMA.items()
     }
     return {**made, **changes}
 
@@ -27,7 +27,7 @@ def test_what_follows_the_table_fits():
 
 def test_the_constants_are_the_keys():
     names = {name: value for name, value in vars(keys).items() if isinstance(value, str)}
-    assert {names[name.upper()] for name in TABLE} == set(TABLE)
+    assert {names[name.upper()] for name in SCHEMA} == set(SCHEMA)
 
 
 @pytest.mark.parametrize(

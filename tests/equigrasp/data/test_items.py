@@ -12,7 +12,7 @@ from equigrasp.data.batch_keys import batch_faults
 from equigrasp.data.items import SampleSettings, choose_view, make_item
 from equigrasp.data.manifest import MadeFor
 from equigrasp.data.split import DataSetError
-from equigrasp.data.synthetic import random_shapes, synthetic_scene
+from equigrasp.data.synthetic import random_primitives, synthetic_scene
 from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.workspace import Workspace
 
@@ -102,7 +102,7 @@ def test_few_grasps_leave_padding_not_repeats():
 
 
 def test_occupancy_labels_agree_with_the_shapes():
-    shapes = random_shapes(np.random.default_rng([9, 0]))
+    shapes = random_primitives(np.random.default_rng([9, 0]))
     item = make_item(synthetic_scene(9), _SMALL, np.random.default_rng(0))
     points = (item["occ_points"].double().numpy() + 0.5) * 0.3
     inside = np.any([shape.contains(points) for shape in shapes], 0)

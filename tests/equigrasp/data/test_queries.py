@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equigrasp.data.queries import balanced_choice, free_negatives
-from equigrasp.data.synthetic import random_shapes, synthetic_scene
+from equigrasp.data.synthetic import random_primitives, synthetic_scene
 from equigrasp.hand import PANDA
 from equigrasp.workspace import WORKSPACE
 
@@ -42,7 +42,7 @@ def _gap(shape, points):
 @given(st.integers(0, 10_000))
 @settings(max_examples=20, deadline=None)
 def test_free_negatives_cannot_be_grasps(seed):
-    shapes = random_shapes(np.random.default_rng([seed, 0]))
+    shapes = random_primitives(np.random.default_rng([seed, 0]))
     scene = synthetic_scene(seed, grasps=1, occupancy_points=10_000)
     inside = scene.occ_points[scene.occ].astype(np.float32)
     rng = np.random.default_rng(seed)

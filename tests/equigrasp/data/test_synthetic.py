@@ -4,7 +4,12 @@ import numpy as np
 import open3d
 
 from equigrasp.data.scene_files import read_scene, write_scene
-from equigrasp.data.synthetic import Shape, random_shapes, render_shapes, synthetic_scene
+from equigrasp.data.synthetic import (
+    Primitive,
+    random_primitives,
+    render_primitives,
+    synthetic_scene,
+)
 from equigrasp.perception.camera import Intrinsics, depth_to_points, random_view
 from equigrasp.workspace import WORKSPACE
 
@@ -23,9 +28,9 @@ def test_rendered_points_lie_on_the_surfaces():
     rng = np.random.default_rng(0)
     camera = Intrinsics(96, 72, 81.0, 81.0, 48.0, 36.0)
     for _ in range(5):
-        shapes = random_shapes(rng)
+        shapes = random_primitives(rng)
         pose = random_view(rng)
-        depth = render_shapes(shapes, camera, pose)
+        depth = render_primitives(shapes, camera, pose)
         points = depth_to_points(depth, camera, pose, max_depth=1.9)
         gaps = [np.abs(points[:, 2] - WORKSPACE.table_height)]
         for shape in shapes:
@@ -40,7 +45,7 @@ def test_rendered_points_lie_on_the_surfaces():
 
 
 def test_containment_of_a_turned_box():
-    shape = Shape(np.array([0.1, 0.1, 0.1]), np.array([0.03, 0.01, 0.02]), yaw=np.pi / 2)
+    shape = Primitive(np.array([0.1, 0.1, 0.1]), np.array([0.03, 0.01, 0.02]), yaw=np.pi / 2)
     assert shape.contains(np.array([0.1, 0.125, 0.1]))
     assert not shape.contains(np.array([0.125, 0.1, 0.1]))
 

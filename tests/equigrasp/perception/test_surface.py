@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from equigrasp.data.synthetic import Shape, random_shapes, render_shapes
+from equigrasp.data.synthetic import Primitive, random_primitives, render_primitives
 from equigrasp.detection import DetectionConfig
 from equigrasp.perception.camera import Intrinsics, fixed_view, random_view
 from equigrasp.perception.surface import surface_band, surface_voxels
@@ -19,9 +19,9 @@ seeds = st.integers(0, 2**32 - 1)
 
 def volume(seed, encoding="full", pose=None):
     rng = np.random.default_rng(seed)
-    shapes = random_shapes(rng)
+    shapes = random_primitives(rng)
     pose = random_view(rng) if pose is None else pose
-    depth = torch.from_numpy(render_shapes(shapes, CAMERA, pose))
+    depth = torch.from_numpy(render_primitives(shapes, CAMERA, pose))
     return fuse_tsdf(depth, CAMERA, pose, encoding=encoding)
 
 
@@ -58,8 +58,8 @@ def test_band_covers_the_roots_of_grasps_along_the_normals_of_seen_surface(seed)
     rng = np.random.default_rng(seed)
     centre = np.append(rng.uniform(0.1, 0.2, 2), 0.11)
     pose = random_view(rng)
-    ball = Shape(centre, np.full(3, 0.03), box=False)
-    depth = torch.from_numpy(render_shapes([ball], CAMERA, pose))
+    ball = Primitive(centre, np.full(3, 0.03), box=False)
+    depth = torch.from_numpy(render_primitives([ball], CAMERA, pose))
     tsdf = fuse_tsdf(depth, CAMERA, pose, encoding="full")
     band = surface_band(tsdf, DetectionConfig().reach, floor=0.054)
     normal = rng.normal(size=(500, 3))
@@ -72,7 +72,7 @@ def test_band_covers_the_roots_of_grasps_along_the_normals_of_seen_surface(seed)
 
 
 def test_known_table_attracts_no_queries():
-    depth = torch.from_numpy(render_shapes([], CAMERA, fixed_view()))
+    depth = torch.from_numpy(render_primitives([], CAMERA, fixed_view()))
     tsdf = fuse_tsdf(depth, CAMERA, fixed_view(), encoding="full")
     assert surface_band(tsdf, 0.055).any()
     assert not surface_band(tsdf, 0.055, floor=0.054).any()

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equigrasp.data.synthetic import Shape, random_shapes, render_shapes
+from equigrasp.data.synthetic import Primitive, random_primitives, render_primitives
 from equigrasp.geometry.transforms import make_transform
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, Intrinsics, fixed_view, random_view
 from equigrasp.perception.noise import apply_noise
@@ -20,9 +20,9 @@ seeds = st.integers(0, 2**32 - 1)
 def views(seed, count, intrinsics=CAMERA, noise="gamma"):
     """Noisy depth (V, H, W) of a random scene, and the poses (V, 4, 4)."""
     rng = np.random.default_rng(seed)
-    shapes = random_shapes(rng)
+    shapes = random_primitives(rng)
     poses = np.stack([fixed_view() if i == 0 else random_view(rng) for i in range(count)])
-    images = [apply_noise(render_shapes(shapes, intrinsics, T), noise, rng) for T in poses]
+    images = [apply_noise(render_primitives(shapes, intrinsics, T), noise, rng) for T in poses]
     return torch.from_numpy(np.stack(images)), poses
 
 
@@ -191,8 +191,8 @@ def test_mistakes_are_named(change, message):
 @pytest.mark.parametrize("encoding", ["full", "published"])
 def test_surface_mesh_is_the_seen_surface_without_walls_around_the_unseen(encoding):
     centre, radius = np.array([0.15, 0.15, 0.10]), 0.05
-    ball = Shape(centre, np.full(3, radius), box=False)
-    depth = torch.from_numpy(render_shapes([ball], DEFAULT_INTRINSICS, fixed_view()))
+    ball = Primitive(centre, np.full(3, radius), box=False)
+    depth = torch.from_numpy(render_primitives([ball], DEFAULT_INTRINSICS, fixed_view()))
     tsdf = fuse_tsdf(depth, DEFAULT_INTRINSICS, fixed_view(), encoding=encoding)
     vertices, faces = surface_mesh(tsdf.numpy())
     assert len(faces) > 1000

@@ -16,11 +16,11 @@ from equigrasp.data.synthetic import synthetic_scene
 from equigrasp.models.losses import GraspLoss
 from equigrasp.registry import build_model
 from equigrasp.training.checkpoint import CheckpointError, load_checkpoint
-from equigrasp.training.evaluate import evaluate
 from equigrasp.training.grasp_recipe import GraspRecipe, TrainingStep
 from equigrasp.training.loop import _Clock, train
 from equigrasp.training.run_log import read_records
 from equigrasp.training.settings import TrainSettings
+from equigrasp.training.validation import validation_metrics
 
 _BUILD = partial(
     build_model, "equigiga", resolution=16, fields=2, depth=2, head_fields=4, head_blocks=1
@@ -252,7 +252,7 @@ def test_a_handful_of_scenes_is_learned(tmp_path):
         progress=False,
     )
     torch.manual_seed(settings.seed)
-    before = evaluate(_BUILD(), data)
+    before = validation_metrics(_BUILD(), data)
     build = partial(
         build_model, "equigiga", resolution=16, fields=4, depth=2, head_fields=8, head_blocks=2
     )

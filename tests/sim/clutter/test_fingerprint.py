@@ -64,7 +64,7 @@ def test_the_list_is_of_what_decides():
     assert {
         "equigrasp.grasp",
         "equigrasp.hand",
-        "equigrasp.perception.table",
+        "equigrasp.perception.rectify",
         "sim.clutter.rounds",
         "sim.grasping.gripper",
         "sim.grasping.trial",

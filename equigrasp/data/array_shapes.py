@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-Shape = tuple[int | str, ...]
+ArrayShape = tuple[int | str, ...]
 """For instance ("V", 4, 4): any number of matrices, the same number wherever "V" stands."""
 
 
-def misfit(shape: Sequence[int], expected: Shape, lengths: dict[str, int]) -> Shape | None:
+def misfit(
+    shape: Sequence[int], expected: ArrayShape, lengths: dict[str, int]
+) -> ArrayShape | None:
     """Compare a shape with what is expected of it.
 
     Args:

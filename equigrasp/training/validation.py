@@ -19,7 +19,7 @@ from equigrasp.training.metrics import (
 
 
 @torch.no_grad()
-def evaluate(
+def validation_metrics(
     model: Any,
     dataset: KeyedDataset,
     *,

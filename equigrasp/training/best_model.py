@@ -18,7 +18,7 @@ from equigrasp.training.settings import TrainSettings
 log = logging.getLogger(__name__)
 
 
-def export_best(
+def save_best_model(
     model: nn.Module, result: TrainResult, settings: TrainSettings, card: Mapping[str, Any]
 ) -> Path | None:
     """Write the averaged weights of a run's best validation to `model.safetensors` and `.json`.

@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equigrasp.data.synthetic import Shape, random_shapes, render_shapes
+from equigrasp.data.synthetic import Primitive, random_primitives, render_primitives
 from equigrasp.geometry.transforms import look_at
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, Intrinsics, fixed_view, random_view
 from equigrasp.perception.noise import apply_noise
-from equigrasp.perception.table import table_depth, table_rectify
+from equigrasp.perception.rectify import table_depth, table_rectify
 from equigrasp.workspace import Workspace
 
 CAMERA = Intrinsics(320, 240, 270.0, 270.0, 160.0, 120.0)
@@ -17,7 +17,7 @@ seeds = st.integers(0, 2**32 - 1)
 def scene(seed, count=4, intrinsics=CAMERA):
     rng = np.random.default_rng(seed)
     pose = random_view(rng) if rng.integers(2) else fixed_view()
-    return render_shapes(random_shapes(rng, count), intrinsics, pose), pose, rng
+    return render_primitives(random_primitives(rng, count), intrinsics, pose), pose, rng
 
 
 @given(seeds, st.floats(0.88, 1.12))
@@ -70,12 +70,12 @@ def test_any_width_of_the_workspace():
 def test_objects_over_most_of_the_table_do_not_win():
     rng = np.random.default_rng(0)
     shapes = [
-        Shape(np.array([x, y, 0.05 + h]), np.array([0.03, 0.03, h]))
+        Primitive(np.array([x, y, 0.05 + h]), np.array([0.03, 0.03, h]))
         for x in (0.05, 0.15, 0.25)
         for y in (0.05, 0.15, 0.25)
         for h in [rng.uniform(0.02, 0.06)]
     ]
-    depth = render_shapes(shapes, CAMERA, fixed_view())
+    depth = render_primitives(shapes, CAMERA, fixed_view())
     _, fit = table_rectify((1.05 * depth).astype("f4"), CAMERA, fixed_view())
     assert fit.ok
     assert fit.scale == pytest.approx(1.05, abs=5e-4)
@@ -116,7 +116,7 @@ def test_leaves_depth_alone_where_no_scale_is_agreed_on():
 
 
 def test_table_depth_is_the_depth_of_the_bare_table():
-    bare = render_shapes([], CAMERA, fixed_view())
+    bare = render_primitives([], CAMERA, fixed_view())
     expected = table_depth(CAMERA, fixed_view())
     known = np.isfinite(expected)
     assert known.mean() > 0.3
