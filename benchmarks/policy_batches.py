@@ -19,10 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from shared.arm_curves import CURVES, LONG, compared, curve, plot, table
+from shared.arm_curves import CURVES, LONG, compared, curve, draw_curves, markdown_table
 from shared.results import RESULTS, command_line, finish
 
 from equigrasp.data.files import write_atomically, write_json
@@ -113,7 +114,7 @@ def study(arguments: argparse.Namespace) -> None:
     common = min(points[-1]["step"] for points in curves.values())
     for arm, found in compared(curves, common).items():
         rows[arm] |= found
-    text = f"{table(rows)}\n\nEqual steps: {common}. {recipe(arguments.out / next(iter(rows)))}"
+    text = f"{markdown_table(rows)}\n\nEqual steps: {common}. {what_is_common(arguments.out, rows)}"
     print(text)
     numbers = {
         f"{arm}_{name}": value
@@ -125,7 +126,7 @@ def study(arguments: argparse.Namespace) -> None:
         found = {"validation": curves, "success": successes}
         write_json(recorded_curves(arguments), found)
         write_atomically(arguments.result.with_name("policy_batches.md"), text + "\n")
-        plot(curves, successes, RESULTS / "policy_batches.png")
+        draw_curves(curves, successes, RESULTS / "policy_batches.png")
     minutes = {f"{arm}_planned_minutes": minutes_of(arm, arguments) for arm in curves}
     finish(arguments, numbers, {**minutes, "batch": BATCH})
 
@@ -172,9 +173,9 @@ def training_options(arm: str, folder: Path, arguments: argparse.Namespace) -> l
     ]
 
 
-def recipe(folder: Path) -> str:
-    """What all arms have in common, as the card of one tells it."""
-    card = json.loads((folder / "model.json").read_text())
+def what_is_common(out: Path, arms: Iterable[str]) -> str:
+    """What all arms have in common, as the card of the first one tells it."""
+    card = json.loads((out / next(iter(arms)) / "model.json").read_text())
     weights = card["policy"]["weights"] or "as published"
     turned, rate = card["augmentation"]["yaw"], card["training"]["learning_rate"]
     return (

@@ -74,7 +74,7 @@ def make_demonstrations(
     failures: list[Failed] = []
     done = 0
 
-    def report(result: Ok | Failed) -> None:
+    def note(result: Ok | Failed) -> None:
         nonlocal done
         done += 1
         if isinstance(result, Failed):
@@ -89,7 +89,7 @@ def make_demonstrations(
         todo,
         workers=workers,
         timeout_s=timeout_s,
-        on_result=report,
+        on_result=note,
     )
     return failures
 

@@ -75,8 +75,8 @@ def correct_at(points: list[dict[str, float]], step: int) -> float:
     return float(np.interp(step, [p["step"] for p in points], [p["correct"] for p in points]))
 
 
-def table(rows: dict[str, dict[str, Any]]) -> str:
-    """Markdown: an arm a row."""
+def markdown_table(rows: dict[str, dict[str, Any]]) -> str:
+    """Numbers of arms as a table in Markdown, an arm a row."""
     names = list(dict.fromkeys(name for found in rows.values() for name in found))
     lines = ["| arm | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for arm, found in rows.items():
@@ -86,7 +86,7 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def plot(
+def draw_curves(
     curves: dict[str, list[dict[str, float]]],
     successes: dict[str, list[dict[str, float]]],
     path: Path,
