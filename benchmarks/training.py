@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import torch
 from shared.results import command_line, finish
-from shared.steps import measure, step_function, synthetic_batch
+from shared.steps import measure, step_function
 
 import equigrasp
 from equigrasp.models.losses import GraspLoss
+from equigrasp.testing import synthetic_batch
 from equigrasp.training.grasp_recipe import TrainingStep
 from equigrasp.training.memory import keep_freed_memory
 

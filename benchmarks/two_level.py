@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 from shared.results import command_line, finish
-from shared.steps import measure, optimiser_step, step_function, synthetic_batch
+from shared.steps import measure, optimiser_step, step_function
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
@@ -38,6 +38,7 @@ from equigrasp.policy.keyframes.synthetic import (
 from equigrasp.policy.models.diffuser_actor import DiffuserActor
 from equigrasp.policy.models.mini_diffuser import MiniDiffuser
 from equigrasp.policy.nn.vocabulary import Vocabulary
+from equigrasp.testing import synthetic_batch
 from equigrasp.training.grasp_recipe import TrainingStep
 from equigrasp.training.memory import keep_freed_memory
 

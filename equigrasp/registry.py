@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import equigrasp.models
@@ -15,6 +16,18 @@ def model_classes() -> dict[str, type[GraspModel]]:
     return found_classes(equigrasp.models, GraspModel)
 
 
+def model_class(name: str) -> type[GraspModel]:
+    """The class of a model of this package.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    classes = model_classes()
+    if name not in classes:
+        raise ValueError(f"no model is called {name!r}; known models: {', '.join(classes)}")
+    return classes[name]
+
+
 def build_model(name: str, **overrides: Any) -> GraspModel:
     """A freshly initialised model.
 
@@ -25,10 +38,16 @@ def build_model(name: str, **overrides: Any) -> GraspModel:
     Raises:
         ValueError: unknown name or unknown keyword.
     """
-    classes = model_classes()
-    if name not in classes:
-        raise ValueError(f"no model is called {name!r}; known models: {', '.join(classes)}")
-    known = inspect.signature(classes[name]).parameters
-    if unknown := sorted(set(overrides) - set(known)):
-        raise ValueError(f"{name} has no option {unknown}; known options: {sorted(known)}")
-    return classes[name](**overrides)
+    return build_kind(model_class(name), overrides)
+
+
+def build_kind(kind: type[GraspModel], options: Mapping[str, Any]) -> GraspModel:
+    """A freshly initialised model of a class, of this package or of one's own.
+
+    Raises:
+        ValueError: unknown keyword.
+    """
+    known = inspect.signature(kind).parameters
+    if unknown := sorted(set(options) - set(known)):
+        raise ValueError(f"{kind.name} has no option {unknown}; known options: {sorted(known)}")
+    return kind(**options)

@@ -79,7 +79,11 @@ def save_model(
 
 
 def load_model(
-    name_or_path: str | os.PathLike, device: str = "cpu", frozen: bool = True
+    name_or_path: str | os.PathLike,
+    device: str = "cpu",
+    frozen: bool = True,
+    *,
+    kind: type[GraspModel] | None = None,
 ) -> GraspModel:
     """Load a shipped model by name or any saved model by path.
 
@@ -89,6 +93,7 @@ def load_model(
             checkpoint (.pt, .pth; see `equigrasp.models.giga_checkpoint`).
         device: torch device.
         frozen: plain-torch copy for inference (default), otherwise the trainable model.
+        kind: class of the model, where it is not one of this package.
 
     Returns:
         the model; `model.card` is the JSON card.
@@ -101,7 +106,7 @@ def load_model(
 
     from equigrasp.nn.freeze import freeze
     from equigrasp.nn.steerable import BasisBank
-    from equigrasp.registry import build_model
+    from equigrasp.registry import build_kind, model_class
 
     if Path(name_or_path).suffix in PUBLISHED_SUFFIXES:
         from equigrasp.models.giga_checkpoint import load_published_giga
@@ -116,7 +121,7 @@ def load_model(
     options = {k: v for k, v in card["config"].items() if k != "name"}
     if bases:
         options["bank"] = BasisBank(bases)
-    model = build_model(card["config"]["name"], **options)
+    model = build_kind(kind or model_class(card["config"]["name"]), options)
     try:
         model.load_state_dict(
             current_names({k: v for k, v in tensors.items() if not k.startswith(_BASIS)}, model)

@@ -9,34 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from equigrasp.geometry.rotations import random_rotations
-from equigrasp.testing import synthetic_tsdf
 from equigrasp.training.grasp_recipe import TrainingStep
-
-
-def synthetic_batch(
-    scenes: int, queries: int, occupancy_points: int, resolution: int
-) -> dict[str, Tensor]:
-    """A training batch (keys of `equigrasp/data/dataset.py`) of random labels, half successes."""
-    generator = torch.Generator().manual_seed(0)
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(*shape, generator=generator)
-
-    success = uniform(scenes, queries, 5) < 0.3
-    success[:, ::2] = False
-    success[:, ::2, 0] = True
-    return {
-        "tsdf": synthetic_tsdf(resolution, scenes, generator),
-        "points": uniform(scenes, queries, 3) - 0.5,
-        "label": success.any(-1).float(),
-        "rotations": random_rotations((scenes, queries, 5), generator, torch.float32),
-        "yaw_success": success,
-        "widths": 0.08 * uniform(scenes, queries, 5),
-        "mask": torch.ones(scenes, queries, dtype=torch.bool),
-        "occ_points": uniform(scenes, occupancy_points, 3) - 0.5,
-        "occ": (uniform(scenes, occupancy_points) < 0.2).float(),
-    }
 
 
 def step_function(step: TrainingStep, batch: dict[str, Tensor]) -> Callable[[], None]:

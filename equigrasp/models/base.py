@@ -255,9 +255,9 @@ def published_field(raw: dict[str, Tensor], unit: float) -> GraspField:
         raw: per output (B, Q, C); four channels of a quaternion (xyzw), one of anything else.
         unit: metres of a width of 1.
     """
-    field = {name: value.squeeze(-1) for name, value in raw.items()}
-    if "rotation" in field:
-        field["rotation"] = quaternion_to_matrix(field["rotation"])[..., :2, :]
+    field = {name: value.squeeze(-1) for name, value in raw.items() if name != "rotation"}
+    if "rotation" in raw:
+        field["rotation"] = quaternion_to_matrix(raw["rotation"])[..., :2, :]
     if "width" in field:
         field["width"] = unit * field["width"]
     return GraspField(**field)

@@ -4,6 +4,7 @@ from equigrasp.testing import equivariance_error
 print(equivariance_error(model))
 """
 
+from equigrasp.testing.batches import synthetic_batch
 from equigrasp.testing.equivariance import (
     CONTRACT,
     assert_equivariant,
@@ -21,6 +22,7 @@ __all__ = [
     "act_on_plane",
     "assert_equivariant",
     "equivariance_error",
+    "synthetic_batch",
     "synthetic_tsdf",
     "turn_grid",
     "turn_matrix",

@@ -6,7 +6,6 @@ import torch
 from equigrasp.geometry.rotations import random_rotations
 from equigrasp.models.equiigd import STATES, EquiIGD
 from equigrasp.models.losses import GraspLoss
-from equigrasp.nn.freeze import freeze
 from equigrasp.testing import CONTRACT, equivariance_error, synthetic_tsdf
 from equigrasp.training.grasp_recipe import TrainingStep
 
@@ -147,45 +146,6 @@ def test_draws_are_rotations_and_points_do_not_mix():
     keep = torch.arange(12) != 4
     torch.testing.assert_close(other.rotation[:, keep], whole.rotation[:, keep])
     assert (other.rotation[:, 4] - whole.rotation[:, 4]).abs().max() > 1e-3
-
-
-def test_chunks_do_not_change_the_answer():
-    model = make().eval()
-    data = batch(model)
-    noise = model.prior((2, 12, 2), torch.Generator().manual_seed(3))
-    with torch.no_grad():
-        features = model.encode(data["tsdf"])
-        whole = model.query(features, data["points"], noise=noise)
-        parts = model.query(features, data["points"], noise=noise, chunk=5)
-    for a, b in zip(whole, parts, strict=True):
-        assert (a is None and b is None) or torch.allclose(a, b, atol=1e-6)
-
-
-def test_frozen_model_gives_the_same_draws():
-    model = make()
-    data = batch(model)
-    noise = model.prior((2, 12, 2), torch.Generator().manual_seed(3))
-    frozen = freeze(model)
-    with torch.no_grad():
-        a = model.query(model.encode(data["tsdf"]), data["points"], model.outputs, noise=noise)
-        b = frozen.query(frozen.encode(data["tsdf"]), data["points"], model.outputs, noise=noise)
-    for x, y in zip(a[:5], b[:5], strict=True):
-        torch.testing.assert_close(x, y, rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("positives", [True, False])
-def test_a_step_reaches_every_parameter(positives):
-    model = make()
-    data = batch(model)
-    if not positives:
-        data["label"].zero_()
-        data["yaw_success"].zero_()
-    losses = TrainingStep(model, GraspLoss(num_samples=4))(data, torch.Generator().manual_seed(0))
-    assert all(torch.isfinite(value) for value in losses.values())
-    losses["loss"].backward()
-    without = [name for name, p in model.named_parameters() if p.grad is None]
-    assert not without
-    assert {"flow", "confidence", "width", "quality", "occupancy"} <= set(losses)
 
 
 def test_options_are_checked():

@@ -11,8 +11,7 @@ from equigrasp.geometry.rotations import (
     symmetric_geodesic_distance,
 )
 from equigrasp.geometry.turns import turn_matrix
-from equigrasp.models.losses import GraspLoss
-from equigrasp.testing import equivariance_error, synthetic_tsdf
+from equigrasp.testing import equivariance_error
 
 
 @pytest.fixture
@@ -75,23 +74,3 @@ def test_it_is_not_equivariant(model):
     assert set(errors) == {"quality", "rotation", "width", "occupancy", "confidence"}
     for output in ("quality", "rotation", "confidence"):
         assert min(errors[output].values()) > 1e-4, errors
-
-
-def test_a_step_reaches_every_parameter(model):
-    generator = torch.Generator().manual_seed(0)
-    batch = {
-        "label": torch.tensor([[1.0, 0.0, 1.0]]),
-        "mask": torch.ones(1, 3, dtype=torch.bool),
-        "rotations": random_rotations((1, 3, 5), generator),
-        "yaw_success": torch.tensor([[[True, False] * 2 + [True], [False] * 5, [True] * 5]]),
-        "widths": torch.full((1, 3, 5), 0.05),
-        "points": torch.rand(1, 3, 3, generator=generator) - 0.5,
-        "occ_points": torch.rand(1, 4, 3, generator=generator) - 0.5,
-        "occ": torch.tensor([[1.0, 0.0, 1.0, 0.0]]),
-    }
-    raw = model.training_field(model.encode(synthetic_tsdf(24, 1)), batch, 4, 2, generator)
-    assert raw.flow.velocity.shape == (2, 4, 4)
-    losses = GraspLoss()(raw, batch)
-    losses["loss"].backward()
-    assert all(torch.isfinite(value) for value in losses.values())
-    assert not [name for name, p in model.named_parameters() if p.grad is None]

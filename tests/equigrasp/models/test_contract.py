@@ -1,0 +1,36 @@
+"""Every model, and the variants of the equivariant ones, keeps the contract of models."""
+
+from equigrasp.testing.model_contract import ModelContract
+
+
+class TestEquiGIGA(ModelContract):
+    config = {"name": "equigiga", "resolution": 8, "fields": 2, "head_fields": 4, "head_blocks": 1}
+
+
+class TestEquiGIGASummed(ModelContract):
+    config = {**TestEquiGIGA.config, "side_features": "sum", "deform": "full", "exchange": False}
+
+
+class TestEquiIGD(ModelContract):
+    config = {
+        "name": "equiigd",
+        "resolution": 8,
+        "fields": 2,
+        "hidden_fields": 4,
+        "head_blocks": 1,
+        "flow_fields": 2,
+        "flow_blocks": 1,
+        "steps": 2,
+    }
+
+
+class TestGIGA(ModelContract):
+    config = {"name": "giga", "resolution": 8, "channels": 4, "hidden": 8, "blocks": 1}
+
+
+class TestIGD(ModelContract):
+    config = {**TestGIGA.config, "name": "igd", "flow_hidden": 8, "steps": 2}
+
+
+class TestVGN(ModelContract):
+    config = {"name": "vgn", "resolution": 8, "filters": [2, 3, 4]}
