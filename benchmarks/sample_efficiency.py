@@ -32,6 +32,7 @@ from shared.run_records import RunRecord, RunRecords
 
 from equigrasp.data.files import write_atomically, write_json
 from equigrasp.data.synthetic import write_synthetic_data_set
+from sim.scene.kinds import scene_kinds
 
 ROOT = Path(__file__).parents[1]
 ARMS: dict[str, list[str]] = {
@@ -99,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
     found = command_line(__doc__, "sample_efficiency")
     add = found.add_argument
     add("--data", nargs="+", type=Path, help="folders of scenes")
-    add("--scene", choices=("packed", "pile"), default="pile")
+    add("--scene", choices=tuple(scene_kinds()), default="pile")
     add("--arms", nargs="+", choices=sorted(ARMS), default=list(STUDY))
     add("--shares", nargs="+", type=float, default=list(SHARES))
     add("--seeds", type=int, default=3)

@@ -19,7 +19,8 @@ from equigrasp.data.manifest import ManifestError
 from equigrasp.hand import PANDA, load_hand
 from sim.objects.spec import SPLITS
 from sim.scene.kind import SceneKind
-from sim.workers.jobs import ENGINES, WorkerError
+from sim.workers.jobs import WorkerError
+from sim.workers.run import ENGINES
 
 QUIET_SECONDS = 10.0
 """Time between two lines of progress where the output is not a terminal."""

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data_gen.settings import SceneSettings
-from equigrasp.constants import WORKSPACE_SIZE
 from equigrasp.data.scene_files import SceneRecord, scene_path, write_scene
 from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view, project, random_view
@@ -165,10 +164,11 @@ def occupancy_points(geometry: SceneGeometry, count: int, rng: np.random.Generat
     They are rounded before they are labelled, because a rounded point may change sides.
     """
     bounds = np.stack([geometry.bounds(body) for body in range(len(geometry))])
-    lower = np.clip(bounds[:, 0].min(axis=0) - OBJECT_PADDING, 0.0, WORKSPACE_SIZE)
-    upper = np.clip(bounds[:, 1].max(axis=0) + OBJECT_PADDING, 0.0, WORKSPACE_SIZE)
+    side = geometry.workspace.side
+    lower = np.clip(bounds[:, 0].min(axis=0) - OBJECT_PADDING, 0.0, side)
+    upper = np.clip(bounds[:, 1].max(axis=0) + OBJECT_PADDING, 0.0, side)
     near = rng.uniform(lower, upper, (count // 2, 3))
-    anywhere = rng.uniform(0.0, WORKSPACE_SIZE, (count - count // 2, 3))
+    anywhere = rng.uniform(0.0, side, (count - count // 2, 3))
     return np.concatenate([near, anywhere]).astype(np.float16)
 
 

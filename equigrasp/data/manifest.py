@@ -49,7 +49,7 @@ class Manifest:
     """What decides every byte of a data set's scenes.
 
     Attributes:
-        kind: "packed" or "pile".
+        kind: name of the scenes' `SceneKind`, such as "pile".
         seed: scene i is drawn from the generator (seed, i).
         scenes: number of scenes asked for; indices run from 0.
         settings: of the generator, JSON values.

@@ -36,7 +36,7 @@ Y = YAWS_PER_POINT
 SCHEMA: dict[str, tuple[str, ArrayShape]] = {
     # name: (dtype, shape) with V views, G grasps, K objects, P points; U is text of any length.
     "format_version": ("i4", ()),
-    "kind": ("U", ()),  # "packed" or "pile"
+    "kind": ("U", ()),  # of a `SceneKind`, a word
     "seed": ("i8", ()),  # of the data set
     "index": ("i8", ()),  # of the scene; (seed, index) fixes everything else
     "labeller": ("U", ()),  # name, semantics and version of what made the labels

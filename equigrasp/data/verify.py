@@ -110,6 +110,7 @@ def record_faults(
         if not condition:
             faults.append(reason)
 
+    expect(r.kind.isidentifier(), f"kind is {r.kind!r}, which is no word")
     for name, value in vars(r).items():
         if isinstance(value, np.ndarray) and value.dtype.kind == "f":
             expect(np.isfinite(value).all(), f"{name} holds values that are not finite")

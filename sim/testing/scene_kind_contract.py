@@ -15,7 +15,6 @@ from functools import lru_cache
 import numpy as np
 
 from equigrasp.testing.require import require
-from equigrasp.workspace import WORKSPACE
 from sim.objects.load import load_objects
 from sim.objects.meshes import load_mesh
 from sim.objects.rule import MIN_THICKNESS, ObjectRule
@@ -71,7 +70,7 @@ class SceneKindContract:
                 require(fixtures == 1, f"seed {seed}: {fixtures} bodies besides the objects")
                 for body in scene.bodies:
                     position = body.T_world_object[:3, 3]
-                    inside = (position >= 0) & (position <= WORKSPACE.side)
+                    inside = (position >= 0) & (position <= world.workspace.side)
                     require(bool(inside.all()), f"seed {seed}: {body.object_id} at {position}")
                 _require_touching(world, seed)
 

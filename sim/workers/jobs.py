@@ -1,11 +1,14 @@
-"""What goes to workers and what comes back: jobs, outcomes, totals."""
+"""What goes to workers and what comes back: jobs, limits, outcomes, totals."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-ENGINES = ("local", "ray")
+MAX_JOBS = 200
+"""Jobs after which a worker is replaced: Bullet leaks a little."""
+MAX_MEMORY = 4 << 30
+"""Bytes that a worker may hold after a job without being replaced."""
 
 
 class WorkerError(RuntimeError):
@@ -18,6 +21,39 @@ class Job:
 
     key: Any
     kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may use; none of it changes what jobs return.
+
+    Attributes:
+        workers: processes at a time.
+        timeout_s: longest wall time of one attempt; the worker is killed beyond it.
+        retries: further attempts after a crash or a time-out. Exceptions are not retried.
+        threads: of numerical libraries within each worker.
+        max_jobs_per_worker: a worker is replaced after so many jobs.
+        max_memory: a worker is replaced after a job that leaves it with more bytes than this.
+
+    Raises:
+        ValueError: naming the value and its limit.
+    """
+
+    workers: int
+    timeout_s: float
+    retries: int = 1
+    threads: int = 1
+    max_jobs_per_worker: int = MAX_JOBS
+    max_memory: int = MAX_MEMORY
+
+    def __post_init__(self) -> None:
+        for name in ("workers", "threads", "max_jobs_per_worker"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
+        if self.timeout_s <= 0 or self.retries < 0:
+            raise ValueError(
+                f"timeout_s={self.timeout_s}, retries={self.retries}; give > 0 and >= 0"
+            )
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
-from sim.workers.jobs import Counts, Failed, Job, Ok
+from sim.workers.jobs import Counts, Failed, Job, Limits, Ok
 from sim.workers.pool import run_locally
 
 CHUNK = 8
@@ -25,15 +26,9 @@ LOST_MACHINES = 3
 
 
 def run_on_ray(
-    function: str,
-    jobs: Iterable[Job],
-    workers: int,
-    timeout_s: float,
-    on_result: Callable[[Ok | Failed], None],
-    retries: int,
-    threads: int,
+    function: str, jobs: Iterable[Job], limits: Limits, on_result: Callable[[Ok | Failed], None]
 ) -> Counts:
-    """See `sim.workers.run.run_jobs`; `workers` chunks are under way at a time.
+    """See `sim.workers.run.run_jobs`; `limits.workers` chunks are under way at a time.
 
     Joins the cluster that RAY_ADDRESS names; without one, Ray starts on this machine.
 
@@ -52,14 +47,14 @@ def run_on_ray(
     if ours:
         ray.init(log_to_driver=False, include_dashboard=False)
     try:
-        remote = ray.remote(run_chunk).options(num_cpus=threads, max_retries=LOST_MACHINES)
+        remote = ray.remote(run_chunk).options(num_cpus=limits.threads, max_retries=LOST_MACHINES)
         left = iter(jobs)
         chunks = iter(lambda: list(itertools.islice(left, CHUNK)), [])
         running: set[Any] = set()
         totals = Counts()
         while True:
-            for chunk in itertools.islice(chunks, workers - len(running)):
-                running.add(remote.remote(function, chunk, timeout_s, retries, threads, sys.path))
+            for chunk in itertools.islice(chunks, limits.workers - len(running)):
+                running.add(remote.remote(function, chunk, limits, sys.path))
             if not running:
                 return totals
             done, _ = ray.wait(list(running), num_returns=1)
@@ -75,15 +70,10 @@ def run_on_ray(
 
 
 def run_chunk(
-    function: str,
-    jobs: list[Job],
-    timeout_s: float,
-    retries: int,
-    threads: int,
-    path: list[str],
+    function: str, jobs: list[Job], limits: Limits, path: list[str]
 ) -> tuple[Counts, list[Ok | Failed]]:
     """Run a few jobs one after another in a local worker process; module path as given."""
     sys.path[:] = path
     results: list[Ok | Failed] = []
-    counts = run_locally(function, jobs, 1, timeout_s, results.append, retries, threads)
+    counts = run_locally(function, jobs, replace(limits, workers=1), results.append)
     return counts, results

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from sim.workers.jobs import Counts, Failed, Job, Ok, WorkerError
+from sim.workers.jobs import Counts, Failed, Job, Limits, Ok, WorkerError
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -28,10 +28,6 @@ THREAD_VARIABLES = (
 )
 START_TIMEOUT = 300.0
 """Longest time a worker may take to import its function, in seconds."""
-MAX_JOBS = 200
-"""Jobs after which a worker is replaced: Bullet leaks a little."""
-MAX_MEMORY = 4 << 30
-"""Bytes that a worker may hold after a job without being replaced."""
 MAX_FAILED_STARTS = 3
 """Starts in a row that may fail before the run is given up."""
 LOG_TAIL = 4000
@@ -65,15 +61,21 @@ class _Worker:
 
 @dataclass
 class Pool:
-    """One run: its workers and its queue. See `sim.workers.run.run_jobs` for the parameters."""
+    """One run: its workers and its queue.
+
+    Attributes:
+        function, limits, on_result: see `sim.workers.run.run_jobs`.
+        folder: for what workers print and for their scratch files.
+        workers: those that live.
+        queue: attempts that have to be made again.
+        counts: of the run so far.
+        failed_starts: in a row; workers that died before they were ready.
+        started: workers so far.
+    """
 
     function: str
-    timeout_s: float
-    retries: int
+    limits: Limits
     on_result: Callable[[Ok | Failed], None]
-    max_jobs_per_worker: int
-    max_memory: int
-    threads: int
     folder: Path
     workers: list[_Worker] = field(default_factory=list)
     queue: deque[_Attempt] = field(default_factory=deque)
@@ -81,10 +83,14 @@ class Pool:
     failed_starts: int = 0
     started: int = 0
 
-    def run(self, jobs: Iterator[Job], size: int) -> None:
-        """Work off all jobs with at most `size` workers."""
+    def run(self, jobs: Iterator[Job]) -> None:
+        """Work off all jobs.
+
+        Raises:
+            WorkerError: if the function cannot be loaded or workers die before their first job.
+        """
         while True:
-            self._hire(jobs, size)
+            self._hire(jobs)
             if not self.workers:
                 return
             soonest = min(w.deadline for w in self.workers)
@@ -102,7 +108,7 @@ class Pool:
         job = next(jobs, None)
         return None if job is None else _Attempt(job)
 
-    def _hire(self, jobs: Iterator[Job], size: int) -> None:
+    def _hire(self, jobs: Iterator[Job]) -> None:
         """Give every idle worker a job, start workers for more jobs, dismiss the rest."""
         for worker in [w for w in self.workers if w.ready and w.attempt is None]:
             attempt = self._next(jobs)
@@ -110,7 +116,7 @@ class Pool:
                 self._dismiss(worker)
             else:
                 self._send(worker, attempt)
-        while len(self.workers) < size:
+        while len(self.workers) < self.limits.workers:
             attempt = self._next(jobs)
             if attempt is None:
                 return
@@ -131,7 +137,7 @@ class Pool:
                     str(theirs.fileno()),
                     str(os.getpid()),
                 ],
-                env=_environment(self.threads, self.folder),
+                env=_environment(self.limits.threads, self.folder),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -140,12 +146,13 @@ class Pool:
         connection = Connection(ours.detach())
         worker = _Worker(process, connection, log, time.monotonic() + START_TIMEOUT)
         with contextlib.suppress(ConnectionError):  # a dead worker is noticed when heard
-            connection.send({"function": self.function, "path": sys.path, "threads": self.threads})
+            setup = {"function": self.function, "path": sys.path, "threads": self.limits.threads}
+            connection.send(setup)
         return worker
 
     def _send(self, worker: _Worker, attempt: _Attempt) -> None:
         worker.attempt = attempt
-        worker.deadline = time.monotonic() + self.timeout_s
+        worker.deadline = time.monotonic() + self.limits.timeout_s
         with contextlib.suppress(ConnectionError):
             worker.connection.send(attempt.job.kwargs)
 
@@ -165,7 +172,8 @@ class Pool:
         attempt, worker.attempt = worker.attempt, None
         worker.served += 1
         worker.deadline = float("inf")
-        if worker.served >= self.max_jobs_per_worker or message["rss"] > self.max_memory:
+        worn = worker.served >= self.limits.max_jobs_per_worker
+        if worn or message["rss"] > self.limits.max_memory:
             self._dismiss(worker)
         self._finish(attempt, message)
 
@@ -209,7 +217,7 @@ class Pool:
         with contextlib.suppress(subprocess.TimeoutExpired):
             worker.process.wait(timeout=0.2)
         worker.kill()
-        limit = self.timeout_s if worker.ready else START_TIMEOUT
+        limit = self.limits.timeout_s if worker.ready else START_TIMEOUT
         self._lost(worker, "timeout", f"no result within {limit:g} s")
 
     def _lost(self, worker: _Worker, reason: str, message: str) -> None:
@@ -220,7 +228,7 @@ class Pool:
             if self.failed_starts >= MAX_FAILED_STARTS:
                 raise WorkerError(f"workers do not start: {message}\n{words}")
             self.queue.append(attempt)
-        elif attempt.number <= self.retries:
+        elif attempt.number <= self.limits.retries:
             self.counts.retried += 1
             self.queue.append(_Attempt(attempt.job, attempt.number + 1))
         else:
@@ -246,30 +254,13 @@ class Pool:
 
 
 def run_locally(
-    function: str,
-    jobs: Iterable[Job],
-    workers: int,
-    timeout_s: float,
-    on_result: Callable[[Ok | Failed], None],
-    retries: int,
-    threads: int,
-    max_jobs_per_worker: int = MAX_JOBS,
-    max_memory: int = MAX_MEMORY,
+    function: str, jobs: Iterable[Job], limits: Limits, on_result: Callable[[Ok | Failed], None]
 ) -> Counts:
     """See `sim.workers.run.run_jobs`: one pool of worker processes on this machine."""
     with tempfile.TemporaryDirectory(prefix="equigrasp-workers-") as folder:
-        pool = Pool(
-            function,
-            timeout_s,
-            retries,
-            on_result,
-            max_jobs_per_worker,
-            max_memory,
-            threads,
-            Path(folder),
-        )
+        pool = Pool(function, limits, on_result, Path(folder))
         try:
-            pool.run(iter(jobs), workers)
+            pool.run(iter(jobs))
         finally:
             pool.close()
         return pool.counts

@@ -3,6 +3,7 @@
 import numpy as np
 
 from data_gen.generate import STREAMS, occupancy_points, scene_streams
+from equigrasp.workspace import WORKSPACE
 
 
 def test_streams_of_scenes_and_stages_are_independent():
@@ -19,6 +20,8 @@ def test_streams_of_scenes_and_stages_are_independent():
 
 class Boxes:
     """Two boxes near a wall of the workspace."""
+
+    workspace = WORKSPACE
 
     def __len__(self):
         return 2

@@ -175,6 +175,7 @@ def spoil_one(rotations):
         ({"intrinsics": Intrinsics(8, 6, -7.0, 7.0, 4.0, 3.0)}, "focal lengths"),
         ({"index": 3}, "index is 3, expected 1"),
         ({"kind": "packed"}, "kind is 'packed'"),
+        ({"kind": "a pile"}, "which is no word"),
         ({"seed": 8}, "seed is 8, expected 7"),
         ({"labeller": "other"}, "labeller is 'other'"),
         ({"occ_points": np.zeros((7, 3), "f2"), "occ": np.ones(7, bool)}, "7 occupancy points"),
