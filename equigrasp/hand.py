@@ -96,7 +96,7 @@ class Hand:
                 f"finger_box begins at y = {self.finger_box.lower[1]} m; it is that of the left "
                 "finger of the closed hand, so its pad lies at y = 0"
             )
-        if self.urdf and (len(self.finger_joints) != 2 or not all(self.finger_joints)):
+        if self.urdf and (len({*self.finger_joints}) != 2 or not all(self.finger_joints)):
             raise ValueError("a hand with a urdf names its two finger_joints, left and right")
 
     @classmethod

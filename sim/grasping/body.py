@@ -15,6 +15,7 @@ import trimesh
 
 from equigrasp.hand import Hand
 from sim.grasping.parts import Part, described_parts
+from sim.grasping.urdf_parts import urdf_parts
 
 LINK_NAMES = ("palm", "left_finger", "right_finger")
 CONTACT = """
@@ -50,7 +51,7 @@ def hand_parts(hand: Hand) -> tuple[Part, Part, Part]:
     Raises:
         ValueError: if what describes its shapes cannot be read.
     """
-    return described_parts(hand)
+    return urdf_parts(hand) if hand.urdf else described_parts(hand)
 
 
 @lru_cache(maxsize=8)

@@ -1,4 +1,4 @@
-"""Reading single-link object URDFs: their shapes, mass and friction, in the base frame."""
+"""Reading URDFs: the shapes, mass and friction of their links, each in the link's frame."""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ from sim.objects.spec import MeshFault
 
 
 @dataclass(frozen=True)
-class UrdfObject:
-    """The single link of an object URDF."""
+class UrdfLink:
+    """A link of a URDF; an object has a single one, whose frame is its base frame.
+
+    Attributes:
+        path: of the URDF.
+        link: its element.
+    """
 
     path: Path
     link: ET.Element
@@ -25,6 +30,12 @@ class UrdfObject:
     def mass(self) -> float:
         """Mass in kg; 0 if the file gives none."""
         return _value(self.link, "inertial/mass", 0.0)
+
+    @property
+    def com(self) -> np.ndarray:
+        """(3,) centre of mass in the link's frame, metres."""
+        inertial = self.link.find("inertial")
+        return np.zeros(3) if inertial is None else origin_of(inertial)[:3, 3]
 
     @property
     def friction(self) -> float:
@@ -37,13 +48,13 @@ class UrdfObject:
         if len(elements) != 1:
             return None
         mesh = elements[0].find("geometry/mesh")
-        plain = mesh is not None and np.allclose(_floats(mesh.get("scale"), "1 1 1"), 1.0)
-        if not plain or not np.allclose(_origin(elements[0]), np.eye(4)):
+        plain = mesh is not None and np.allclose(vector_of(mesh.get("scale"), "1 1 1"), 1.0)
+        if not plain or not np.allclose(origin_of(elements[0]), np.eye(4)):
             return None
         return self.path.parent / mesh.get("filename", "")
 
     def surfaces(self, role: str) -> list[trimesh.Trimesh]:
-        """Meshes of all elements of a role ("visual" or "collision") in the base frame."""
+        """Meshes of all elements of a role ("visual" or "collision") in the link's frame."""
         return [
             _placed(mesh, element)
             for element in self.link.findall(role)
@@ -51,7 +62,7 @@ class UrdfObject:
         ]
 
     def convex_parts(self) -> list[trimesh.Trimesh]:
-        """Convex parts of all collision elements in the base frame, as Bullet reads them."""
+        """Convex parts of all collision elements in the link's frame, as Bullet reads them."""
         return [
             _placed(mesh, element)
             for element in self.link.findall("collision")
@@ -59,11 +70,23 @@ class UrdfObject:
         ]
 
 
-def read_urdf(path: Path) -> UrdfObject:
+def read_urdf(path: Path) -> UrdfLink:
     """Parse an object URDF.
 
     Raises:
         MeshFault: if it is not XML or has not exactly one link.
+    """
+    links = read_robot(path).findall("link")
+    if len(links) != 1:
+        raise MeshFault(f"has {len(links)} links; an object needs exactly one")
+    return UrdfLink(path, links[0])
+
+
+def read_robot(path: Path) -> ET.Element:
+    """The root element of a URDF.
+
+    Raises:
+        MeshFault: if it is not XML.
     """
     try:
         # Entities can blow up a parser; no URDF needs them.
@@ -71,15 +94,36 @@ def read_urdf(path: Path) -> UrdfObject:
         if "<!ENTITY" in text:
             raise MeshFault("declares XML entities")
         # Some published files claim an XML version that does not exist.
-        root = ET.fromstring(text[text.index("<robot") :])
+        return ET.fromstring(text[text.index("<robot") :])
     except (ET.ParseError, ValueError, OSError) as error:
         if isinstance(error, MeshFault):
             raise
         raise MeshFault(f"is no readable URDF ({error})") from error
-    links = root.findall("link")
-    if len(links) != 1:
-        raise MeshFault(f"has {len(links)} links; an object needs exactly one")
-    return UrdfObject(path, links[0])
+
+
+def origin_of(element: ET.Element) -> np.ndarray:
+    """(4, 4) pose that an element's origin gives it in its parent; the identity without one."""
+    origin = element.find("origin")
+    T = np.eye(4)
+    if origin is not None:
+        T[:3, :3] = Rotation.from_euler("xyz", vector_of(origin.get("rpy"), "0 0 0")).as_matrix()
+        T[:3, 3] = vector_of(origin.get("xyz"), "0 0 0")
+    return T
+
+
+def vector_of(text: str | None, default: str) -> np.ndarray:
+    """(3,) numbers of an attribute, or those of the default.
+
+    Raises:
+        MeshFault: if there are not three.
+    """
+    try:
+        values = np.array([float(x) for x in (text or default).split()])
+    except ValueError:
+        values = np.zeros(0)
+    if values.shape != (3,):
+        raise MeshFault(f"has '{text}' where three numbers are needed")
+    return values
 
 
 def _shapes(element: ET.Element, folder: Path, convex: bool) -> list[trimesh.Trimesh]:
@@ -88,7 +132,7 @@ def _shapes(element: ET.Element, folder: Path, convex: bool) -> list[trimesh.Tri
     if shape is None:
         raise MeshFault("has an element without geometry")
     if shape.tag == "box":
-        return [trimesh.creation.box(extents=_floats(shape.get("size"), "1 1 1"))]
+        return [trimesh.creation.box(extents=vector_of(shape.get("size"), "1 1 1"))]
     if shape.tag == "sphere":
         return [trimesh.creation.icosphere(3, radius=float(shape.get("radius", 1.0)))]
     if shape.tag == "cylinder":
@@ -103,31 +147,15 @@ def _shapes(element: ET.Element, folder: Path, convex: bool) -> list[trimesh.Tri
         found = meshes.read_obj_parts(path)
     else:
         found = [meshes.read_mesh(path)]
-    scale = _floats(shape.get("scale"), "1 1 1")
+    scale = vector_of(shape.get("scale"), "1 1 1")
     for mesh in found:
         mesh.apply_transform(np.diag([*scale, 1.0]))
     return found
 
 
 def _placed(mesh: trimesh.Trimesh, element: ET.Element) -> trimesh.Trimesh:
-    mesh.apply_transform(_origin(element))
+    mesh.apply_transform(origin_of(element))
     return mesh
-
-
-def _origin(element: ET.Element) -> np.ndarray:
-    origin = element.find("origin")
-    T = np.eye(4)
-    if origin is not None:
-        T[:3, :3] = Rotation.from_euler("xyz", _floats(origin.get("rpy"), "0 0 0")).as_matrix()
-        T[:3, 3] = _floats(origin.get("xyz"), "0 0 0")
-    return T
-
-
-def _floats(text: str | None, default: str) -> np.ndarray:
-    values = np.array([float(x) for x in (text or default).split()])
-    if values.shape != (3,):
-        raise MeshFault(f"has '{text}' where three numbers are needed")
-    return values
 
 
 def _value(link: ET.Element, tag: str, default: float) -> float:

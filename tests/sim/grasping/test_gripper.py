@@ -54,16 +54,6 @@ def test_hulls_are_where_bullet_has_them(gripper, seed):
         assert abs(min(point[8] for point in found) + MARGIN - lowest) < 1e-4
 
 
-def test_the_tcp_is_between_the_finger_tips():
-    (palm,), (left,), (right,) = gripper_hulls(PANDA)
-    assert abs(left.bounds[1, 2]) < 1e-3
-    assert abs(right.bounds[1, 2]) < 1e-3
-    assert abs(left.bounds[0, 1] - PANDA.opening / 2) < 1e-3
-    assert abs(right.bounds[1, 1] + PANDA.opening / 2) < 1e-3
-    # The palm, 4 mm short of the finger root, is what a deep object meets.
-    assert abs(palm.bounds[1, 2] + PANDA.finger_depth - 0.004) < 1e-3
-
-
 def test_load_and_teleport_agree(gripper):
     T = pose(4)
     gripper.teleport(T, width=0.05)
@@ -85,19 +75,6 @@ def test_the_drive_holds_against_gravity_and_follows(gripper):
     gripper.drive_to(T)
     gripper.world.step(60)
     np.testing.assert_allclose(gripper.tcp_position(), T[:3, 3], atol=1e-4)
-
-
-def test_fingers_close_open_and_stay_symmetric(gripper):
-    gripper.close()
-    gripper.world.step(10)
-    assert gripper.width < PANDA.opening - 0.004
-    gripper.world.step(110)
-    assert abs(gripper.width) < 1e-4
-    gripper.command_width(PANDA.opening)
-    gripper.world.step(120)
-    assert abs(gripper.width - PANDA.opening) < 1e-3
-    left, right = gripper.world.p.getJointStates(gripper.body, (0, 1))
-    assert abs(left[0] - right[0]) < 1e-4
 
 
 def test_contacts_name_what_is_touched(gripper):

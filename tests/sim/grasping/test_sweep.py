@@ -14,8 +14,6 @@ from sim.grasping.sweep import (
     contact_distances,
     drive_lag,
     path_offsets,
-    ray_collision,
-    region_empty,
     table_clearance,
 )
 from sim.grasping.trial import increments, move, pregrasp
@@ -144,21 +142,6 @@ def test_contacts_begin_at_the_computed_distance(bench, state):
             assert (gripper.contacts() == {body}) == (beyond < 0)
 
 
-def test_the_sweep_sees_what_the_approach_touches(bench, state):
-    world, gripper, geometry = bench
-    sweep = ContactSweep(world, gripper)
-    poses = random_poses(250)
-    poses = poses[(height_over_table(poses) > sweep.table_limits).all(axis=1)]
-    rays = ray_collision(geometry, poses, PANDA)
-    exact = np.array([sweep.collides(pose) for pose in poses])
-    touched = np.array([bool(approach(bench, state, pose)) for pose in poses])
-    assert len(poses) > 60
-    assert 0.2 < touched.mean() < 0.9
-    assert (exact == touched).mean() > 0.98
-    assert touched[rays].all()  # the rays reject nothing that is free
-    assert rays.sum() > 0.8 * touched.sum()  # and leave little to ask Bullet
-
-
 def test_the_table_test_sees_what_the_approach_touches(bench, state):
     world, gripper, _ = bench
     limits = ContactSweep(world, gripper).table_limits
@@ -168,27 +151,3 @@ def test_the_table_test_sees_what_the_approach_touches(bench, state):
     touched = np.array([bool(approach(bench, state, pose)) for pose in poses])
     assert 0.1 < clear.mean() < 0.9
     assert np.array_equal(clear, ~touched)
-
-
-def test_an_empty_region_closes_empty(bench, state):
-    world, gripper, geometry = bench
-    poses = random_poses(250, seed=2)
-    empty = region_empty(geometry, poses, PANDA)
-    assert 0.1 < empty.mean() < 0.9
-    closed = []
-    for pose, is_empty in zip(poses, empty, strict=True):
-        if is_empty and not approach(bench, state, pose) and len(closed) < 15:
-            gripper.close()
-            world.step(120)
-            closed.append(gripper.width < 0.008)
-    assert len(closed) > 5
-    assert all(closed)
-
-
-def test_a_box_between_the_pads_fills_the_region(bench):
-    world, _, geometry = bench
-    for T_world_box in world.body_poses().values():
-        pose = T_world_box @ np.diag([1.0, -1.0, -1.0, 1.0])
-        assert not region_empty(geometry, pose[None], PANDA)[0]
-        pose[:3, 3] += 0.15 * pose[:3, 0]
-        assert region_empty(geometry, pose[None], PANDA)[0]
