@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
+from equigrasp.data import batch_keys as keys
 from equigrasp.geometry.rotations import polar_rows, quaternion_to_matrix
 from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.tsdf import check_encoding
@@ -212,7 +213,7 @@ class GraspModel(nn.Module, ABC):
         points_per_scene: int,
         generator: Generator,
     ) -> GraspField:
-        """What the loss needs of a batch (keys of `data/dataset.py`).
+        """What the loss needs of a batch (by `equigrasp.data.batch_keys`).
 
         Args:
             features: of the batch's scenes.
@@ -222,10 +223,10 @@ class GraspModel(nn.Module, ABC):
             generator: source of these samples, on the CPU.
         """
         grasps = tuple(name for name in self.outputs if name != "occupancy")
-        raw = self.query_raw(features, batch["points"], grasps)
+        raw = self.query_raw(features, batch[keys.POINTS], grasps)
         if "occupancy" not in self.outputs:
             return raw
-        filled = self.query_raw(features, batch["occ_points"], ("occupancy",))
+        filled = self.query_raw(features, batch[keys.OCC_POINTS], ("occupancy",))
         return raw._replace(occupancy=filled.occupancy)
 
     def check_tsdf(self, tsdf: Tensor) -> None:

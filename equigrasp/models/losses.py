@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from equigrasp.data import batch_keys as keys
 from equigrasp.models.base import GraspField
 
 _VOXELS_PER_METRE = 40.0 / 0.30
@@ -67,17 +68,16 @@ class GraspLoss(nn.Module):
 
         Args:
             raw: `training_field` of a model; what it does not predict is None.
-            batch: label (B, Q) 0/1, mask (B, Q) bool, rotations (B, Q, Y, 3, 3), yaw_success
-                (B, Q, Y) bool, widths (B, Q, Y) metres, occ (B, P) 0/1.
+            batch: tensors by `equigrasp.data.batch_keys`; scenes and points are not read.
 
         Returns:
             scalars "loss" (differentiable) and, as far as they apply, "quality", "rotation",
             "width", "conditioning", "flow", "confidence", "occupancy" (unweighted), "positives"
             (number of positive points).
         """
-        mask = batch["mask"].bool()
-        label = batch["label"].to(raw.quality.dtype)
-        positive = mask & (label > 0.5) & batch["yaw_success"].bool().any(-1)
+        mask = batch[keys.MASK].bool()
+        label = batch[keys.LABEL].to(raw.quality.dtype)
+        positive = mask & (label > 0.5) & batch[keys.YAW_SUCCESS].bool().any(-1)
         weight = mask * (1 + (self.positive_weight - 1) * label)
         terms = {"quality": masked_mean(self.classification(raw.quality, label), weight)}
         if raw.flow is None:
@@ -85,7 +85,7 @@ class GraspLoss(nn.Module):
         else:
             terms.update(self._sampled_terms(raw, batch, mask))
         if raw.occupancy is not None:
-            occupied = batch["occ"].to(raw.occupancy.dtype)
+            occupied = batch[keys.OCC].to(raw.occupancy.dtype)
             terms["occupancy"] = self.classification(raw.occupancy, occupied).mean()
         loss = sum(self._weight(name) * term for name, term in terms.items())
         terms = {name: value.detach() for name, value in terms.items()}
@@ -109,11 +109,11 @@ class GraspLoss(nn.Module):
             zero = 0.0 * (raw.rotation.sum() + raw.width.sum())
             return {"rotation": zero, "width": zero, "conditioning": zero}
         rows, width = raw.rotation[positive], raw.width[positive]
-        targets = batch["rotations"][positive].to(rows.dtype)
-        success = batch["yaw_success"][positive].bool()
+        targets = batch[keys.ROTATIONS][positive].to(rows.dtype)
+        success = batch[keys.YAW_SUCCESS][positive].bool()
         error = rotation_loss(polar_rows(rows), targets).masked_fill(~success, torch.inf)
         rotation, chosen = error.min(-1)
-        target_width = batch["widths"][positive].to(width.dtype).gather(-1, chosen.unsqueeze(-1))
+        target_width = batch[keys.WIDTHS][positive].to(width.dtype).gather(-1, chosen.unsqueeze(-1))
         gram = rows @ rows.transpose(-1, -2) - torch.eye(2, dtype=rows.dtype, device=rows.device)
         return {
             "rotation": rotation.mean(),
@@ -125,10 +125,10 @@ class GraspLoss(nn.Module):
         self, raw: GraspField, batch: Mapping[str, Tensor], mask: Tensor
     ) -> dict[str, Tensor]:
         """Velocity at noised rotations; confidence and width at every labelled yaw."""
-        success = batch["yaw_success"].bool() & mask.unsqueeze(-1)
+        success = batch[keys.YAW_SUCCESS].bool() & mask.unsqueeze(-1)
         label = success.to(raw.confidence.dtype)
         judged = mask.unsqueeze(-1).expand_as(success)
-        target_width = batch["widths"].to(raw.width.dtype)
+        target_width = batch[keys.WIDTHS].to(raw.width.dtype)
         error = (raw.flow.velocity - raw.flow.target).pow(2).sum(-1)
         return {
             "flow": error.mean() if error.numel() else error.sum(),

@@ -14,6 +14,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from equigrasp.data import batch_keys as keys
 from equigrasp.geometry.turns import turn_matrix
 from equigrasp.models.base import (
     GRASP_OUTPUTS,
@@ -144,17 +145,17 @@ class SamplingModel(GraspModel):
 
         The labelled yaws that failed are the judge's negatives.
         """
-        read, points = self.reader(features), batch["points"]
-        rotations = batch["rotations"].to(points)
+        read, points = self.reader(features), batch[keys.POINTS]
+        rotations = batch[keys.ROTATIONS].to(points)
         seen = self.attend(read, points)
         confidence, width = self.judgement(read, seen, points, rotations)
-        success = batch["yaw_success"].bool() & batch["mask"].bool().unsqueeze(-1)
+        success = batch[keys.YAW_SUCCESS].bool() & batch[keys.MASK].bool().unsqueeze(-1)
         chosen = choose_some(success.any(-1), points_per_scene, generator)
         goal = choose_goals(rotations[chosen], success[chosen], num_samples, generator)
         return GraspField(
             quality=self.quality_at(points, seen),
             width=width,
-            occupancy=self.occupancy_at(batch["occ_points"], read(batch["occ_points"])),
+            occupancy=self.occupancy_at(batch[keys.OCC_POINTS], read(batch[keys.OCC_POINTS])),
             confidence=confidence,
             flow=self.flow_terms(seen[chosen], goal, generator),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
+from equigrasp.data import batch_keys as keys
 from equigrasp.training.loader import KeyedDataset
 from equigrasp.training.validation import validation_metrics
 
@@ -28,8 +29,8 @@ class TrainingStep(nn.Module):
         self.mixed = precision == "bf16-mixed"
 
     def forward(self, batch: dict[str, Tensor], generator: Generator) -> dict[str, Tensor]:
-        """Losses of a batch (keys of `data/dataset.py`, stacked); "loss" is their weighted sum."""
-        tsdf = batch["tsdf"]
+        """Losses of a batch (by `equigrasp.data.batch_keys`); "loss" is their weighted sum."""
+        tsdf = batch[keys.TSDF]
         with torch.autocast(tsdf.device.type, torch.bfloat16, enabled=self.mixed):
             features = self.model.encode(tsdf)
         if self.mixed:

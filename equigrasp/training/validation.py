@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equigrasp.data import batch_keys as keys
 from equigrasp.training.loader import KeyedDataset, load_batches
 from equigrasp.training.metrics import (
     auroc,
@@ -31,7 +32,7 @@ def validation_metrics(
 
     Args:
         model: a grasp model (`encode`, `query`); put into evaluation mode and left there.
-        dataset: items as `data/dataset.py` describes them.
+        dataset: items by `equigrasp.data.batch_keys`.
         batch_size: scenes encoded at once.
         workers: loader threads.
         device: where the model lives.
@@ -66,24 +67,24 @@ def validation_metrics(
 
 def _measure(model: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """Flat per-query and per-point measurements of one batch."""
-    features = model.encode(batch["tsdf"])
+    features = model.encode(batch[keys.TSDF])
     generator = torch.Generator().manual_seed(0)
     grasps = ("quality", "rotation", "width")
-    field = model.query(features, batch["points"], grasps, generator=generator)
-    mask = batch["mask"]
-    success = mask & (batch["label"] > 0.5)
+    field = model.query(features, batch[keys.POINTS], grasps, generator=generator)
+    mask = batch[keys.MASK]
+    success = mask & (batch[keys.LABEL] > 0.5)
     angle, yaw = rotation_error(
         field.rotation[success].float(),
-        batch["rotations"][success],
-        batch["yaw_success"][success],
+        batch[keys.ROTATIONS][success],
+        batch[keys.YAW_SUCCESS][success],
     )
     measured = {
         "score": field.quality[mask].float(),
-        "label": batch["label"][mask] > 0.5,
+        "label": batch[keys.LABEL][mask] > 0.5,
         "angle": angle,
-        "width": width_error(field.width[success].float(), batch["widths"][success], yaw),
+        "width": width_error(field.width[success].float(), batch[keys.WIDTHS][success], yaw),
     }
     if "occupancy" in model.outputs:
-        filled = model.query(features, batch["occ_points"], ("occupancy",)).occupancy
-        measured |= {"filled": (filled > 0.5).flatten(), "occ": (batch["occ"] > 0.5).flatten()}
+        filled = model.query(features, batch[keys.OCC_POINTS], ("occupancy",)).occupancy
+        measured |= {"filled": (filled > 0.5).flatten(), "occ": (batch[keys.OCC] > 0.5).flatten()}
     return measured
