@@ -17,9 +17,9 @@ import os
 from collections import Counter
 from typing import Any
 
+from shared.labellers import SHARED_STAGES
 from shared.results import command_line, processor
 
-from benchmarks.shared.labellers import SHARED_STAGES
 from data_gen.settings import SceneSettings
 from equigrasp.data.files import write_atomically, write_json
 from sim.objects.spec import SPLITS
@@ -56,7 +56,7 @@ def measure(
         for name, kind in kinds.items()
     ]
     run_jobs(
-        "benchmarks.shared.labellers:compare_scene",
+        "shared.labellers:compare_scene",
         jobs,
         workers=workers,
         timeout_s=900,

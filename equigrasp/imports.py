@@ -160,8 +160,8 @@ class _Reader:
         for node in nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 name = node.value.partition(":")[0]
-                if "." in name and name in self.known:
-                    yield from self._found([name], node, "string")
+                if "." in name and (target := self._module(name)):
+                    yield from self._found([target], node, "string")
             elif isinstance(node, ast.JoinedStr):
                 yield from self._found(self._formatted(node), node, "string")
             elif isinstance(node, ast.Call) and node.args:
@@ -172,18 +172,16 @@ class _Reader:
             if target != self.name:
                 yield Import(self.name, target, node.lineno, how)
 
-    def _resolve(self, name: str) -> str | None:
-        """The module of a dotted name, or of the longest part of it that is one.
+    def _module(self, name: str) -> str | None:
+        """The module of that name; scripts import what lies in their folder without naming it."""
+        candidates = (name, f"{self.name.partition('.')[0]}.{name}")
+        return next((each for each in candidates if each in self.known), None)
 
-        Scripts import what lies in their own folder without naming it.
-        """
+    def _resolve(self, name: str) -> str | None:
+        """The module of a dotted name, or of the longest part of it that is one."""
         parts = name.split(".")
-        for count in range(len(parts), 0, -1):
-            start = ".".join(parts[:count])
-            for candidate in (start, f"{self.name.partition('.')[0]}.{start}"):
-                if candidate in self.known:
-                    return candidate
-        return None
+        starts = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+        return next(filter(None, map(self._module, starts)), None)
 
     def _statement(self, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
         if isinstance(node, ast.Import):
