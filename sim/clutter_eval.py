@@ -83,7 +83,8 @@ def _run(args: argparse.Namespace) -> int:
         EvalSettings(
             scene=args.scene, view=args.view, noise=args.noise, model=model, table_rectify=rectify,
             detection=_thresholds(args), objects=args.objects, split=args.split,
-            num_objects=args.num_objects, hand=hand.to_dict(), fingerprint=fingerprint(model),
+            num_objects=args.num_objects, hand=hand.to_dict(),
+            fingerprint=fingerprint(model, args.scene),
         )
         for rectify in variants
     ]  # fmt: skip

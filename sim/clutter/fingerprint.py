@@ -17,34 +17,47 @@ import equigrasp
 import sim
 from equigrasp.imports import Source, closure, read_sources
 from sim.clutter.planners import planner_class
+from sim.scene.kinds import find_kind
 
 ENTRY = "sim.clutter.rounds"
 """Where a worker begins."""
 
 
-def fingerprint(model: str) -> str:
+def fingerprint(model: str, scene: str) -> str:
     """Short digests of the code and, where there are weights, of these: "CODE" or "CODE-WEIGHTS".
 
     Args:
         model: name of a planner, shipped name or path of saved weights.
+        scene: name of a scene kind.
 
     Raises:
         FileNotFoundError: no such weights.
+        ValueError: no such scene kind.
     """
-    planner = planner_class(model)
-    modules, files = planner.made_of(model)
-    sources = deciding_sources(planner.__module__, *modules)
+    files = planner_class(model).made_of(model)[1]
+    sources = deciding_sources(*chosen_modules(model, scene))
     digests = [_digest(s.encode() for name in sorted(sources) for s in (name, sources[name]))]
     if files:
         digests.append(_digest(file.read_bytes() for file in files))
     return "-".join(digests)
 
 
+def chosen_modules(model: str, scene: str) -> set[str]:
+    """Modules of the planner, of its model and of the scene kind that an evaluation names."""
+    planner, kind = planner_class(model), find_kind(scene)
+    homes = [
+        name
+        for name, module in sys.modules.items()
+        if name.startswith("sim.scene.kinds.") and kind in vars(module).values()
+    ]
+    return {planner.__module__, *planner.made_of(model)[0], *homes}
+
+
 def deciding_sources(*chosen: str) -> dict[str, str]:
     """Text by name of the modules between a scene and the outcome of an attempt.
 
     Args:
-        chosen: modules of a planner and of its model, in place of all others of their packages.
+        chosen: see `chosen_modules`; they stand for all modules of their packages.
     """
     sources = dict(_project())
     for name in set(chosen) - set(sources):  # of a user, from elsewhere

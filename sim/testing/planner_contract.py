@@ -22,6 +22,7 @@ import numpy as np
 from equigrasp.geometry.transforms import is_rotation
 from equigrasp.hand import Hand
 from equigrasp.plan_result import PlanResult
+from equigrasp.testing.require import require
 from sim.clutter.planner import ClutterPlanner
 from sim.clutter.planners import planner_class
 from sim.clutter.protocol import EvalSettings
@@ -53,19 +54,19 @@ class PlannerContract:
         with self._seen() as seen:
             plan = self._made().plan(seen)
             side = seen.world.workspace.side
-        _require(len(plan.grasps) > 0, f"no grasp in a scene of {self.settings}: {plan.reason}")
+        require(len(plan.grasps) > 0, f"no grasp in a scene of {self.settings}: {plan.reason}")
         scores = [grasp.score for grasp in plan.grasps]
-        _require(bool(np.isfinite(scores).all()), f"scores are {scores}")
-        _require(scores == sorted(scores, reverse=True), f"not ranked by score: {scores}")
+        require(bool(np.isfinite(scores).all()), f"scores are {scores}")
+        require(scores == sorted(scores, reverse=True), f"not ranked by score: {scores}")
         opening = self._hand().opening
         for grasp in plan.grasps:
             position, width = np.asarray(grasp.position), grasp.width
-            _require(
+            require(
                 bool(((position > 0) & (position < side)).all()),
                 f"a grasp at {position} m; the workspace is a cube of {side} m at the origin",
             )
-            _require(is_rotation(grasp.rotation), f"no rotation: {grasp.rotation}")
-            _require(0 < width <= opening + 1e-9, f"width {width} m of a hand of {opening} m")
+            require(is_rotation(grasp.rotation), f"no rotation: {grasp.rotation}")
+            require(0 < width <= opening + 1e-9, f"width {width} m of a hand of {opening} m")
 
     def test_equal_views_give_equal_grasps(self) -> None:
         """The view and its generator decide; what was planned before does not."""
@@ -87,7 +88,7 @@ class PlannerContract:
         """No object: a plan with a reason, and no error."""
         with self._seen(empty=True) as seen:
             plan = self._made().plan(seen)
-        _require(isinstance(plan.reason, str) and plan.reason != "", f"reason {plan.reason!r}")
+        require(isinstance(plan.reason, str) and plan.reason != "", f"reason {plan.reason!r}")
 
     def test_an_empty_image_is_answered(self) -> None:
         """No reading at all: no grasp from a planner that reads depth, and no error."""
@@ -95,15 +96,15 @@ class PlannerContract:
             blind = replace(seen, depth=np.zeros_like(seen.depth))
             plan = self._made().plan(blind)
         if self._class().reads_depth:
-            _require(plan.grasps == [], f"{len(plan.grasps)} grasps seen in an empty image")
+            require(plan.grasps == [], f"{len(plan.grasps)} grasps seen in an empty image")
 
     def test_planning_time_is_told(self) -> None:
         """Seconds by stage, their sum as "total"."""
         with self._seen() as seen:
             timings = self._made().plan(seen).timings
-        _require("total" in timings, f"no total among {sorted(timings)}")
+        require("total" in timings, f"no total among {sorted(timings)}")
         wrong = {k: v for k, v in timings.items() if not (np.isfinite(v) and v >= 0)}
-        _require(not wrong, f"these are no times: {wrong}")
+        require(not wrong, f"these are no times: {wrong}")
 
     def test_a_worker_process_makes_the_same_planner(self) -> None:
         """From the settings alone, it plans there what it plans here."""
@@ -113,7 +114,7 @@ class PlannerContract:
         job = Job(0, {**arguments, "scene": _scene(**self._scene_options())})
         function = f"{__name__}:plan_in_worker"
         run_jobs(function, [job], workers=1, timeout_s=300.0, on_result=answers.append)
-        _require(isinstance(answers[0], Ok), f"the worker failed: {answers[0]}")
+        require(isinstance(answers[0], Ok), f"the worker failed: {answers[0]}")
         with self._seen() as seen:
             mine = self._made().plan(seen)
         np.testing.assert_allclose(answers[0].value, _numbers(mine), atol=1e-6)
@@ -124,7 +125,7 @@ class PlannerContract:
         for name in modules:
             importlib.import_module(name)
         missing = [str(file) for file in files if not Path(file).is_file()]
-        _require(not missing, f"no such files: {missing}")
+        require(not missing, f"no such files: {missing}")
 
     def _class(self) -> type[ClutterPlanner]:
         return self.planner or planner_class(self.model)
@@ -187,10 +188,5 @@ def _poses(seen: SceneView) -> np.ndarray:
 
 
 def _require_equal(first: PlanResult, second: PlanResult) -> None:
-    _require(first.reason == second.reason, f"reasons {first.reason!r} and {second.reason!r}")
+    require(first.reason == second.reason, f"reasons {first.reason!r} and {second.reason!r}")
     np.testing.assert_array_equal(_numbers(first), _numbers(second))
-
-
-def _require(true: bool, otherwise: str) -> None:
-    if not true:
-        raise AssertionError(otherwise)

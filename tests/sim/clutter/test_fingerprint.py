@@ -8,8 +8,7 @@ import sys
 import pytest
 
 from equigrasp.weights import find_weights
-from sim.clutter.fingerprint import deciding_sources, fingerprint
-from sim.clutter.planners import planner_class
+from sim.clutter.fingerprint import chosen_modules, deciding_sources, fingerprint
 from sim.clutter.scene_lists import build_round
 
 WATCHED = """
@@ -19,6 +18,7 @@ from equigrasp.registry import model_classes
 from sim.clutter.planners import planner_names
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.rounds import run_round
+from sim.scene.kinds import scene_kinds
 
 model_classes(), planner_names()  # looking through what there is runs no code of what is not chosen
 settings = EvalSettings(scene="packed", objects="random_urdfs", num_objects=1, model=sys.argv[1])
@@ -50,8 +50,7 @@ def test_what_ran_in_a_round_is_in_the_fingerprint(model, scene):
     finished = subprocess.run(command, input=scene, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
     loaded, ran, attempts = json.loads(finished.stdout.splitlines()[-1])
-    planner = planner_class(model)
-    chosen = {planner.__module__, *planner.made_of(model)[0]}
+    chosen = chosen_modules(model, "packed")
     mine, every = set(deciding_sources(*chosen)), set(deciding_sources())
     assert attempts > 0
     assert of_the_project(ran) <= mine
@@ -60,7 +59,7 @@ def test_what_ran_in_a_round_is_in_the_fingerprint(model, scene):
 
 
 def test_the_list_is_of_what_decides():
-    sources = deciding_sources("sim.clutter.planners.antipodal")
+    sources = deciding_sources(*chosen_modules("antipodal", "packed"))
     assert {
         "equigrasp.grasp",
         "equigrasp.hand",
@@ -72,43 +71,45 @@ def test_the_list_is_of_what_decides():
         "sim.scene.renderer",
         "sim.scene.world",
     } <= set(sources)
-    others = ("planners.oracle", "planners.model", "tests", "equigrasp.training", "sim.tasks")
+    assert "sim.scene.kinds.packed" in sources
+    others = ("kinds.pile", "planners.oracle", "planners.model", "tests", "training", "sim.tasks")
     assert not [name for name in sources if any(other in name for other in others)]
 
 
 def test_a_change_of_any_of_them_changes_it(monkeypatch):
     from sim.clutter import fingerprint as module
 
-    before = fingerprint("antipodal")
+    before = fingerprint("antipodal", "packed")
     sources = dict(module._project())
     touched = sources["equigrasp.grasp"]
     sources["equigrasp.grasp"] = touched._replace(text=touched.text + "\n")
     monkeypatch.setattr(module, "_project", lambda: sources)
-    assert fingerprint("antipodal") != before
+    assert fingerprint("antipodal", "packed") != before
 
 
 def test_weights_and_card_count_and_their_place_does_not(tmp_path):
     for file in find_weights("equigiga_packed"):
         shutil.copy(file, tmp_path / f"mine{file.suffix}")
-    same = fingerprint(str(tmp_path / "mine"))
-    assert same == fingerprint("equigiga_packed")
+    same = fingerprint(str(tmp_path / "mine"), "packed")
+    assert same == fingerprint("equigiga_packed", "packed")
     assert same.count("-") == 1
-    assert "-" not in fingerprint("antipodal")
+    assert "-" not in fingerprint("antipodal", "packed")
     found = {same}
     for ending in ("safetensors", "json"):
         with open(tmp_path / f"mine.{ending}", "ab") as stream:
             stream.write(b" ")
-        found.add(fingerprint(str(tmp_path / "mine")))
+        found.add(fingerprint(str(tmp_path / "mine"), "packed"))
     assert len(found) == 3
 
 
-def test_another_model_or_planner_is_other_code():
-    codes = [fingerprint(name).split("-")[0] for name in ("antipodal", "oracle", "equigiga_pile")]
-    codes.append(fingerprint("equiigd_pile").split("-")[0])
-    assert len(set(codes)) == 4
-    assert codes[2] == fingerprint("equigiga_packed").split("-")[0]
+def test_another_model_planner_or_scene_is_other_code():
+    names = ("antipodal", "oracle", "equigiga_pile", "equiigd_pile")
+    codes = [fingerprint(name, "packed").split("-")[0] for name in names]
+    codes.append(fingerprint("antipodal", "pile"))
+    assert len(set(codes)) == 5
+    assert codes[2] == fingerprint("equigiga_packed", "packed").split("-")[0]
 
 
 def test_weights_that_are_not_there():
     with pytest.raises(FileNotFoundError):
-        fingerprint("no_such_weights")
+        fingerprint("no_such_weights", "packed")

@@ -87,22 +87,8 @@ def test_recorded_attempts_lead_back_to_what_the_planner_saw(scene):
     np.testing.assert_array_equal(seen.clean_depth, depths[1])
 
 
-def test_results_of_other_weights_are_not_resumed(tmp_path):
-    import shutil
-
-    from equigrasp.weights import find_weights
-    from sim.clutter.fingerprint import fingerprint
-
-    for file in find_weights("equigiga_packed"):
-        shutil.copy(file, tmp_path / f"mine{file.suffix}")
-    same = fingerprint(str(tmp_path / "mine"))
-    assert same == fingerprint("equigiga_packed")
-    with open(tmp_path / "mine.safetensors", "ab") as stream:
-        stream.write(b" ")
-    assert fingerprint(str(tmp_path / "mine")) != same
-    assert "-" not in fingerprint("antipodal")
-
-    settings = EvalSettings(objects="random_urdfs", fingerprint=same)
+def test_results_of_other_weights_or_code_are_not_resumed(tmp_path):
+    settings = EvalSettings(objects="random_urdfs", fingerprint="one")
     run_evaluation(settings, {}, tmp_path / "out")
     with pytest.raises(SettingsMismatchError, match="fingerprint"):
         run_evaluation(replace(settings, fingerprint="other"), {}, tmp_path / "out")
