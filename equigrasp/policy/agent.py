@@ -74,7 +74,7 @@ class KeyframeAgent:
                 f"with; it needs {', '.join(self.cameras)}"
             )
         seen = Frame(frame.state, {name: frame.images[name] for name in self.cameras})
-        # thinned at random, as in training
+        # Points are thinned at random, as in training.
         xyz, rgb, mask = pad_clouds([cloud_of_frame(seen, self.settings, self._random)])
         state = np.append(frame.state.gripper_pose, frame.state.gripper_open).astype(np.float32)
         device = next(self.policy.parameters()).device

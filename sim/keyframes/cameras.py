@@ -70,7 +70,7 @@ def _photograph(arm: Arm, name: str, size: int) -> tuple[CameraImages, FrameCame
         lightDirection=[0.3, 0.4, 1.0],
     )
     intrinsics = intrinsics_of(size, size, angle)
-    intrinsics[1, 2] -= 1  # the renderer's rows are one off
+    intrinsics[1, 2] -= 1  # the renderer draws everything one row too high
     depth = opengl_depth(np.reshape(buffer, (size, size)), NEAR, FAR)
     handles = np.reshape(mask, (size, size)).astype(np.int32)
     images = CameraImages(

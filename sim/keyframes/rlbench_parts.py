@@ -48,8 +48,9 @@ class Parts:
         """RLBench's action mode: the arm moves as planned, then the gripper opens or closes."""
 
         class KeyframeAction(self.MoveArmThenGripper):
-            # PerAct's fork reads a ninth number, and heeds collisions where there are only eight;
-            # its planner ignores them by default, as everybody's does. So: eight numbers anywhere.
+            # The action modes of PerAct's fork expect a ninth number, whether collisions are
+            # ignored, and heed them without it. Calling both parts with the numbers that are
+            # theirs ignores collisions in either version, as the published protocol does.
             def action(self, scene: Any, action: NDArray[np.float64]) -> None:
                 self.arm_action_mode.action(scene, np.array(action[:7]))
                 self.gripper_action_mode.action(scene, np.array(action[7:]))
@@ -76,7 +77,7 @@ class Parts:
                 point_cloud=False,
                 mask=used and masks,
                 image_size=(image_size, image_size),
-                masks_as_one_channel=False,  # its sum is one of floats, off for large handles
+                masks_as_one_channel=False,  # RLBench adds up floats: large handles come out wrong
                 depth_in_meters=True,
             )
 

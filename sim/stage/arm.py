@@ -170,9 +170,8 @@ class Arm:
     def _attach(self, body: int, links: dict[int, int]) -> None:
         """Hold a body where it is; a link that can move by itself is held by a point."""
         link = links[body]
-        T_hand_world = inverse_transform(
-            self._mass_pose(self.body, HAND_LINK)
-        )  # where Bullet wants it
+        # Bullet takes the frames of a constraint relative to centres of mass, not to link frames.
+        T_hand_world = inverse_transform(self._mass_pose(self.body, HAND_LINK))
         if link < 0:
             T = T_hand_world @ self.stage.pose(body)
             kind, anchor = pybullet.JOINT_FIXED, [0.0, 0.0, 0.0]
@@ -189,6 +188,7 @@ class Arm:
         self.held = body
 
     def _mass_pose(self, body: int, link: int) -> Matrix:
+        """(4, 4) pose of a link's centre of mass in the world."""
         state = self.p.getLinkState(body, link, computeForwardKinematics=True)
         return quaternion_to_transform(state[1], state[0])
 

@@ -18,7 +18,7 @@ PATCH_HALF = 0.05
 REACH = 0.14
 """From the block to the middle of every patch, m."""
 FINGER = 0.012
-"""From the tip to the front of the closed fingers, m."""
+"""From the tip to the front of the closed fingers, with a little to spare, m."""
 PATCHES = 4
 
 

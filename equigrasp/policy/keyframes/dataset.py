@@ -190,7 +190,7 @@ class KeyframeDataset:
             try:
                 return _unpacked(read_arrays(path))
             except ArrayFileError:
-                pass  # torn; made again below
+                pass  # a torn file of the cache is made again
         settings = replace(self.cloud, points=KEPT_POINTS)
         clouds = [
             cloud_of_episode(episode, frame, self.cameras, settings)

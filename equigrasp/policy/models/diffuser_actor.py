@@ -71,7 +71,7 @@ class DiffuserActor(KeyframePolicy):
         "position": 30.0,
         "rotation": 10.0,
         "gripper": 1.0,
-    }  # published
+    }
     noised = sum(POSE)
 
     def __init__(

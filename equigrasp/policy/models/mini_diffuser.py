@@ -64,7 +64,7 @@ class MiniDiffuser(KeyframePolicy):
         "position": 20.0,
         "rotation": 1.0,
         "gripper": 1.0,
-    }  # published
+    }
     noised = 3
 
     def __init__(

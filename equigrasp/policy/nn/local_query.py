@@ -55,7 +55,7 @@ class LocalQuery(nn.Module):
         batch, count = points.mask.shape
         rows = torch.arange(batch, device=points.xyz.device)[:, None].expand(batch, count)
         hashes = hash_cells(self._index(points.xyz), rows)
-        # Masked points get -1, which is the hash of no cell that a query asks for.
+        # Hashes of cells are not negative, so no query finds the masked points at -1.
         hashes = hashes.masked_fill(~points.mask, -1)
         keys, inverse = torch.unique(hashes.flatten(), return_inverse=True)
         sums = points.features.new_zeros(len(keys), points.features.shape[-1])

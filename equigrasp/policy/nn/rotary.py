@@ -40,7 +40,8 @@ def rotate_by_position(x: Tensor, positions: Tensor) -> Tensor:
         positions: (..., N, 3) in metres; broadcast against x.
     """
     rates = frequencies(x.shape[-1]).to(x.device)
-    angles = (positions.unsqueeze(-1).to(rates) * rates).flatten(-2)  # precise, then rounded
+    # In float64: far positions make many turns, of which only the last one counts.
+    angles = (positions.unsqueeze(-1).to(rates) * rates).flatten(-2)
     cos, sin = angles.cos().to(x), angles.sin().to(x)
     count = 2 * angles.shape[-1]
     turning, rest = x.split([count, x.shape[-1] - count], -1)

@@ -1,8 +1,11 @@
 """The arm: inverse kinematics, grasping by constraint, and furniture."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from equigrasp.hand import PANDA
 from sim.keyframes.motion import move_tip
 from sim.stage.arm import HOME, Arm
 from sim.stage.bodies import Part, box
@@ -35,6 +38,15 @@ def test_solutions_reach_their_poses_within_the_limits_and_move_nothing(arm):
         np.testing.assert_allclose(arm.tip, pose, atol=5e-3)
         np.testing.assert_allclose(arm.tip[:3, 3], pose[:3, 3], atol=5e-4)
         arm.place(before)
+
+
+def test_fingers_open_as_far_as_the_hand_does():
+    with Stage() as stage:
+        arm = Arm(stage, replace(PANDA, opening=0.05))
+        np.testing.assert_allclose(arm.fingers, 0.025, atol=1e-9)
+        arm.close_gripper()
+        arm.open_gripper()
+        np.testing.assert_allclose(arm.fingers, 0.025, atol=1e-3)
 
 
 def test_there_is_no_solution_out_of_reach(arm):
