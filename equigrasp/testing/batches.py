@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from equigrasp.data import batch_keys as keys
 from equigrasp.data.vocabulary import YAWS_PER_POINT
 from equigrasp.geometry.rotations import random_rotations
 from equigrasp.hand import PANDA
@@ -28,7 +29,7 @@ def synthetic_batch(
         opening: of the hand, up to which widths go, metres.
 
     Returns:
-        the keys of `equigrasp/data/dataset.py`, stacked.
+        tensors by `equigrasp.data.batch_keys`.
     """
     generator = torch.Generator().manual_seed(0)
 
@@ -40,13 +41,13 @@ def synthetic_batch(
     success[:, ::2] = False
     success[:, ::2, 0] = True
     return {
-        "tsdf": synthetic_tsdf(resolution, scenes, generator),
-        "points": uniform(scenes, queries, 3) - 0.5,
-        "label": success.any(-1).float(),
-        "rotations": random_rotations(yaws, generator, torch.float32),
-        "yaw_success": success,
-        "widths": opening * uniform(*yaws),
-        "mask": torch.ones(scenes, queries, dtype=torch.bool),
-        "occ_points": uniform(scenes, occupancy_points, 3) - 0.5,
-        "occ": (uniform(scenes, occupancy_points) < 0.2).float(),
+        keys.TSDF: synthetic_tsdf(resolution, scenes, generator),
+        keys.POINTS: uniform(scenes, queries, 3) - 0.5,
+        keys.LABEL: success.any(-1).float(),
+        keys.ROTATIONS: random_rotations(yaws, generator, torch.float32),
+        keys.YAW_SUCCESS: success,
+        keys.WIDTHS: opening * uniform(*yaws),
+        keys.MASK: torch.ones(scenes, queries, dtype=torch.bool),
+        keys.OCC_POINTS: uniform(scenes, occupancy_points, 3) - 0.5,
+        keys.OCC: (uniform(scenes, occupancy_points) < 0.2).float(),
     }

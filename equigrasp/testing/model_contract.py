@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from equigrasp.data import batch_keys as keys
 from equigrasp.hand import Hand
 from equigrasp.models.base import GRASP_OUTPUTS, GraspField, GraspModel
 from equigrasp.models.losses import GraspLoss
@@ -144,8 +145,8 @@ class ModelContract:
             model = self._made()
             batch = _double(synthetic_batch(2, 6, 5, model.resolution, model.hand.opening))
             if not successes:
-                batch["label"].zero_()
-                batch["yaw_success"].zero_()
+                batch[keys.LABEL].zero_()
+                batch[keys.YAW_SUCCESS].zero_()
             losses = _losses(model, batch, 0)
             wrong = {k: float(v) for k, v in losses.items() if not v.isfinite()}
             require(not wrong, f"losses are not finite: {wrong}")
@@ -268,7 +269,7 @@ def _answers(model: GraspModel, which: slice = slice(0, 2), chunk: int = POINTS)
 
 
 def _losses(model: GraspModel, batch: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
-    features = model.encode(batch["tsdf"])
+    features = model.encode(batch[keys.TSDF])
     raw = model.training_field(features, batch, SAMPLES, 2, Generator().manual_seed(seed))
     return GraspLoss()(raw, batch)
 

@@ -7,6 +7,7 @@ import torch
 
 from equigrasp.data import batch_keys as keys
 from equigrasp.data.batch_keys import SCHEMA, batch_faults
+from equigrasp.testing import synthetic_batch
 
 DTYPES = {float: torch.float32, bool: torch.bool}
 LENGTHS = {"B": 2, "N": 8, "Q": 3, "P": 5}
@@ -23,6 +24,10 @@ def batch(**changes):
 def test_what_follows_the_table_fits():
     assert batch_faults(batch()) == []
     assert batch_faults(batch(tsdf=torch.zeros(2, 8, 8, 8, dtype=torch.float64))) == []
+
+
+def test_made_up_batches_fit():
+    assert batch_faults(synthetic_batch(2, 6, 5, 16)) == []
 
 
 def test_the_constants_are_the_keys():

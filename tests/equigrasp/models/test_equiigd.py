@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from equigrasp.data.batch_keys import batch_faults
 from equigrasp.geometry.rotations import random_rotations
 from equigrasp.models.equiigd import STATES, EquiIGD
 from equigrasp.models.losses import GraspLoss
@@ -49,6 +50,10 @@ def batch(model, scenes=2, queries=12, seed=0):
         "occ_points": torch.rand(scenes, 8, 3, generator=generator) - 0.5,
         "occ": (torch.rand(scenes, 8, generator=generator) > 0.5).float(),
     }
+
+
+def test_the_batch_of_these_tests_is_one_of_training():
+    assert batch_faults(batch(make())) == []
 
 
 def take_steps(model, count=3):
