@@ -1,7 +1,13 @@
 """Test kits for the models and policies here, and for anyone's own.
 
-from equigrasp.testing import equivariance_error
-print(equivariance_error(model))
+    from equigrasp.testing import ModelContract, equivariance_error
+
+    print(equivariance_error(model))
+
+    class TestMine(ModelContract):
+        config = {"name": "mine"}
+
+Contracts are classes of test methods: a test module derives from them and names what is tested.
 """
 
 from equigrasp.testing.batches import synthetic_batch
@@ -15,9 +21,13 @@ from equigrasp.testing.equivariance import (
     turn_points,
 )
 from equigrasp.testing.fields import act_on_channels, act_on_plane
+from equigrasp.testing.model_contract import ModelContract
+from equigrasp.testing.policy_contract import PolicyContract
 
 __all__ = [
     "CONTRACT",
+    "ModelContract",
+    "PolicyContract",
     "act_on_channels",
     "act_on_plane",
     "assert_equivariant",

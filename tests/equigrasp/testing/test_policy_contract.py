@@ -10,7 +10,7 @@ from equigrasp.options import records_options
 from equigrasp.policy.keyframes.policy_io import Actions
 from equigrasp.policy.models.base import KeyframePolicy
 from equigrasp.policy.nn.text import text_encoder
-from equigrasp.testing.policy_contract import PolicyContract
+from equigrasp.testing import PolicyContract
 
 
 @records_options(exclude=("words",))

@@ -6,7 +6,7 @@ from equigrasp.policy.keyframes.policy_io import Actions, Observations
 from equigrasp.policy.keyframes.synthetic import SENTENCES, random_observations
 from equigrasp.policy.models.mini_diffuser import MiniDiffuser
 from equigrasp.policy.nn.vocabulary import Vocabulary
-from equigrasp.testing.policy_contract import PolicyContract
+from equigrasp.testing import PolicyContract
 
 
 class TestContract(PolicyContract):
