@@ -100,7 +100,9 @@ def export_onnx(
     try:
         import onnxscript  # noqa: F401 - torch needs it and says so less clearly
     except ImportError as error:
-        raise RuntimeError("ONNX export needs `pip install onnx onnxscript`") from error
+        raise RuntimeError(
+            "ONNX export needs the extra `onnx`: pip install onnx onnxscript"
+        ) from error
     target = Path(folder)
     written = []
     programs = export_programs(model, outputs)

@@ -1,5 +1,7 @@
 """What every grasp model has to keep.
 
+    from equigrasp.testing import ModelContract
+
     class TestMine(ModelContract):
         config = {"name": "mine", "resolution": 16, "channels": 4}
 

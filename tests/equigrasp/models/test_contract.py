@@ -1,6 +1,6 @@
 """Every model, and the variants of the equivariant ones, keeps the contract of models."""
 
-from equigrasp.testing.model_contract import ModelContract
+from equigrasp.testing import ModelContract
 
 
 class TestEquiGIGA(ModelContract):

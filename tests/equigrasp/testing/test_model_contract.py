@@ -11,7 +11,7 @@ from equigrasp.geometry.turns import turn_matrix
 from equigrasp.hand import PANDA
 from equigrasp.models.base import GRASP_OUTPUTS, GraspField, GraspModel, check_points
 from equigrasp.options import records_options
-from equigrasp.testing.model_contract import ModelContract
+from equigrasp.testing import ModelContract
 
 
 class Fill(NamedTuple):
