@@ -7,8 +7,6 @@ stops when the fingers stall, lifting as soon as the outcome shows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from equigrasp.data.vocabulary import Fate
@@ -29,27 +27,16 @@ from sim.grasping.trial import (
 from sim.scene.client import TIME_STEP
 from sim.scene.world import Snapshot, World
 
-
-@dataclass(frozen=True)
-class EarlyExit:
-    """When a trial's outcome counts as known.
-
-    Attributes:
-        stall_steps: steps between two looks at the opening while closing.
-        stall_change: opening change in metres between two looks below which the fingers stall.
-        lift_increments: fewest increments (2 mm each) of lift before success is declared.
-        stable_increments: increments over which the opening must not change.
-        stable_change: opening change in metres that counts as none.
-    """
-
-    stall_steps: int = 4
-    stall_change: float = 3e-4
-    lift_increments: int = 5
-    stable_increments: int = 3
-    stable_change: float = 3e-4
-
-
-EARLY_EXIT = EarlyExit()
+STALL_STEPS = 4
+"""Steps between two looks at the opening while closing."""
+STALL_CHANGE = 3e-4
+"""Fingers that move less than this between two looks have stalled, metres."""
+LIFT_INCREMENTS = 5
+"""Fewest increments (2 mm each) of lift before success is declared."""
+STABLE_INCREMENTS = 3
+"""Increments of lift over which the opening must not change."""
+STABLE_CHANGE = 3e-4
+"""A change of the opening in metres that counts as none."""
 
 
 def approach_steps() -> int:
@@ -66,7 +53,7 @@ def start_pose(pose: np.ndarray) -> np.ndarray:
 
 
 def short_trial(
-    world: World, gripper: Gripper, approached: Snapshot, pose: np.ndarray, early: EarlyExit
+    world: World, gripper: Gripper, approached: Snapshot, pose: np.ndarray
 ) -> TrialOutcome:
     """Close and lift at a pose whose approach is free of contacts.
 
@@ -80,12 +67,10 @@ def short_trial(
     count, steps = increments(APPROACH_DISTANCE)
     speed = APPROACH_DISTANCE / count / (steps * TIME_STEP)
     gripper.set_velocity(speed * pose[:3, 2])
-    return _close_and_lift(world, gripper, pose, early)
+    return _close_and_lift(world, gripper, pose)
 
 
-def audit_trial(
-    world: World, gripper: Gripper, begin: Snapshot, pose: np.ndarray, early: EarlyExit
-) -> TrialOutcome:
+def audit_trial(world: World, gripper: Gripper, begin: Snapshot, pose: np.ndarray) -> TrialOutcome:
     """Simulate the approach step by step, then close and lift; nothing is taken for granted.
 
     Args:
@@ -98,29 +83,27 @@ def audit_trial(
     if touched:
         fate = Fate.COLLISION_START if made == 1 else Fate.COLLISION_APPROACH
         return TrialOutcome(False, gripper.hand.opening, fate, touched=frozenset(touched))
-    return _close_and_lift(world, gripper, pose, early)
+    return _close_and_lift(world, gripper, pose)
 
 
-def _close_and_lift(
-    world: World, gripper: Gripper, pose: np.ndarray, early: EarlyExit
-) -> TrialOutcome:
-    _close(world, gripper, early)
+def _close_and_lift(world: World, gripper: Gripper, pose: np.ndarray) -> TrialOutcome:
+    _close(world, gripper)
     if gripper.width <= empty_width(gripper.hand) or not gripper.contacts():
         return TrialOutcome(False, gripper.width, Fate.EMPTY_CLOSE)
-    return _lift(world, gripper, pose, early)
+    return _lift(world, gripper, pose)
 
 
-def _close(world: World, gripper: Gripper, early: EarlyExit) -> None:
+def _close(world: World, gripper: Gripper) -> None:
     gripper.close()
     width = gripper.hand.opening
-    for _ in range(0, CLOSE_STEPS, early.stall_steps):
-        world.step(early.stall_steps)
+    for _ in range(0, CLOSE_STEPS, STALL_STEPS):
+        world.step(STALL_STEPS)
         previous, width = width, gripper.width
-        if abs(previous - width) < early.stall_change or width <= empty_width(gripper.hand):
+        if abs(previous - width) < STALL_CHANGE or width <= empty_width(gripper.hand):
             return
 
 
-def _lift(world: World, gripper: Gripper, pose: np.ndarray, early: EarlyExit) -> TrialOutcome:
+def _lift(world: World, gripper: Gripper, pose: np.ndarray) -> TrialOutcome:
     T, start = pose.copy(), gripper.tcp_position()
     travel = pose[:3, 3] + retreat_offset(pose) - start
     count, steps = increments(RETREAT_DISTANCE)
@@ -132,7 +115,7 @@ def _lift(world: World, gripper: Gripper, pose: np.ndarray, early: EarlyExit) ->
         widths.append(gripper.width)
         if widths[-1] <= empty_width(gripper.hand):
             return TrialOutcome(False, widths[-1], Fate.SLIPPED)
-        if i >= early.lift_increments and _stable(widths, early):
+        if i >= LIFT_INCREMENTS and _stable(widths):
             break
     body = lifted_body(gripper, world)
     if body is None:
@@ -140,6 +123,6 @@ def _lift(world: World, gripper: Gripper, pose: np.ndarray, early: EarlyExit) ->
     return TrialOutcome(True, gripper.width, Fate.SUCCESS, body)
 
 
-def _stable(widths: list[float], early: EarlyExit) -> bool:
-    recent = widths[-early.stable_increments - 1 :]
-    return max(recent) - min(recent) < early.stable_change
+def _stable(widths: list[float]) -> bool:
+    recent = widths[-STABLE_INCREMENTS - 1 :]
+    return max(recent) - min(recent) < STABLE_CHANGE

@@ -14,7 +14,7 @@ import numpy as np
 from equigrasp.data.vocabulary import YAWS_PER_POINT, Fate
 from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.hand import PANDA, Hand
-from sim.grasping.fast_trial import EARLY_EXIT, EarlyExit, approach_steps, audit_trial, short_trial
+from sim.grasping.fast_trial import approach_steps, audit_trial, short_trial
 from sim.grasping.gripper import Gripper
 from sim.grasping.propose import Candidates
 from sim.grasping.sweep import ContactSweep, ray_collision, region_empty, table_clearance
@@ -108,8 +108,6 @@ def label_fast(
     audit: float = AUDIT_SHARE,
     *,
     hand: Hand = PANDA,
-    early: EarlyExit = EARLY_EXIT,
-    solver_iterations: int = FAST_SOLVER_ITERATIONS,
 ) -> Labels:
     """Label by geometry first, and by a shortened trial where geometry does not decide.
 
@@ -122,8 +120,6 @@ def label_fast(
         candidates: G proposed grasps.
         audit: share of the rejected yaws to simulate, in [0, 1].
         hand: what grasps.
-        early: when the outcome of a shortened trial counts as known.
-        solver_iterations: of the shortened trials.
 
     Raises:
         ValueError: if `audit` is outside [0, 1].
@@ -147,11 +143,11 @@ def label_fast(
     open_ = labels.yaw_fate == Fate.SUCCESS
     labels.yaw_audited[:] = ~open_ & (rng.random(open_.shape) < audit)
     iterations = world.solver_iterations
-    world.set_solver_iterations(solver_iterations)
+    world.set_solver_iterations(FAST_SOLVER_ITERATIONS)
     for index in map(tuple, np.argwhere(labels.yaw_audited)):
-        _store(labels, index, audit_trial(world, gripper, begin, poses[index], early))
+        _store(labels, index, audit_trial(world, gripper, begin, poses[index]))
     for index in map(tuple, np.argwhere(open_)):
-        _store(labels, index, short_trial(world, gripper, approached, poses[index], early))
+        _store(labels, index, short_trial(world, gripper, approached, poses[index]))
     world.set_solver_iterations(iterations)
 
     gripper.unload()

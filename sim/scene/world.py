@@ -48,10 +48,8 @@ class World(Client):
         scratch: folder for generated files, removed on `close`.
     """
 
-    def __init__(
-        self, workspace: Workspace = WORKSPACE, solver_iterations: int = SOLVER_ITERATIONS
-    ) -> None:
-        super().__init__(solver_iterations)
+    def __init__(self, workspace: Workspace = WORKSPACE) -> None:
+        super().__init__(SOLVER_ITERATIONS)
         self.workspace = workspace
         self._scratch = tempfile.TemporaryDirectory(prefix="equigrasp-world-")
         self.scratch = Path(self._scratch.name)

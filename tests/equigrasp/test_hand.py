@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 
 import pytest
 import yaml
 
 from equigrasp.hand import PANDA, Box, Hand, load_hand, require_same_hand
 
+ROOT = Path(__file__).parents[2]
 SMALL = {
     "name": "small",
     "opening": 0.05,
@@ -19,9 +21,7 @@ SMALL = {
 
 
 def test_the_panda_file_describes_the_panda():
-    from equigrasp import hand
-
-    path = hand.Path(hand.__file__).parents[1] / "configs" / "hand" / "panda.yaml"
+    path = ROOT / "configs" / "hand" / "panda.yaml"
     values = yaml.safe_load(path.read_text())
     assert Hand.of(values) == PANDA
     assert set(values) == {f.name for f in fields(Hand)} - {"urdf", "finger_joints"}
@@ -104,3 +104,10 @@ def test_hands_that_differ_are_both_named():
     require_same_hand(PANDA, "the model", Hand(**asdict(PANDA)), "data/pile")
     with pytest.raises(ValueError, match="the model is for the hand 'panda', data/pile for 'wide'"):
         require_same_hand(PANDA, "the model", other, "data/pile")
+
+
+def test_the_example_in_the_docs_is_a_hand():
+    text = (ROOT / "docs" / "hands.md").read_text()
+    first, second = (block.split("```")[0] for block in text.split("```yaml\n")[1:])
+    assert Hand.of(yaml.safe_load(first)).name == "my_hand"
+    assert Hand.of(yaml.safe_load(first + second)).finger_joints == ("left_slide", "right_slide")

@@ -142,9 +142,9 @@ def test_a_broken_urdf_is_named(tmp_path, world):
         world.load_object(path, np.eye(4))
 
 
-def test_solver_iterations_are_checked():
+def test_solver_iterations_are_checked(world):
     with pytest.raises(ValueError, match="at least 1"):
-        World(solver_iterations=0)
+        world.set_solver_iterations(0)
 
 
 def test_close_removes_generated_files():
