@@ -58,7 +58,8 @@ def job(kind: str, options: argparse.Namespace) -> dict:
     model = options.model.format(scene=kind)
     hand = planner_class(model).hand_for(model)
     settings = EvalSettings(scene=kind, model=model, hand=hand.to_dict())
-    return {"settings": settings.to_dict(), "seed": options.seed, "index": 0, "hand": hand}
+    files = hand.to_dict(folders=True)
+    return {"settings": settings.to_dict(), "seed": options.seed, "index": 0, "hand": files}
 
 
 def draw(kind: str, story: Story, folder: Path) -> None:

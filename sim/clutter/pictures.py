@@ -59,7 +59,7 @@ def write_pictures(
                 "index": record["round"],
                 "attempts": record["attempts"][: number + 1],
                 "scenes": str(scenes),
-                "hand": hand,
+                "hand": hand.to_dict(folders=True),
             },
         )
         for record, number in failed
@@ -84,17 +84,18 @@ def picture_failure(
     index: int,
     attempts: list[dict],
     scenes: str,
-    hand: Hand,
+    hand: dict[str, Any],
 ) -> None:
     """Draw the last of `attempts`: depth image and grasp. Runs in a worker process."""
     options = EvalSettings(**settings)
     scene = read_scene_list(Path(scenes), options.scene)[(seed, index)]
-    seen = replay(Round(options, scene, seed, index, hand), attempts[:-1])
+    grasping = Hand.of(hand)
+    seen = replay(Round(options, scene, seed, index, grasping), attempts[:-1])
     attempt = attempts[-1]
     figure = Figure(figsize=(6.4, 5.2))
     axes = figure.add_subplot()
     axes.imshow(np.where(seen.depth < FAR, seen.depth, np.nan), cmap="viridis")
-    outline_hand(axes, recorded_grasp(attempt), seen, hand)
+    outline_hand(axes, recorded_grasp(attempt), seen, grasping)
     where = f"seed {seed} round {index} attempt {len(attempts)}"
     axes.set_title(f"{where}: {attempt['fate'].lower()}, score {attempt['score']:.2f}")
     axes.axis("off")

@@ -91,7 +91,7 @@ class Round:
 
 
 def run_round(
-    settings: dict[str, Any], scene: str, seed: int, index: int, hand: Hand
+    settings: dict[str, Any], scene: str, seed: int, index: int, hand: dict[str, Any]
 ) -> dict[str, Any]:
     """Clear one scene; return a JSON-able record of every attempt.
 
@@ -99,12 +99,13 @@ def run_round(
         settings: `EvalSettings.to_dict()`.
         scene: the scene as JSON.
         seed, index: seed and number of the round.
-        hand: that of the settings, with the places of its files.
+        hand: that of the settings, with the folders of its files.
     """
     from sim.scene.builders import Scene
 
-    planner = make_planner(json.dumps(settings, sort_keys=True), hand)
-    played = Round(EvalSettings(**settings), Scene.from_json(scene), seed, index, hand)
+    options, grasping = EvalSettings(**settings), Hand.of(hand)
+    planner = make_planner(json.dumps(settings, sort_keys=True), grasping)
+    played = Round(options, Scene.from_json(scene), seed, index, grasping)
     begin = time.perf_counter()
     with played.laid_out() as world:
         record = clear_scene(world, played, planner)
@@ -124,7 +125,7 @@ def clear_scene(
     """
     from sim.grasping.gripper import Gripper
 
-    gripper = Gripper(world)
+    gripper = Gripper(world, played.hand)
     record: dict[str, Any] = {
         "objects": len(world.bodies),
         "object_ids": [body.object_id for body in played.scene.bodies],
@@ -199,7 +200,7 @@ def replay(played: Round, attempts: Sequence[dict[str, Any]]) -> SceneView:
     from sim.grasping.gripper import Gripper
 
     with played.laid_out() as world:
-        gripper = Gripper(world)
+        gripper = Gripper(world, played.hand)
         for attempt in attempts:
             attempt_grasp(world, gripper, recorded_grasp(attempt))
         return observe(world, played, len(attempts))

@@ -48,7 +48,7 @@ def run_evaluation(
         settings: of the evaluation.
         scenes: scene by (seed, round).
         out: folder of the results.
-        hand: that of the settings, with the places of its files; needed where it has files.
+        hand: that of the settings, with the folders of its files; needed where it has files.
         workers: processes that play rounds.
         timeout_s: longest time for a round, seconds.
 
@@ -86,7 +86,7 @@ def run_evaluation(
                     "scene": scenes[key].to_json(),
                     "seed": key[0],
                     "index": key[1],
-                    "hand": hand or Hand.of(settings.hand),
+                    "hand": (hand or Hand.of(settings.hand)).to_dict(folders=True),
                 },
             )
             for key in missing

@@ -71,29 +71,29 @@ class Story:
         return ENDS[self.record["end"]] + (f" ({reason})" if reason else "")
 
 
-def play_story(settings: dict[str, Any], seed: int, index: int, hand: Hand) -> Story:
+def play_story(settings: dict[str, Any], seed: int, index: int, hand: dict[str, Any]) -> Story:
     """Build the scene of a round and clear it. Runs in worker processes.
 
     Args:
         settings: `EvalSettings.to_dict()`.
         seed, index: seed and number of the round.
-        hand: that of the settings, with the places of its files.
+        hand: that of the settings, with the folders of its files.
     """
     from sim.scene.builders import Scene
 
-    options = EvalSettings(**settings)
-    planner = make_planner(json.dumps(settings, sort_keys=True), hand)
+    options, grasping = EvalSettings(**settings), Hand.of(hand)
+    planner = make_planner(json.dumps(settings, sort_keys=True), grasping)
     text = build_round(
         options.scene, options.objects, options.split, options.num_objects, seed, index
     )
-    played = Round(options, Scene.from_json(text), seed, index, hand)
+    played = Round(options, Scene.from_json(text), seed, index, grasping)
     looks: list[Look] = []
     with played.laid_out() as world:
         record = clear_scene(
             world, played, planner, lambda seen, plan: looks.append(Look.of(seen, plan))
         )
         after = Look.of(observe(world, played, len(looks)))
-    return Story(record, tuple(looks), after, hand)
+    return Story(record, tuple(looks), after, grasping)
 
 
 def told(story: Story) -> str:

@@ -32,3 +32,9 @@ def test_train_a_tiny_model(run_example, tmp_path):
 
 def test_add_a_planner(run_example):
     assert "SUCCESS" in run_example("add_a_planner")
+
+
+def test_label_a_scene(run_example):
+    said = run_example("label_a_scene", "--points", "8", "--hand", "robotiq_2f85")
+    assert said.startswith("Ok(key='scene'")
+    assert "SUCCESS" in said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from equigrasp.hand import Hand, require_same_hand
+from equigrasp.hand import FILES, Hand, require_same_hand
 from equigrasp.plan_result import PlanResult
 from sim.clutter.planner import ClutterPlanner
 from sim.clutter.protocol import EvalSettings
@@ -47,7 +47,14 @@ class ModelPlanner(ClutterPlanner):
         own = load_model(model).hand
         if asked is not None:
             require_same_hand(own, f"the model {Path(model).name}", asked, "the evaluation")
-        return asked or own
+            return asked
+        files = [getattr(own, name) for name in FILES if getattr(own, name)]
+        if any(":" not in file and not Path(file).is_file() for file in files):
+            raise ValueError(
+                f"the model {Path(model).name} is for the hand '{own.name}', and its card does not "
+                f"tell where {', '.join(files)} lie; give the hand's YAML file with --hand"
+            )
+        return own
 
     @classmethod
     def made_of(cls, model: str) -> tuple[list[str], list[Path]]:

@@ -52,10 +52,12 @@ class OraclePlanner(ClutterPlanner):
         begin = time.perf_counter()
         grasps: list[Grasp] = []
         for _ in range(TRIES):
-            candidates = propose(seen.geometry, seen.rng, CANDIDATES)
+            candidates = propose(seen.geometry, seen.rng, CANDIDATES, hand=self.hand)
             if not len(candidates):
                 break
-            labels = label_fast(seen.world, seen.geometry, candidates, seen.rng, 0.0)
+            labels = label_fast(
+                seen.world, seen.geometry, candidates, seen.rng, 0.0, hand=self.hand
+            )
             grasps = _confirmed(candidates, labels)
             if grasps:
                 break

@@ -29,7 +29,7 @@ def watch(frame, event, argument):
         ran.add(frame.f_globals.get("__name__", ""))
 
 sys.setprofile(watch)
-record = run_round(settings.to_dict(), sys.stdin.read(), 0, 0, PANDA)
+record = run_round(settings.to_dict(), sys.stdin.read(), 0, 0, PANDA.to_dict())
 sys.setprofile(None)
 print(json.dumps([sorted(sys.modules), sorted(ran), len(record["attempts"])]))
 """

@@ -6,12 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from equigrasp.hand import PANDA, Box
+from equigrasp.hand import PANDA, Box, load_hand
 from equigrasp.weights import load_model
 from sim.clutter.planners import planner_class
 from sim.clutter.planners.antipodal import AntipodalPlanner, sample_grasps
 from sim.clutter.protocol import EvalSettings
+from sim.clutter.rounds import run_round
 from sim.clutter.run import SettingsMismatchError, public_settings, run_evaluation
+from sim.clutter.scene_lists import build_round
 
 WIDE = replace(PANDA, name="wide", opening=0.2)
 
@@ -28,6 +30,35 @@ def test_a_model_keeps_to_its_hand():
     assert planner.hand_for("giga_pile", PANDA) == PANDA
     with pytest.raises(ValueError, match="giga_pile.*'panda'.*'wide'"):
         planner.hand_for("giga_pile", WIDE)
+
+
+def test_a_hand_whose_files_the_card_does_not_place_has_to_be_given(monkeypatch):
+    import equigrasp.weights
+
+    class Own:
+        hand = replace(PANDA, name="own", urdf="own.urdf", finger_joints=("left", "right"))
+
+    monkeypatch.setattr(equigrasp.weights, "load_model", lambda name: Own)
+    planner = planner_class("some_weights")
+    with pytest.raises(ValueError, match="'own'.*own.urdf.*--hand"):
+        planner.hand_for("some_weights")
+    here = replace(Own.hand, urdf="/some/folder/own.urdf")
+    assert planner.hand_for("some_weights", here).urdf == "/some/folder/own.urdf"
+
+
+def test_rounds_are_played_with_the_hand():
+    rows = {}
+    scene = build_round("packed", "random_urdfs", "test", 1, 0, 0)
+    for hand in (PANDA, load_hand("robotiq_2f85")):
+        for model in ("antipodal", "oracle"):
+            settings = EvalSettings(
+                "packed", objects="random_urdfs", model=model, hand=hand.to_dict()
+            )
+            record = run_round(settings.to_dict(), scene, 0, 0, hand.to_dict(folders=True))
+            rows[hand.name, model] = record["attempts"]
+            assert record["attempts"][0]["success"]
+    for model in ("antipodal", "oracle"):
+        assert rows["panda", model][0]["pose"] != rows["robotiq_2f85", model][0]["pose"]
 
 
 def test_the_command_line_refuses_it_too(tmp_path, capsys):

@@ -55,7 +55,7 @@ def test_every_fate_and_end_has_words():
 
 def test_the_story_of_a_round_has_a_look_for_every_attempt():
     settings = EvalSettings("packed", objects="random_urdfs", num_objects=1, model="antipodal")
-    played = play_story(settings.to_dict(), 0, 0, Story.hand)
+    played = play_story(settings.to_dict(), 0, 0, Story.hand.to_dict())
     assert len(played.looks) == len(played.record["attempts"]) > 0
     for look, attempt in zip(played.looks, played.record["attempts"], strict=True):
         assert look.plan.grasps[0].score == attempt["score"]
