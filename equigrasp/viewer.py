@@ -50,7 +50,7 @@ def gripper_lines(grasp: Grasp, hand: Hand = PANDA) -> NDArray[np.float64]:
     return transform_points(grasp.T_world_grasp, np.array(ends).reshape(-1, 3)).reshape(4, 2, 3)
 
 
-def draw_depth(depth: NDArray[np.floating], title: str = "Depth image") -> Figure:
+def draw_depth(depth: NDArray[np.floating]) -> Figure:
     """Picture of a depth image (H, W) in metres; pixels without a reading are pink."""
     figure = Figure(figsize=(7.2, 5.0), layout="constrained")
     axes = figure.add_subplot()
@@ -62,14 +62,13 @@ def draw_depth(depth: NDArray[np.floating], title: str = "Depth image") -> Figur
     axes.set_xticks([])
     axes.set_yticks([])
     missing = 1 - seen.mean()
-    axes.set_title(f"{title}, {missing:.1%} without a reading" if missing else title, color=_INK)
+    lack = f", {missing:.1%} without a reading" if missing else ""
+    axes.set_title(f"Depth image{lack}", color=_INK)
     figure.colorbar(shown, ax=axes, label="metres", shrink=0.85, extend="both")
     return figure
 
 
-def draw_tsdf(
-    tsdf: NDArray[np.floating], title: str = "TSDF", *, workspace: Workspace = WORKSPACE
-) -> Figure:
+def draw_tsdf(tsdf: NDArray[np.floating], *, workspace: Workspace = WORKSPACE) -> Figure:
     """Picture of a TSDF (N, N, N) in either encoding: one slice per axis, and the surface."""
     figure = Figure(figsize=(11.5, 8.6), layout="constrained")
     n = len(tsdf)
@@ -96,7 +95,7 @@ def draw_tsdf(
     label = "behind (0) | surface (0.5) | front (1); grey: 0"
     figure.colorbar(shown, ax=axes, label=label, shrink=0.9)
     draw_surface(figure.add_subplot(grid[1, :], projection="3d"), tsdf, workspace.side)
-    figure.suptitle(f"{title}, {n} voxels per side", color=_INK)
+    figure.suptitle(f"TSDF, {n} voxels per side", color=_INK)
     return figure
 
 
@@ -105,7 +104,6 @@ def draw_grasps(
     intrinsics: Intrinsics,
     T_world_camera: NDArray,
     grasps: Sequence[Grasp],
-    title: str = "Ranked grasps",
     *,
     hand: Hand = PANDA,
     workspace: Workspace = WORKSPACE,
@@ -116,11 +114,10 @@ def draw_grasps(
         depth: (H, W) metres.
         intrinsics, T_world_camera: its camera, in the frame of the grasps.
         grasps: best first; no more than `MAX_DRAWN` are drawn.
-        title: heading.
         hand, workspace: of the grasps.
     """
     figure = Figure(figsize=(13.5, 5.8), layout="constrained")
-    figure.suptitle(f"{title}: {len(grasps)} found", color=_INK)
+    figure.suptitle(f"Ranked grasps: {len(grasps)} found", color=_INK)
     image, space = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2, projection="3d")
     shades = relief(depth, intrinsics, T_world_camera, workspace.table_height)
     image.imshow(shades)

@@ -25,7 +25,7 @@ def plan(depth_file: Path, camera_file: Path, model: str) -> list[dict]:
     camera = json.loads(camera_file.read_text())
     T_world_camera = np.array(camera.pop("T_world_camera"))
     planner = GraspPlanner.from_pretrained(model)
-    result = planner.plan(np.load(depth_file), Intrinsics(**camera), T_world_camera)
+    result = planner.plan(np.load(depth_file), Intrinsics.from_dict(camera), T_world_camera)
     print(f"{len(result.grasps)} grasps ({result.reason}), {result.timings['total']:.2f} s")
     return [
         {"pose": g.T_world_grasp.tolist(), "width": g.width, "score": g.score}
@@ -36,8 +36,8 @@ def plan(depth_file: Path, camera_file: Path, model: str) -> list[dict]:
 def make_example(folder: Path) -> None:
     """Write the image of a made-up scene and its camera."""
     folder.mkdir(parents=True, exist_ok=True)
-    shapes = random_primitives(np.random.default_rng(0))
-    np.save(folder / "depth.npy", render_primitives(shapes, DEFAULT_INTRINSICS, fixed_view()))
+    objects = random_primitives(np.random.default_rng(0))
+    np.save(folder / "depth.npy", render_primitives(objects, DEFAULT_INTRINSICS, fixed_view()))
     camera = {**DEFAULT_INTRINSICS.to_dict(), "T_world_camera": fixed_view().tolist()}
     (folder / "camera.json").write_text(json.dumps(camera, indent=1))
 

@@ -14,16 +14,6 @@ GRIPPER_SYMMETRY = torch.diag(torch.tensor([-1.0, -1.0, 1.0]))
 """Rz(pi), the half turn that maps a parallel-jaw grasp onto itself (right multiplication)."""
 
 
-def rotation_about_z(angle: Tensor | float) -> Tensor:
-    """Rotation by `angle` (...) radians about z: (..., 3, 3)."""
-    angle = torch.as_tensor(angle)
-    if not angle.is_floating_point():
-        angle = angle.float()
-    c, s, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
-    rows = [torch.stack(row, -1) for row in ((c, -s, zero), (s, c, zero), (zero, zero, one))]
-    return torch.stack(rows, -2)
-
-
 def quaternion_to_matrix(quaternion: Tensor) -> Tensor:
     """Rotation matrices (..., 3, 3) of quaternions (..., 4), xyzw, normalised first."""
     return roma.unitquat_to_rotmat(quaternion / quaternion.norm(dim=-1, keepdim=True))

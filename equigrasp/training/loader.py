@@ -14,6 +14,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+PREFETCH = 3
+"""Batches kept ready or in work."""
+
 
 class KeyedDataset(Protocol):
     """A data set whose items are a pure function of `(epoch, index)`."""
@@ -37,7 +40,6 @@ def load_batches(
     batches: Iterable[list[Any]],
     *,
     workers: int = 1,
-    prefetch: int = 3,
 ) -> Iterator[dict[str, Tensor]]:
     """Yield collated batches in the order of `batches`, loaded ahead of use.
 
@@ -45,7 +47,6 @@ def load_batches(
         dataset: indexed by the keys found in `batches`.
         batches: key lists, one per batch.
         workers: loader threads; 0 loads in the calling thread.
-        prefetch: batches kept ready or in work.
 
     Yields:
         Dicts of tensors (B, ...).
@@ -62,7 +63,7 @@ def load_batches(
     try:
         for keys in batches:
             pending.append([pool.submit(dataset.__getitem__, key) for key in keys])
-            if len(pending) > prefetch:
+            if len(pending) > PREFETCH:
                 yield collate([future.result() for future in pending.popleft()])
         while pending:
             yield collate([future.result() for future in pending.popleft()])

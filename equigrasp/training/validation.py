@@ -18,13 +18,15 @@ from equigrasp.training.metrics import (
     width_error,
 )
 
+BATCH = 4
+"""Scenes encoded at once."""
+
 
 @torch.no_grad()
 def validation_metrics(
     model: Any,
     dataset: KeyedDataset,
     *,
-    batch_size: int = 4,
     workers: int = 1,
     device: torch.device | str = "cpu",
 ) -> dict[str, float]:
@@ -33,7 +35,6 @@ def validation_metrics(
     Args:
         model: a grasp model (`encode`, `query`); put into evaluation mode and left there.
         dataset: items by `equigrasp.data.batch_keys`.
-        batch_size: scenes encoded at once.
         workers: loader threads.
         device: where the model lives.
 
@@ -42,8 +43,8 @@ def validation_metrics(
         rotation_median_deg, width_error_mm, occupancy_iou; NaN where nothing can be measured.
     """
     model.eval()
-    keys = [(0, index) for index in range(len(dataset))]
-    batches = [keys[i : i + batch_size] for i in range(0, len(keys), batch_size)]
+    scenes = [(0, index) for index in range(len(dataset))]
+    batches = [scenes[i : i + BATCH] for i in range(0, len(scenes), BATCH)]
     rows: list[dict[str, Tensor]] = []
     for batch in load_batches(dataset, batches, workers=workers):
         rows.append(_measure(model, {k: v.to(device) for k, v in batch.items()}))

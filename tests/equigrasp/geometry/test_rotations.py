@@ -13,7 +13,6 @@ from equigrasp.geometry.rotations import (
     polar_rows,
     quaternion_to_matrix,
     random_rotations,
-    rotation_about_z,
     symmetric_geodesic_distance,
 )
 
@@ -39,18 +38,6 @@ def test_quaternions_survive_the_round_trip_up_to_sign(q):
     q = q / np.linalg.norm(q)
     back = matrix_to_quaternion(quaternion_to_matrix(tensor(q))).numpy()
     assert min(np.abs(back - q).max(), np.abs(back + q).max()) < 1e-9
-
-
-@given(st.floats(-10, 10))
-def test_rotation_about_z_agrees_with_scipy(angle):
-    expected = Rotation.from_euler("z", angle).as_matrix()
-    actual = rotation_about_z(torch.tensor(angle, dtype=torch.float64))
-    np.testing.assert_allclose(actual.numpy(), expected, atol=1e-12)
-
-
-def test_rotation_about_z_takes_batches_and_integers():
-    assert rotation_about_z(torch.zeros(2, 5)).shape == (2, 5, 3, 3)
-    torch.testing.assert_close(rotation_about_z(0), torch.eye(3))
 
 
 @given(quaternions, quaternions)

@@ -1,6 +1,6 @@
+import roma
 import torch
 
-from equigrasp.geometry.rotations import rotation_about_z
 from equigrasp.policy.nn.agreement import most_supported, most_supported_pose
 
 
@@ -14,7 +14,7 @@ def test_the_best_supported_candidate_wins():
 def test_support_counts_position_and_rotation():
     position = torch.tensor([0.1, 0.2, 0.9]).repeat(1, 7, 1)
     rotation = torch.eye(3).repeat(1, 7, 1, 1)
-    rotation[0, :3] = rotation_about_z(torch.tensor([2.0, 2.05, 1.0]))
+    rotation[0, :3] = roma.euler_to_rotmat("z", [torch.tensor([2.0, 2.05, 1.0])])
     assert most_supported_pose(position, rotation).item() >= 3  # the same place, turned otherwise
     position[0, 3:] = torch.rand(4, 3)
     position[0, 2] += 0.5
