@@ -17,10 +17,9 @@ import os
 from collections import Counter
 from typing import Any
 
-from shared.labellers import SHARED_STAGES
 from shared.results import command_line, processor
 
-from data_gen.settings import SceneSettings
+from data_gen.settings import DataDesign, SceneSettings
 from equigrasp.data.files import write_atomically, write_json
 from sim.objects.spec import SPLITS
 from sim.scene.kinds import scene_kinds
@@ -28,6 +27,8 @@ from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
 QUICK_SCENES = 3
+SHARED_STAGES = ("build", "render", "propose", "occupancy")
+"""Work on a scene that is the same whoever labels it."""
 
 
 def measure(
@@ -51,7 +52,7 @@ def measure(
         counts[kind].update(values, scenes=1)
 
     jobs = [
-        Job((name, i), {"kind": kind, "seed": seed, "index": i, "settings": settings.to_dict()})
+        Job((name, i), {"design": DataDesign(kind, seed, settings), "index": i})
         for i in range(scenes)
         for name, kind in kinds.items()
     ]

@@ -8,12 +8,12 @@ import sys
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from data_gen.data_set import GenerationError, Progress, Resources, generate_data_set
-from data_gen.generate import STAGES
-from data_gen.settings import LABELLERS, VIEWS, SceneSettings
+from data_gen.settings import LABELLERS, STAGES, VIEWS, DataDesign, SceneSettings
 from equigrasp.data.files import read_arrays
 from equigrasp.data.manifest import ManifestError
 from equigrasp.hand import PANDA, load_hand
@@ -29,15 +29,12 @@ QUIET_SECONDS = 10.0
 def main(kind: SceneKind, arguments: list[str] | None = None) -> int:
     """Run the generator for one kind of scene; the exit status."""
     options = vars(build_parser(kind).parse_args(arguments))
-    names = {f.name for f in fields(SceneSettings)}
     display = ProgressLine()
     try:
         progress = generate_data_set(
             options["out"],
-            kind,
-            options["seed"],
+            read_design(kind, options),
             options["scenes"],
-            SceneSettings(**{k: v for k, v in options.items() if k in names}),
             Resources(
                 options["workers"],
                 options["timeout"],
@@ -45,7 +42,6 @@ def main(kind: SceneKind, arguments: list[str] | None = None) -> int:
                 options["retry_failed"],
             ),
             display.update,
-            load_hand(options["hand"]),
         )
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
@@ -87,6 +83,17 @@ def build_parser(kind: SceneKind) -> argparse.ArgumentParser:
     add("--engine", choices=ENGINES, default="local", help="where workers run")
     add("--retry-failed", action="store_true", help="try crashed and timed-out scenes again")
     return parser
+
+
+def read_design(kind: SceneKind, options: dict[str, Any]) -> DataDesign:
+    """What the options say of the scenes.
+
+    Raises:
+        ValueError: for a setting out of range, or an unknown hand.
+    """
+    names = {f.name for f in fields(SceneSettings)}
+    settings = SceneSettings(**{k: v for k, v in options.items() if k in names})
+    return DataDesign(kind, options["seed"], settings, load_hand(options["hand"]))
 
 
 class ProgressLine:

@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data_gen.generate import hash_ids
-from data_gen.settings import SceneSettings
+from data_gen.settings import DataDesign, hash_ids
 from equigrasp.data.files import write_json
 from equigrasp.data.manifest import (
     MANIFEST_NAME,
@@ -28,8 +27,6 @@ from equigrasp.data.manifest import (
     read_manifest,
 )
 from equigrasp.data.scene_files import failed_path, scene_path
-from equigrasp.hand import PANDA, Hand
-from sim.scene.kind import SceneKind
 from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
@@ -87,30 +84,27 @@ class Progress:
 
 def generate_data_set(
     directory: str | Path,
-    kind: SceneKind,
-    seed: int,
+    design: DataDesign,
     scenes: int,
-    settings: SceneSettings,
     resources: Resources | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-    hand: Hand = PANDA,
 ) -> Progress:
     """Make the scenes 0 ... `scenes` - 1 that a data set lacks.
 
     Args:
         directory: of the data set; begun if need be.
+        design: what its scenes are made from.
+        scenes: how many it shall have.
+        resources: what the run may use.
         on_progress: called before the first scene and after every one.
-        hand: that grasps are proposed and tried for.
 
     Raises:
-        ValueError: for a negative seed or fewer than 1 scene.
+        ValueError: for fewer than 1 scene.
         ManifestError: if the folder holds another data set, or another run works on it.
         GenerationError: if the machine fails (disk full, memory): nothing is lost.
     """
-    if seed < 0 or scenes < 1:
-        raise ValueError(
-            f"seed={seed}, scenes={scenes}: the seed is not negative, and there is at least 1 scene"
-        )
+    if scenes < 1:
+        raise ValueError(f"scenes is {scenes}; a data set has at least 1")
     directory, resources = Path(directory), resources or Resources()
     _refuse_foreign_folder(directory)
     for name in ("scenes", "failed", "logs"):
@@ -119,25 +113,16 @@ def generate_data_set(
         for leftover in temporary_files(directory):
             leftover.unlink()
         progress = Progress()
-        described = _describe(kind, settings, hand, resources)
+        described = _describe(design, resources)
         progress.skipped_objects = described["faults"]
-        wanted = Manifest(
-            kind=kind.name,
-            seed=seed,
-            scenes=scenes,
-            settings=settings.to_dict(),
-            labeller=described["labeller"],
-            packages=package_versions(),
-            object_ids=described["object_ids"],
-            hand=hand.to_dict(),
-        )
-        _agree_on_manifest(directory, wanted)
+        object_ids = described["object_ids"]
+        _agree_on_manifest(directory, _manifest(design, scenes, object_ids, described["labeller"]))
         if resources.retry_failed:
             _forget_failures(directory)
         missing = [i for i in range(scenes) if not _is_done(directory, i)]
         progress.total, progress.started = len(missing), time.monotonic()
         on_progress(progress)
-        run = _Run(directory, kind, wanted, hand, progress, on_progress)
+        run = _Run(directory, design, object_ids, progress, on_progress)
         run_jobs(
             resources.make_scene,
             run.jobs(missing),
@@ -159,20 +144,16 @@ class _Run:
     """Hands out the scenes of one run and notes what became of them."""
 
     directory: Path
-    kind: SceneKind
-    manifest: Manifest
-    hand: Hand
+    design: DataDesign
+    object_ids: list[str]
     progress: Progress
     on_progress: Callable[[Progress], None]
 
     def jobs(self, indices: list[int]) -> Iterator[Job]:
         shared = {
             "directory": str(self.directory.resolve()),
-            "kind": self.kind,
-            "seed": self.manifest.seed,
-            "settings": self.manifest.settings,
-            "objects_hash": hash_ids(self.manifest.object_ids),
-            "hand": self.hand.to_dict(folders=True),
+            "design": self.design,
+            "objects_hash": hash_ids(self.object_ids),
         }
         for index in indices:
             yield Job(index, {**shared, "index": index})
@@ -196,10 +177,10 @@ class _Run:
     def _note_failure(self, index: int, reason: str, message: str) -> None:
         note = {
             "index": index,
-            "kind": self.manifest.kind,
+            "kind": self.design.kind.name,
             "message": message,
             "reason": reason,
-            "seed": self.manifest.seed,
+            "seed": self.design.seed,
         }
         write_json(failed_path(self.directory, index), note)
         self.progress.failed[reason] += 1
@@ -213,6 +194,19 @@ def _refuse_foreign_folder(directory: Path) -> None:
             raise ManifestError(
                 f"{directory} is not empty and holds no {MANIFEST_NAME}; choose a new --out"
             )
+
+
+def _manifest(design: DataDesign, scenes: int, object_ids: list[str], labeller: str) -> Manifest:
+    return Manifest(
+        kind=design.kind.name,
+        seed=design.seed,
+        scenes=scenes,
+        settings=design.settings.to_dict(),
+        labeller=labeller,
+        packages=package_versions(),
+        object_ids=object_ids,
+        hand=design.hand.to_dict(),
+    )
 
 
 def _agree_on_manifest(directory: Path, wanted: Manifest) -> None:
@@ -237,15 +231,12 @@ def _agree_on_manifest(directory: Path, wanted: Manifest) -> None:
         wanted.write(directory)
 
 
-def _describe(
-    kind: SceneKind, settings: SceneSettings, hand: Hand, resources: Resources
-) -> dict[str, Any]:
+def _describe(design: DataDesign, resources: Resources) -> dict[str, Any]:
     """Object ids and labeller, asked of a worker: mesh libraries may crash too."""
-    arguments = {"kind": kind, "settings": settings.to_dict(), "hand": hand.to_dict(folders=True)}
     results: list[Ok | Failed] = []
     run_jobs(
         resources.describe,
-        [Job("objects", arguments)],
+        [Job("objects", {"design": design})],
         workers=1,
         timeout_s=OBJECTS_TIMEOUT,
         on_result=results.append,

@@ -1,40 +1,41 @@
 """One scene from its seed: objects, depth, labelled grasps, occupancy.
 
-A scene depends on (kind, seed, index, settings) and the object set alone, never on the worker that
-makes it or on the scenes before it. The functions here run in worker processes; the simulator is
-imported inside them, so that the parent can name settings without loading it.
+A scene depends on its `DataDesign`, its index and the object set alone, never on the worker that
+makes it or on the scenes before it. Import this module in simulator processes only.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from data_gen.settings import SceneSettings
+from data_gen.settings import DataDesign, SceneSettings, hash_ids
 from equigrasp.data.scene_files import SceneRecord, scene_path, write_scene
-from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view, project, random_view
-
-if TYPE_CHECKING:
-    from sim.grasping.label import Labels
-    from sim.grasping.propose import Candidates
-    from sim.objects.spec import ObjectSpec
-    from sim.scene.builders import Scene
-    from sim.scene.kind import SceneKind
-    from sim.scene.renderer import SceneGeometry
-    from sim.scene.world import World
+from sim.grasping.body import hand_parts
+from sim.grasping.label import (
+    FAST_LABELLER,
+    REFERENCE_LABELLER,
+    Labels,
+    label_fast,
+    label_reference,
+)
+from sim.grasping.propose import Candidates, propose, seen_from
+from sim.objects.load import load_objects
+from sim.objects.spec import Fault, ObjectSpec
+from sim.scene.builders import Scene, build_scene
+from sim.scene.renderer import SceneGeometry, scene_geometry
+from sim.scene.world import World
 
 STREAMS = ("build", "views", "propose", "label", "occupancy")
 """Independent generators of a scene. Their order is part of the data: only append."""
-STAGES = ("build", "render", "propose", "label", "occupancy", "write")
 OBJECT_PADDING = 0.02
 """Half of the occupancy points lie within so much of the objects' bounding box."""
 VISIBILITY_SAMPLES = 256
@@ -70,39 +71,27 @@ def scene_streams(seed: int, index: int) -> dict[str, np.random.Generator]:
     return {n: np.random.default_rng(c) for n, c in zip(STREAMS, children, strict=True)}
 
 
-def generate_scene(
-    kind: SceneKind,
-    seed: int,
-    index: int,
-    settings: SceneSettings,
-    *,
-    objects: Sequence[ObjectSpec] | None = None,
-    clock: StageClock | None = None,
-    hand: Hand = PANDA,
-) -> SceneRecord:
-    """Make scene `index` of the data set (kind, seed, settings).
+def generate_scene(design: DataDesign, index: int, clock: StageClock | None = None) -> SceneRecord:
+    """Make scene `index` of a data set.
 
     Args:
-        objects: the object set, if it is at hand; else it is loaded as `settings` say.
         clock: receives the time of every stage.
-        hand: that grasps are proposed and tried for.
 
     Raises:
         EmptySceneError: if no object is left, none is in view, or none can be grasped.
     """
-    from sim.grasping.propose import propose
-    from sim.scene.builders import build_scene
-    from sim.scene.renderer import scene_geometry
-    from sim.scene.world import World
-
-    clock = clock or StageClock()
-    streams = scene_streams(seed, index)
+    clock, settings = clock or StageClock(), design.settings
+    streams = scene_streams(design.seed, index)
     with World() as world:
         with clock("build"):
-            if objects is None:
-                objects = load_object_set(kind, settings.objects, settings.split)
+            objects = load_object_set(design)
             scene = build_scene(
-                kind, objects, streams["build"], settings.num_objects, world, seed=seed
+                design.kind,
+                objects,
+                streams["build"],
+                settings.num_objects,
+                world,
+                seed=design.seed,
             )
             if not scene.bodies:
                 raise EmptySceneError("no object stayed in the workspace")
@@ -112,24 +101,17 @@ def generate_scene(
             _check_visible(geometry, names, poses, streams["views"])
             depth = np.stack([geometry.render(DEFAULT_INTRINSICS, T) for T in poses])
         with clock("propose"):
-            candidates = propose(
-                geometry,
-                streams["propose"],
-                settings.grasps_per_scene,
-                settings.antipodal,
-                camera_position=poses[0][:3, 3],
-                hand=hand,
-            )
+            candidates = propose_grasps(design, geometry, streams["propose"], poses[0])
             if not len(candidates):
                 raise EmptySceneError("no grasp could be proposed on the objects")
         with clock("label"):
-            labels, labeller = _label(world, geometry, candidates, settings, streams["label"], hand)
+            labels, labeller = _label(design, world, geometry, candidates, streams["label"])
     with clock("occupancy"):
         points = occupancy_points(geometry, settings.occupancy_points, streams["occupancy"])
         occ = geometry.occupancy(points)
     return SceneRecord(
-        kind=kind.name,
-        seed=seed,
+        kind=design.kind.name,
+        seed=design.seed,
         index=index,
         labeller=labeller,
         settled=scene.settled,
@@ -158,6 +140,23 @@ def choose_views(
     return names, poses
 
 
+def propose_grasps(
+    design: DataDesign,
+    geometry: SceneGeometry,
+    rng: np.random.Generator,
+    T_world_camera: np.ndarray,
+) -> Candidates:
+    """Grasps that a scene is labelled with; the camera tells which contacts are visible."""
+    return propose(
+        geometry,
+        rng,
+        design.settings.grasps_per_scene,
+        design.settings.antipodal,
+        camera_position=T_world_camera[:3, 3],
+        hand=design.hand,
+    )
+
+
 def occupancy_points(geometry: SceneGeometry, count: int, rng: np.random.Generator) -> np.ndarray:
     """(count, 3) float16 points: half around the objects, half anywhere in the workspace.
 
@@ -173,63 +172,47 @@ def occupancy_points(geometry: SceneGeometry, count: int, rng: np.random.Generat
 
 
 @lru_cache(maxsize=4)
-def load_object_set(kind: SceneKind, names: str, split: str) -> list[ObjectSpec]:
-    """The object set of a run, loaded once per process."""
-    from sim.objects.load import load_objects
-
-    return load_objects(names, kind.objects, split, report=[])
-
-
-def hash_ids(object_ids: Sequence[str]) -> str:
-    """Hash of an object set's ids."""
-    return hashlib.sha256("\n".join(object_ids).encode()).hexdigest()
+def load_object_set(design: DataDesign) -> list[ObjectSpec]:
+    """The objects of a data set, loaded once per process."""
+    settings = design.settings
+    return load_objects(settings.objects, design.kind.objects, settings.split, report=[])
 
 
-def describe_run(kind: SceneKind, settings: dict[str, Any], hand: dict[str, Any]) -> dict[str, Any]:
+def describe_run(design: DataDesign) -> dict[str, Any]:
     """Worker function: object ids, (path, reason) of broken objects, and the labeller's name.
 
     Raises:
         ValueError: if what describes the hand's shapes cannot be read.
     """
-    from sim.grasping.body import hand_parts
-    from sim.grasping.label import FAST_LABELLER, REFERENCE_LABELLER
-    from sim.objects.load import load_objects
-    from sim.objects.spec import Fault
-
-    hand_parts(Hand.of(hand))
-    chosen = SceneSettings(**settings)
+    hand_parts(design.hand)
+    settings = design.settings
     faults: list[Fault] = []
-    specs = load_objects(chosen.objects, kind.objects, chosen.split, report=faults)
+    specs = load_objects(settings.objects, design.kind.objects, settings.split, report=faults)
     return {
         "object_ids": [spec.object_id for spec in specs],
         "faults": [(fault.path, fault.reason) for fault in faults],
-        "labeller": FAST_LABELLER if chosen.labeller == "fast" else REFERENCE_LABELLER,
+        "labeller": FAST_LABELLER if settings.labeller == "fast" else REFERENCE_LABELLER,
     }
 
 
 def make_scene_file(
-    directory: str,
-    kind: SceneKind,
-    seed: int,
-    index: int,
-    settings: dict[str, Any],
-    objects_hash: str,
-    hand: dict[str, Any],
+    directory: str, design: DataDesign, index: int, objects_hash: str
 ) -> dict[str, Any]:
     """Worker function: make one scene and write its file.
 
     Returns:
         `stages`, processor seconds per stage, and `empty`, why there is no scene (or None).
+
+    Raises:
+        ObjectSetError: if the objects are no longer those that `objects_hash` is of.
     """
-    chosen, clock = SceneSettings(**settings), StageClock()
+    clock = StageClock()
     with clock("build"):
-        objects = load_object_set(kind, chosen.objects, chosen.split)
+        objects = load_object_set(design)
     if hash_ids([spec.object_id for spec in objects]) != objects_hash:
-        raise ObjectSetError(f"the object set '{chosen.objects}' changed during the run")
+        raise ObjectSetError(f"the object set '{design.settings.objects}' changed during the run")
     try:
-        record = generate_scene(
-            kind, seed, index, chosen, objects=objects, clock=clock, hand=Hand.of(hand)
-        )
+        record = generate_scene(design, index, clock)
     except EmptySceneError as error:
         return {"stages": clock.seconds, "empty": str(error)}
     with clock("write"):
@@ -243,8 +226,6 @@ def _check_visible(
     poses: Sequence[np.ndarray],
     rng: np.random.Generator,
 ) -> None:
-    from sim.grasping.propose import seen_from
-
     points = geometry.sample_surface(VISIBILITY_SAMPLES, rng).point
     for name, T in zip(names, poses, strict=True):
         u, v, z = project(points, DEFAULT_INTRINSICS, T).T
@@ -255,19 +236,17 @@ def _check_visible(
 
 
 def _label(
+    design: DataDesign,
     world: World,
     geometry: SceneGeometry,
     candidates: Candidates,
-    settings: SceneSettings,
     rng: np.random.Generator,
-    hand: Hand,
 ) -> tuple[Labels, str]:
-    from sim.grasping import label
-
-    if settings.labeller == "reference":
-        return label.label_reference(world, candidates, hand), label.REFERENCE_LABELLER
-    labels = label.label_fast(world, geometry, candidates, rng, settings.audit, hand=hand)
-    return labels, label.FAST_LABELLER
+    if design.settings.labeller == "reference":
+        return label_reference(world, candidates, design.hand), REFERENCE_LABELLER
+    audit = design.settings.audit
+    labels = label_fast(world, geometry, candidates, rng, audit, hand=design.hand)
+    return labels, FAST_LABELLER
 
 
 def _grasp_fields(candidates: Candidates, labels: Labels) -> dict[str, Any]:

@@ -1,19 +1,25 @@
-"""How scenes are made: the settings that, with kind, seed and index, fix every scene."""
+"""How scenes are made: what, with an index, fixes every scene of a data set."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from equigrasp.hand import PANDA, Hand
 from sim.objects.spec import SPLITS
+from sim.scene.kind import SceneKind
 
 VIEWS = ("fixed", "random", "both")
 LABELLERS = ("fast", "reference")
+STAGES = ("build", "render", "propose", "label", "occupancy", "write")
+"""Of the work on a scene, in their order; their times are told apart."""
 
 
 @dataclass(frozen=True)
 class SceneSettings:
-    """How scenes are made; kind and seed are given apart.
+    """How scenes are made; kind, seed and hand stand in `DataDesign`.
 
     Attributes:
         grasps_per_scene: grasp points per scene, each tried at every yaw.
@@ -59,3 +65,32 @@ class SceneSettings:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form; `SceneSettings(**values)` is its inverse."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class DataDesign:
+    """What fixes every scene of a data set but its index. It travels to workers as it is.
+
+    Attributes:
+        kind: of the scenes.
+        seed: scene i is drawn from (seed, i).
+        settings: how scenes are made.
+        hand: that grasps are proposed and tried for.
+
+    Raises:
+        ValueError: for a negative seed.
+    """
+
+    kind: SceneKind
+    seed: int = 0
+    settings: SceneSettings = field(default_factory=SceneSettings)
+    hand: Hand = PANDA
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}; give a number from 0 up")
+
+
+def hash_ids(object_ids: Sequence[str]) -> str:
+    """Hash of an object set's ids."""
+    return hashlib.sha256("\n".join(object_ids).encode()).hexdigest()

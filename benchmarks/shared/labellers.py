@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,44 +16,32 @@ from data_gen.generate import (
     choose_views,
     load_object_set,
     occupancy_points,
+    propose_grasps,
     scene_streams,
 )
-from data_gen.settings import SceneSettings
+from data_gen.settings import DataDesign
+from equigrasp.data.vocabulary import Fate
 from equigrasp.perception.camera import DEFAULT_INTRINSICS
-
-if TYPE_CHECKING:
-    from sim.grasping.label import Labels
-    from sim.scene.kind import SceneKind
-
-SHARED_STAGES = ("build", "render", "propose", "occupancy")
-"""Work on a scene that is the same whoever labels it."""
+from sim.grasping.label import Labels, label_fast, label_reference
+from sim.scene.builders import build_scene
+from sim.scene.renderer import scene_geometry
+from sim.scene.world import World
 
 
-def compare_scene(
-    kind: SceneKind, seed: int, index: int, settings: dict[str, Any]
-) -> dict[str, Any]:
-    """Make scene (kind, seed, index) and label its grasps with both labellers.
-
-    Args:
-        settings: fields of `SceneSettings`; `labeller` is not looked at.
+def compare_scene(design: DataDesign, index: int) -> dict[str, Any]:
+    """Make a scene and label its grasps with both labellers, whichever `design` names.
 
     Returns:
-        `seconds`, processor seconds per stage (those of `SHARED_STAGES`, "fast", "reference"), and
-        the counts of `agreement_counts`. All zero if the scene came out empty.
+        `seconds`, processor seconds per stage ("build", "render", "propose", "occupancy", "fast",
+        "reference"), and the counts of `agreement_counts`. All zero if the scene came out empty.
     """
-    from sim.grasping.label import Labels, label_fast, label_reference
-    from sim.grasping.propose import propose
-    from sim.scene.builders import build_scene
-    from sim.scene.renderer import scene_geometry
-    from sim.scene.world import World
-
-    chosen, clock = SceneSettings(**settings), StageClock()
-    objects = load_object_set(kind, chosen.objects, chosen.split)
-    with (
-        World() as world
-    ):  # meshes are prepared and cached when first used: keep that off the clock
-        build_scene(kind, objects, scene_streams(seed, index)["build"], chosen.num_objects, world)
-    streams = scene_streams(seed, index)
+    kind, chosen, clock = design.kind, design.settings, StageClock()
+    objects = load_object_set(design)
+    # Meshes are prepared and cached when first used: keep that off the clock.
+    with World() as world:
+        rng = scene_streams(design.seed, index)["build"]
+        build_scene(kind, objects, rng, chosen.num_objects, world)
+    streams = scene_streams(design.seed, index)
     with World() as world:
         with clock("build"):
             scene = build_scene(kind, objects, streams["build"], chosen.num_objects, world)
@@ -65,17 +53,13 @@ def compare_scene(
             for T in poses:
                 geometry.render(DEFAULT_INTRINSICS, T)
         with clock("propose"):
-            candidates = propose(
-                geometry,
-                streams["propose"],
-                chosen.grasps_per_scene,
-                chosen.antipodal,
-                camera_position=poses[0][:3, 3],
-            )
+            candidates = propose_grasps(design, geometry, streams["propose"], poses[0])
         with clock("fast"):
-            fast = label_fast(world, geometry, candidates, streams["label"], chosen.audit)
+            fast = label_fast(
+                world, geometry, candidates, streams["label"], chosen.audit, hand=design.hand
+            )
         with clock("reference"):
-            reference = label_reference(world, candidates)
+            reference = label_reference(world, candidates, design.hand)
         with clock("occupancy"):
             points = occupancy_points(geometry, chosen.occupancy_points, streams["occupancy"])
             geometry.occupancy(points)
@@ -90,8 +74,6 @@ def agreement_counts(reference: Labels, fast: Labels) -> dict[str, Any]:
         successful yaw); audited, audit_reversed (audited yaws that succeeded); simulated (yaws that
         needed a trial, audits aside); differences, a dict "FATE>FATE" -> count.
     """
-    from equigrasp.data.vocabulary import Fate
-
     rejected = np.isin(fast.yaw_fate, (Fate.STATIC_COLLISION, Fate.EMPTY_REGION))
     differ = reference.yaw_success != fast.yaw_success
     pairs = zip(reference.yaw_fate[differ], fast.yaw_fate[differ], strict=True)

@@ -9,25 +9,24 @@ import textwrap
 import pytest
 
 from data_gen.data_set import Resources, generate_data_set
-from data_gen.settings import SceneSettings
+from data_gen.settings import DataDesign, SceneSettings
 from sim.scene.kinds import find_kind
 
 PILE = find_kind("pile")
 CHEAP_OBJECTS = """
     import os
 
-    def describe(kind, settings, hand):
+    def describe(design):
         ids = os.environ.get("CHEAP_OBJECTS", "a,b").split(",")
         return {"object_ids": ids, "faults": [("c.obj", "is open")], "labeller": "cheap/1"}
 """
 CHEAP = """
     import os, time
     import numpy as np
-    from data_gen.generate import scene_streams
     from equigrasp.data.scene_files import SceneRecord, scene_path, write_scene
     from equigrasp.perception.camera import Intrinsics
 
-    def make(directory, kind, seed, index, settings, objects_hash, hand):
+    def make(directory, design, index, objects_hash):
         if index == 3:
             return {"stages": {"build": 1.0}, "empty": "nothing stayed"}
         if index == 5:
@@ -37,13 +36,13 @@ CHEAP = """
         if index == 4 and os.environ.get("CHEAP_DISK_FULL"):
             raise OSError(28, "No space left on device")
         time.sleep(0.02)
-        rng = scene_streams(seed, index)["build"]
+        rng = np.random.default_rng([design.seed, index])
         T = np.eye(4)
         T[:3, 3] = rng.random(3)
         success = rng.random((2, 5)) < 0.3
         write_scene(scene_path(directory, index), SceneRecord(
-            kind=kind.name, seed=seed, index=index, labeller="cheap/1", settled=True,
-            view_names=["fixed"], depth=rng.uniform(0.3, 2.0, (1, 60, 80)),
+            kind=design.kind.name, seed=design.seed, index=index, labeller="cheap/1",
+            settled=True, view_names=["fixed"], depth=rng.uniform(0.3, 2.0, (1, 60, 80)),
             intrinsics=Intrinsics(80, 60, 70.0, 70.0, 40.0, 30.0), T_world_camera=T[None],
             grasp_position=rng.uniform(0.1, 0.2, (2, 3)), grasp_rotation=np.stack([np.eye(3)] * 2),
             grasp_source=np.zeros(2), grasp_visible=np.ones(2, bool), yaw_success=success,
@@ -55,11 +54,12 @@ CHEAP = """
 DRIVER = """
     import sys
     from data_gen.data_set import Resources, generate_data_set
-    from data_gen.settings import SceneSettings
+    from data_gen.settings import DataDesign, SceneSettings
     from sim.scene.kinds import find_kind
     generate_data_set(
-        sys.argv[1], find_kind("pile"), 4, int(sys.argv[2]),
-        SceneSettings(grasps_per_scene=2, occupancy_points=6),
+        sys.argv[1],
+        DataDesign(find_kind("pile"), 4, SceneSettings(grasps_per_scene=2, occupancy_points=6)),
+        int(sys.argv[2]),
         Resources(
             int(sys.argv[3]), 20.0, make_scene="cheap:make", describe="cheap_objects:describe"))
 """
@@ -82,8 +82,9 @@ def make(cheap):
     """Generates a data set of cheap scenes, seed 4, two grasp points a scene."""
     small = SceneSettings(grasps_per_scene=2, occupancy_points=6)
 
-    def run(directory, scenes=5, *, seed=4, settings=small, resources=cheap, **options):
-        return generate_data_set(directory, PILE, seed, scenes, settings, resources, **options)
+    def run(directory, scenes=5, *, resources=cheap, on_progress=lambda _: None, **changes):
+        design = DataDesign(**{"kind": PILE, "seed": 4, "settings": small} | changes)
+        return generate_data_set(directory, design, scenes, resources, on_progress)
 
     return run
 

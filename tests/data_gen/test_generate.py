@@ -13,7 +13,7 @@ import pytest
 from scipy.ndimage import minimum_filter
 
 from data_gen.data_set import GenerationError, Resources, generate_data_set
-from data_gen.settings import SceneSettings
+from data_gen.settings import DataDesign, SceneSettings
 from equigrasp.data.scene_files import failed_path, read_scene, scene_path
 from equigrasp.data.verify import repair, verify
 from equigrasp.perception.camera import project
@@ -58,13 +58,13 @@ def test_files_do_not_depend_on_the_number_of_workers_or_on_the_order(
 
 @pytest.mark.parametrize("kind", ["packed", "pile"])
 def test_real_scenes_do_not_depend_on_the_worker_either(tmp_path, kind, hashes):
-    chosen = find_kind(kind)
     settings = SceneSettings(
         grasps_per_scene=12, objects="random_urdfs", occupancy_points=500, num_objects=3
     )
+    design = DataDesign(find_kind(kind), 11, settings)
     for name, parts in (("at once", [(2, 3)]), ("in parts", [(1, 1), (1, 3)])):
         for workers, count in parts:
-            generate_data_set(tmp_path / name, chosen, 11, count, settings, Resources(workers))
+            generate_data_set(tmp_path / name, design, count, Resources(workers))
     assert hashes(tmp_path / "at once") == hashes(tmp_path / "in parts")
     assert verify(tmp_path / "at once") == []
     records = [read_scene(path) for path in sorted((tmp_path / "at once/scenes").iterdir())]

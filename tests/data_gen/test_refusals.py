@@ -9,7 +9,7 @@ import pytest
 
 from data_gen import data_set
 from data_gen.data_set import GenerationError, Resources, generate_data_set
-from data_gen.settings import SceneSettings
+from data_gen.settings import DataDesign, SceneSettings
 from equigrasp.data.manifest import ManifestError
 from equigrasp.hand import PANDA
 from sim.scene.kinds import find_kind
@@ -94,7 +94,7 @@ def test_impossible_settings_are_refused(changes, said):
         SceneSettings(**changes)
 
 
-@pytest.mark.parametrize(("seed", "scenes"), [(-1, 1), (0, 0)])
-def test_impossible_runs_are_refused(tmp_path, seed, scenes):
-    with pytest.raises(ValueError, match=f"seed={seed}, scenes={scenes}"):
-        generate_data_set(tmp_path, find_kind("pile"), seed, scenes, SceneSettings())
+@pytest.mark.parametrize(("seed", "scenes", "said"), [(-1, 1, "seed is -1"), (0, 0, "scenes is 0")])
+def test_impossible_runs_are_refused(tmp_path, seed, scenes, said):
+    with pytest.raises(ValueError, match=said):
+        generate_data_set(tmp_path, DataDesign(find_kind("pile"), seed), scenes)

@@ -5,7 +5,7 @@ import pytest
 import trimesh
 
 from data_gen.generate import generate_scene
-from data_gen.settings import SceneSettings
+from data_gen.settings import DataDesign, SceneSettings
 from equigrasp.hand import load_hand
 from sim.grasping.body import gripper_hulls, hand_parts
 from sim.scene.kinds import find_kind
@@ -110,7 +110,8 @@ def test_scenes_are_generated_for_it(tmp_path):
     settings = SceneSettings(
         grasps_per_scene=20, objects="random_urdfs", occupancy_points=10, view="fixed"
     )
-    record = generate_scene(find_kind("packed"), 1, 0, settings, hand=write_tongs(tmp_path))
+    design = DataDesign(find_kind("packed"), 1, settings, write_tongs(tmp_path))
+    record = generate_scene(design, 0)
     assert record.yaw_width.max() == pytest.approx(0.07, abs=1e-3)
     assert record.yaw_success.any()
 
