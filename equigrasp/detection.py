@@ -15,19 +15,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from equigrasp.hand import PANDA, Hand
+from equigrasp.hand import Hand
 from equigrasp.perception.tsdf import voxel_axis
-from equigrasp.workspace import WORKSPACE, Workspace
+from equigrasp.workspace import Workspace
 
 WINDOW_LATTICE = Workspace(side=0.30, resolution=40)
-"""Windows of `DetectionConfig` are in steps of this lattice: 7.5 mm."""
+"""The lattice whose steps, 7.5 mm each, `smoothing` and `nms_window` of `DetectionConfig` count."""
+
 CELLS_APART = 5
-"""Side of the cube, in cells of the coarse lattice, in which `peak_share` looks for the best."""
-ADVANCE_CLEARANCE = 0.003
-"""Finger tips that reach deeper than predicted stop this far (m) over a known table."""
+"""Side of the cube, in cells of the coarse lattice, within which `peak_share` compares a cell with
+the best one."""
 
 WIDTH_RESERVE = 0.01
-"""A hand as wide open as it can be has to be placed exactly; so much (m) is left for error."""
+"""The fingers of a hand that is opened all the way pass an object of that width only if the hand is
+placed exactly; so much (m) of the opening is kept for errors of placement."""
 
 
 @dataclass(frozen=True)
@@ -35,37 +36,40 @@ class DetectionConfig:
     """Every threshold between the network's output and the list of grasps.
 
     Attributes:
-        quality_threshold: grasps below this score are dropped ...
-        force: ... unless none is left: then the single best one is returned,
-        quality_floor: provided that it reaches this score.
-        smoothing: standard deviation of the Gaussian on the quality, in voxels of 7.5 mm; 0 for
-            none.
-        nms_window: side of the cube in which only the best point survives, in voxels of 7.5 mm,
-            odd; on another lattice the widest odd number of steps that is no wider.
+        quality_threshold: a grasp needs at least this score to be listed.
+        force: what to do where no grasp reaches `quality_threshold`. True lists the best one
+            alone if it reaches at least `quality_floor`, so that a robot that has to act can;
+            False lists none.
+        quality_floor: lowest score of a grasp that `force` lists.
+        smoothing: standard deviation of the Gaussian by which the quality is averaged before its
+            peaks are looked for, in steps of 7.5 mm; 0 for none.
+        nms_window: of all points in a cube with this side only the best is a peak; in steps of
+            7.5 mm, odd. On another lattice it is the widest odd number of steps that is no wider.
         max_peaks: rotation and width are predicted at no more than this many peaks.
         max_grasps: length of the returned list; None for all.
         num_samples: rotations sampled per peak by models that sample them; the most confident one
             is kept, and the score is sqrt(quality * confidence).
-        width_min, width_max: admissible predicted opening, metres; None takes the widest opening
-            of the hand less `WIDTH_RESERVE`.
+        width_min, width_max: smallest and largest predicted opening that is kept, metres. None as
+            the largest takes the widest opening of the hand less `WIDTH_RESERVE`.
         reach: quality is predicted up to this distance (m) around the observed surface; training
             points lie up to 0.055 m above it.
-        table_margin: surface lower than this above a known table does not attract queries, metres.
+        table_margin: surface lower than this above a known table is taken for the table, around
+            which no quality is predicted, metres.
         border: query points keep this distance from the side walls of the workspace, metres.
         z_min: lowest query point, metres; None takes the table height (0 if unknown).
         tip_clearance: lowest finger tip above a known table, metres.
-        max_retreat: a grasp whose tip is lower backs up along its approach by no more than this
-            (m), or is dropped.
-        advance: grasps reach this much (m) deeper than predicted, as far as the table leaves
-            `ADVANCE_CLEARANCE`. Labels forbid every touch on the way, so predicted grasps are
-            shallow, and shallow grasps slip.
+        max_retreat: a grasp whose tip would be lower than that is pulled back along its approach
+            by as much as it takes, but dropped if that is more than this, metres.
+        advance: grasps reach this much (m) deeper than predicted, as far as a known table allows
+            (see `equigrasp.placement`). In training, a grasp that touches anything on its way
+            counts as a failure; so the predicted ones are shallow, and shallow ones slip.
         lattice: query points per side; None takes the model's resolution.
-        coarse_to_fine: ask quality on a lattice of half the density first, and on the full one only
-            around cells that reach `quality_threshold`, or `refine_share` of the best cell if that
-            is less.
-        refine_share: see `coarse_to_fine`.
-        peak_share: of these cells only those that reach this share of the best one within two
-            cells are looked at; 0 looks at all.
+        coarse_to_fine: whether the quality is predicted first at the centres of cells of 2 x 2 x 2
+            lattice points, and then only at points in and next to cells that promise a peak.
+        refine_share: a cell promises a peak if its quality reaches `quality_threshold`, or this
+            share of the best cell's, whichever is less.
+        peak_share: and if it also reaches this share of the best quality within two cells of it;
+            0 asks for nothing.
     """
 
     quality_threshold: float = 0.5
@@ -254,44 +258,3 @@ def select_peaks(
     scores = quality[tuple(peaks.T)]
     scores, order = scores.sort(descending=True, stable=True)
     return peaks[order][:limit], scores[:limit]
-
-
-def admissible_width(width: Tensor, config: DetectionConfig, hand: Hand = PANDA) -> Tensor:
-    """Which openings (P,) lie in the configured range: bool (P,)."""
-    return (width >= config.width_min) & (width <= config.widest(hand))
-
-
-def place_tips(
-    points: Tensor,
-    approach: Tensor,
-    setback: float,
-    config: DetectionConfig,
-    table_height: float | None,
-    *,
-    side: float = WORKSPACE.side,
-) -> tuple[Tensor, Tensor]:
-    """Finger tips of grasps read at query points, held off the table and inside the workspace.
-
-    Args:
-        points: (P, 3) query points, metres.
-        approach: (P, 3) unit vectors.
-        setback: `query_setback` of the model, metres.
-        config: `tip_clearance`, `max_retreat`, `advance`.
-        table_height: metres; None where there is no known table.
-        side: of the workspace, metres.
-
-    Returns:
-        tips (P, 3) in metres, and which of them are admissible, bool (P,).
-    """
-    tips = points + setback * approach
-    inside = ((tips[:, :2] >= 0) & (tips[:, :2] <= side)).all(1) & (tips[:, 2] <= side)
-    if table_height is None:
-        return tips + config.advance * approach, inside
-    missing = (table_height + config.tip_clearance - tips[:, 2]).clamp(min=0.0)
-    # Backing up raises the tip only where the hand comes from above.
-    retreat = missing / (-approach[:, 2]).clamp(min=1e-3)
-    room = (tips[:, 2] - table_height - ADVANCE_CLEARANCE).clamp(min=0.0)
-    advance = (room / (-approach[:, 2]).clamp(min=1e-3)).clamp(max=config.advance)
-    advance = torch.where(missing > 0, -retreat, advance)
-    tips = tips + advance[:, None] * approach
-    return tips, inside & ((missing == 0) | (retreat <= config.max_retreat))

@@ -1,6 +1,6 @@
 """GraspPlanner: depth images, intrinsics and camera poses in, ranked grasps out.
 
-    planner = GraspPlanner.from_pretrained("equigiga-pile")
+    planner = GraspPlanner.from_pretrained("equigiga_pile")
     result = planner.plan(depth, intrinsics, T_world_camera)
     if result.grasps:
         T = result.grasps[0].T_world_grasp
@@ -22,10 +22,8 @@ from torch import Tensor
 
 from equigrasp.detection import (
     DetectionConfig,
-    admissible_width,
     lattice_limits,
     lattice_quality,
-    place_tips,
     query_lattice,
     select_peaks,
     smooth,
@@ -36,6 +34,7 @@ from equigrasp.perception.camera import Intrinsics, valid_pixels, validate_depth
 from equigrasp.perception.rectify import TableFit, table_rectify
 from equigrasp.perception.surface import surface_band
 from equigrasp.perception.tsdf import check_encoding, fuse_tsdf
+from equigrasp.placement import admissible_width, place_tips
 from equigrasp.plan_result import PlanningError, PlanResult, Stopwatch
 
 __all__ = ["GraspPlanner", "PlanResult", "PlanningError"]

@@ -15,7 +15,7 @@ FLOORS = (
     "equigrasp/models",
     "equigrasp/detection.py equigrasp/onnx_export.py equigrasp/plan_result.py "
     "equigrasp/registry.py equigrasp/scene_axes.py",
-    "equigrasp/weights.py",
+    "equigrasp/placement.py equigrasp/weights.py",
     "equigrasp/planner.py equigrasp/viewer.py",
     "equigrasp/__init__.py",
     "equigrasp/policy/episodes equigrasp/policy/nn equigrasp/self_test.py equigrasp/training",

@@ -17,7 +17,8 @@ from equigrasp.workspace import WORKSPACE, Workspace
 Array = NDArray[np.float32]
 
 _OCCUPANCY_SPACING = 0.015
-"""A surface point has a sampled occupied point at about this distance (metres)."""
+"""Objects are known by points sampled inside them; their surface may lie this far (m) from the
+nearest of these points."""
 
 
 def balanced_choice(

@@ -20,11 +20,16 @@ STRIDE = 2
 MARGIN = 0.25
 """Table points this far (m) around the workspace still count; the slab is 1.2 m wide."""
 SCALE_RANGE = (0.80, 1.25)
+"""Factors that are looked for."""
 BIN = 0.002
+"""Width of the bins in which ratios of measured to expected depth are counted."""
 WINDOW = 0.012
-"""Half-width of the ratios kept around the mode: the 5 mm field over 0.5 m is 1 %."""
+"""Ratios this far from the most frequent one still belong to the table: an error of 5 mm in half a
+metre of depth, as the smooth part of the noise makes it, is 1 %."""
 MIN_PIXELS = 200
+"""So many (strided) pixels have to agree on a factor ..."""
 MIN_SHARE = 0.05
+"""... and this share of those that would see the table if nothing stood on it."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ def _mode_of_ratios(ratios: NDArray[np.floating], visible: int) -> TableFit:
             1.0, len(ratios), False, f"only {len(ratios)} pixels may see the table ({MIN_PIXELS})"
         )
     counts, edges = np.histogram(ratios, np.arange(SCALE_RANGE[0], SCALE_RANGE[1] + BIN, BIN))
-    # Smoothed over the spread that the 5 mm field gives to table pixels.
+    # Averaged over five bins, because noise spreads the table's ratios over about so many.
     counts = np.convolve(counts, np.ones(5), mode="same")
     scale = float(edges[counts.argmax()] + BIN / 2)
     for _ in range(3):

@@ -20,9 +20,9 @@ ENCODINGS = {"published": (1.0, 0.0), "full": (2.0, -1.0)}
 the range, at zero, as networks like their inputs."""
 TRUNCATION_VOXELS = 4
 BAND_LIMIT = 0.98
-"""The published export keeps |t| below this and writes 0 elsewhere."""
+"""VGN and GIGA keep voxels with a truncated distance |t| below this and write 0 elsewhere."""
 FREE_CODE = (1 + BAND_LIMIT) / 2
-"""Values above this are free space."""
+"""Values above this are free space in the encoding "full"."""
 
 
 def voxel_axis(workspace: Workspace = WORKSPACE, **factory) -> Tensor:
@@ -115,7 +115,8 @@ def surface_mesh(
     if not (tsdf > 0.5).any() or not (tsdf < 0.5).any():
         return np.zeros((0, 3)), np.zeros((0, 3), np.int64)
     vertices, faces, _, _ = marching_cubes(tsdf, 0.5)
-    # A true crossing lies between two voxels of the band; others wall off what was not observed.
+    # The values also cross 0.5 where observed space meets unobserved space, without any surface. A
+    # real one lies between two voxels that were both seen to be near it.
     band = (tsdf > 1 - FREE_CODE) & (tsdf < FREE_CODE)
     low, high = np.floor(vertices).astype(int), np.ceil(vertices).astype(int)
     seen = band[tuple(low.T)] & band[tuple(high.T)]
@@ -193,5 +194,5 @@ def _encode(t: Tensor, observed: Tensor, encoding: str) -> Tensor:
     value = (t + 1) / 2
     if encoding == "published":
         return torch.where(observed & (t.abs() < BAND_LIMIT), value, 0.0)
-    # The last step above -1 would fall on the code of unobserved voxels.
+    # 0 means "unobserved"; an observed voxel at t = -1 takes the smallest value above it.
     return torch.where(observed, value.clamp(min=torch.finfo(t.dtype).eps), 0.0)
