@@ -212,7 +212,7 @@ def recentre(mesh: trimesh.Trimesh) -> np.ndarray:
     return -mesh.bounds.mean(axis=0)
 
 
-def convex_parts(mesh: trimesh.Trimesh, seed: int = 0) -> list[trimesh.Trimesh]:
+def convex_parts(mesh: trimesh.Trimesh) -> list[trimesh.Trimesh]:
     """Convex decomposition by CoACD; the hull alone if the mesh is (nearly) convex.
 
     Raises:
@@ -232,7 +232,7 @@ def convex_parts(mesh: trimesh.Trimesh, seed: int = 0) -> list[trimesh.Trimesh]:
         max_convex_hull=MAX_CONVEX_PARTS,
         preprocess_mode="off",
         mcts_iterations=100,
-        seed=seed,
+        seed=0,
     )
     parts = [part for part in (hull(np.asarray(v)) for v, _ in found) if part is not None]
     if not parts:

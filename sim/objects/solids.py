@@ -14,6 +14,10 @@ from manifold3d import CrossSection, Manifold, OpType
 
 SECTIONS = 36
 """Sides of a turned surface."""
+MERIDIANS = 24
+"""Of a superquadric, twice its steps in latitude."""
+FINE = 12
+"""Sides of the balls that make edges round."""
 WEDGES, WEDGES_OF_CURVED, MANY_SLICES = 18, 12, 3
 """Convex wedges around a hollow turned part, and around one cut into more than three slices."""
 FLATNESS = 0.03
@@ -70,9 +74,9 @@ def box(x: float, y: float, z: float) -> Solid:
     return convex(Manifold.cube([x, y, z], True))
 
 
-def rounded_box(x: float, y: float, z: float, radius: float, steps: int = 12) -> Solid:
+def rounded_box(x: float, y: float, z: float, radius: float) -> Solid:
     """Box with round edges, centred; `radius` must be below half of the smallest side."""
-    ball = Manifold.sphere(radius, steps).to_mesh().vert_properties[:, :3].astype(np.float64)
+    ball = Manifold.sphere(radius, FINE).to_mesh().vert_properties[:, :3].astype(np.float64)
     half = np.array([x, y, z]) / 2 - radius
     corners = np.stack(np.meshgrid(*[(-1, 1)] * 3), axis=-1).reshape(-1, 3) * half
     return hull_of((corners[:, None] + ball).reshape(-1, 3))
@@ -87,13 +91,13 @@ def prism(sides: int, radius: float, height: float, top: float = 1.0) -> Solid:
     return hull_of(np.concatenate([low, high]))
 
 
-def superquadric(sides: np.ndarray, e1: float, e2: float, steps: int = 24) -> Solid:
+def superquadric(sides: np.ndarray, e1: float, e2: float) -> Solid:
     """Superellipsoid with the given (3,) sides, centred, convex for exponents in (0, 2].
 
     Exponents 1, 1 give an ellipsoid; near 0 a box; (near 0, 1) a cylinder; 2 an octahedron.
     """
-    latitude = np.linspace(-np.pi / 2, np.pi / 2, steps // 2 + 1)
-    longitude = np.linspace(-np.pi, np.pi, steps, endpoint=False)
+    latitude = np.linspace(-np.pi / 2, np.pi / 2, MERIDIANS // 2 + 1)
+    longitude = np.linspace(-np.pi, np.pi, MERIDIANS, endpoint=False)
     ring = _signed_power(np.cos(latitude), e1)[:, None]
     x = ring * _signed_power(np.cos(longitude), e2)
     y = ring * _signed_power(np.sin(longitude), e2)

@@ -12,10 +12,24 @@ from sim.objects.rule import ObjectRule
 from sim.objects.sets import folders, procedural_set, pybullet_misc, random_urdfs
 from sim.objects.spec import Fault, ObjectSpec, split_of
 
-SETS: dict[str, Callable[[ObjectRule, Path, str], list[ObjectSpec]]] = {
-    "random_urdfs": random_urdfs.load,
+LoadSet = Callable[[ObjectRule, Path, str], list[ObjectSpec]]
+
+
+def _whole(load: Callable[[ObjectRule, Path], list[ObjectSpec]]) -> LoadSet:
+    """A set of which there is nothing to choose."""
+
+    def refuse_argument(rule: ObjectRule, cache: Path, argument: str) -> list[ObjectSpec]:
+        if argument:
+            raise ValueError(f"':{argument}' chooses nothing in this set; write its name alone")
+        return load(rule, cache)
+
+    return refuse_argument
+
+
+SETS: dict[str, LoadSet] = {
+    "random_urdfs": _whole(random_urdfs.load),
     "procedural": procedural_set.load,
-    "pybullet_misc": pybullet_misc.load,
+    "pybullet_misc": _whole(pybullet_misc.load),
 }
 
 
@@ -32,7 +46,7 @@ def load_set(
         faults: broken files of a folder are appended here.
 
     Raises:
-        ValueError: if the name is neither registered nor a folder.
+        ValueError: if the name is neither registered nor a folder, or chooses what it cannot.
     """
     registered, _, argument = name.partition(":")
     if registered in SETS:

@@ -69,7 +69,7 @@ class MiscModel:
         return store(folder, f"pybullet_misc/{self.name}", *build(self.name, self.rule))
 
 
-def load(rule: ObjectRule, cache: Path, argument: str = "") -> list[ObjectSpec]:
+def load(rule: ObjectRule, cache: Path) -> list[ObjectSpec]:
     """Every model; where objects are upright, those that stand by themselves."""
     return [
         LazyObjectSpec(f"pybullet_misc/{name}", "pybullet_misc", MiscModel(name, rule, cache))

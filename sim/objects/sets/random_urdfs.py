@@ -70,7 +70,7 @@ class RandomUrdf:
         return store(self.cache / "objects" / name, self.object_id, *build(self.obj, self.rule))
 
 
-def load(rule: ObjectRule, cache: Path, argument: str = "") -> list[ObjectSpec]:
+def load(rule: ObjectRule, cache: Path) -> list[ObjectSpec]:
     """Every usable blob. Preparing all takes half a minute, so it is done one by one when used."""
     usable = usable_numbers(rule, cache)
     specs: list[ObjectSpec] = []
