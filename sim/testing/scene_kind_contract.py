@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
+from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 
@@ -111,6 +112,14 @@ class SceneKindContract:
             with World() as world:
                 scene = Scene.from_json(self._build(world, 3, name))
             require(len(scene.bodies) > 0, f"nothing stayed of '{name}': {scene}")
+
+    def test_it_travels_to_workers(self) -> None:
+        """A worker gets an equal kind: its builder is a function of a module, no closure."""
+        try:
+            copy = ForkingPickler.loads(ForkingPickler.dumps(self.kind))
+        except Exception as error:  # of many kinds: a lambda, a local class, an open file
+            raise AssertionError(f"'{self.kind.name}' cannot be sent: {error}") from error
+        require(copy == self.kind, f"sent {self.kind}, received {copy}")
 
     def test_the_seed_number_is_its_own(self) -> None:
         """No other kind has it: else both would have the same procedural objects."""

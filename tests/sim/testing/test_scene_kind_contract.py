@@ -71,6 +71,7 @@ KINDS = {
     "forgetful": replace(PILE, build=forgetful),
     "hasty": replace(PILE, build=hasty),
     "untidy": replace(PILE, build=untidy),
+    "closure": replace(PILE, build=lambda *parts: drop(*parts)),
     "toppling": replace(PACKED, build=toppling),
     "sizes": replace(PILE, objects=SMALL),
 }
@@ -97,6 +98,7 @@ def broken_rules(kind):
         ("forgetful", ["test_equal_generators_give_equal_scenes"]),
         ("hasty", ["test_objects_rest_in_the_workspace"]),
         ("untidy", ["test_objects_rest_in_the_workspace"]),
+        ("closure", ["test_it_travels_to_workers"]),
         ("toppling", ["test_upright_objects_stand"]),
         ("sizes", ["test_objects_obey_the_size_rule"]),
     ],
