@@ -9,7 +9,7 @@ from equigrasp.imports import Import, Source, read_sources
 
 FLOORS = (
     "equigrasp/discovery.py equigrasp/imports.py equigrasp/options.py sim/__init__.py",
-    "equigrasp/constants.py equigrasp/geometry equigrasp/hand.py equigrasp/workspace.py",
+    "equigrasp/geometry equigrasp/hand.py equigrasp/workspace.py",
     "equigrasp/diffusion equigrasp/grasp.py equigrasp/perception",
     "equigrasp/data equigrasp/nn",
     "equigrasp/models",
