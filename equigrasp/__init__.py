@@ -15,6 +15,8 @@ _HOME = {
     "GraspField": "equigrasp.models.base",
     "Grasp": "equigrasp.grasp",
     "GraspPlanner": "equigrasp.planner",
+    "Hand": "equigrasp.hand",
+    "Workspace": "equigrasp.workspace",
     "Intrinsics": "equigrasp.perception.camera",
     "DetectionConfig": "equigrasp.detection",
 }
@@ -24,11 +26,13 @@ __all__ = ["__version__", *sorted(_HOME)]
 if TYPE_CHECKING:
     from equigrasp.detection import DetectionConfig
     from equigrasp.grasp import Grasp
+    from equigrasp.hand import Hand
     from equigrasp.models.base import GraspField, GraspModel
     from equigrasp.perception.camera import Intrinsics
     from equigrasp.planner import GraspPlanner
     from equigrasp.registry import build_model
     from equigrasp.weights import load_model, save_model
+    from equigrasp.workspace import Workspace
 
 
 def __getattr__(name: str) -> Any:

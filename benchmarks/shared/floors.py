@@ -8,7 +8,8 @@ from pathlib import Path
 from equigrasp.imports import Import, Source, read_sources
 
 FLOORS = (
-    "equigrasp/discovery.py equigrasp/imports.py equigrasp/options.py sim/__init__.py",
+    "equigrasp/differences.py equigrasp/discovery.py equigrasp/imports.py equigrasp/options.py "
+    "sim/__init__.py",
     "equigrasp/geometry equigrasp/hand.py equigrasp/workspace.py",
     "equigrasp/diffusion equigrasp/grasp.py equigrasp/perception",
     "equigrasp/data equigrasp/nn",

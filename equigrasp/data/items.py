@@ -21,7 +21,7 @@ from equigrasp.data.split import DataSetError
 from equigrasp.data.vocabulary import YAWS_PER_POINT
 from equigrasp.geometry.rotations import random_rotations
 from equigrasp.geometry.transforms import yaw_turns
-from equigrasp.perception.noise import NOISE_KINDS, apply_noise
+from equigrasp.perception.noise import ALIASES, NOISE_KINDS, apply_noise
 from equigrasp.perception.rectify import table_rectify
 from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.workspace import Workspace
@@ -65,7 +65,7 @@ class SampleSettings:
     def __post_init__(self) -> None:
         if self.view not in VIEWS:
             raise ValueError(f"view is {self.view!r}; choose one of {', '.join(VIEWS)}")
-        if self.noise not in (*NOISE_KINDS, "dex", "norm"):
+        if self.noise not in (*NOISE_KINDS, *ALIASES):
             raise ValueError(f"noise is {self.noise!r}; choose one of {', '.join(NOISE_KINDS)}")
         for name in ("fixed_probability", "rectify_probability", "positive_share", "free_share"):
             value = getattr(self, name)

@@ -7,13 +7,14 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from equigrasp.data.files import write_json
 from equigrasp.data.scene_files import FORMAT_VERSION
+from equigrasp.differences import differing_entries
 from equigrasp.hand import PANDA, Hand
 from equigrasp.workspace import WORKSPACE, Workspace
 
@@ -207,20 +208,17 @@ def lock_data_set(directory: str | Path) -> Iterator[None]:
 
 
 def _differences(name: str, old: Any, new: Any) -> list[str]:
-    if old == new:
-        return []
-    if name == "hand":
+    """Lines about one entry of two manifests."""
+    if name == "hand" and old != new:
         first, second = Hand.of(old), Hand.of(new)
         apart = "; ".join(first.differences(second)[:3])
         return [f"hand: '{first.name}' there, '{second.name}' now ({apart})"]
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return [
-            line
-            for key in sorted({*old, *new})
-            for line in _differences(key, old.get(key), new.get(key))
-        ]
+    return [_line(path[-1], a, b) for path, a, b in differing_entries({name: old}, {name: new})]
+
+
+def _line(name: str, old: Any, new: Any) -> str:
     if isinstance(old, list):
         missing, added = sorted(set(old) - set(new)), sorted(set(new) - set(old))
         example = f", for example '{(missing + added)[0]}'" if missing or added else ""
-        return [f"{name}: {len(missing)} no longer there, {len(added)} new{example}"]
-    return [f"{name}: {old!r} there, {new!r} now"]
+        return f"{name}: {len(missing)} no longer there, {len(added)} new{example}"
+    return f"{name}: {old!r} there, {new!r} now"

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from equigrasp.perception.camera import valid_pixels
+
 NOISE_KINDS = ("none", "gaussian", "gamma")
 ALIASES = {"dex": "gamma", "norm": "gaussian"}
 
@@ -42,7 +44,7 @@ def apply_noise(
     depth = np.asarray(depth, dtype=np.float32)
     if kind == "none":
         return depth.copy()
-    seen = np.isfinite(depth) & (depth > 0)
+    seen = valid_pixels(depth)
     if kind == "gaussian":
         noisy = depth + PIXEL_SIGMA * rng.standard_normal(depth.shape, dtype=np.float32)
     else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from equigrasp.differences import differing_entries
 from equigrasp.training.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -143,7 +144,10 @@ def save_run(run: RunState, run_dir: Path, tags: tuple[str, ...], fabric: Fabric
 def _restore(run: RunState, path: Path, fabric: Fabric) -> None:
     checkpoint = load_checkpoint(path)
     state = checkpoint.state
-    differing = _differences(state["identity"], run.identity)
+    differing = [
+        f"{'.'.join(path)}: {old!r} in the checkpoint, {new!r} now"
+        for path, old, new in differing_entries(state["identity"], run.identity)
+    ]
     if differing:
         raise CheckpointError(
             f"{path} belongs to a run with other settings:\n  " + "\n  ".join(differing) + "\n"
@@ -158,14 +162,3 @@ def _restore(run: RunState, path: Path, fabric: Fabric) -> None:
     restore_random_state({k: v[fabric.global_rank] for k, v in checkpoint.random.items()})
     run.step, run.total = state["step"], state["total"]
     run.best_step, run.best_metrics = state["best_step"], state["best_metrics"]
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    found = []
-    for key in sorted({*old, *new}):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found += _differences(a, b, f"{prefix}{key}.")
-        elif a != b:
-            found.append(f"{prefix}{key}: {a!r} in the checkpoint, {b!r} now")
-    return found
