@@ -8,23 +8,27 @@ from pathlib import Path
 from equigrasp.imports import Import, Source, read_sources
 
 FLOORS = (
+    # values, geometry, data
     "equigrasp/differences.py equigrasp/discovery.py equigrasp/imports.py equigrasp/options.py "
     "sim/__init__.py",
     "equigrasp/geometry equigrasp/hand.py equigrasp/workspace.py",
     "equigrasp/diffusion equigrasp/grasp.py equigrasp/perception",
     "equigrasp/data equigrasp/nn",
-    "equigrasp/models",
+    # models of grasps, and plans made with them
+    "equigrasp/models equigrasp/scene_axes.py",
     "equigrasp/detection.py equigrasp/onnx_export.py equigrasp/plan_result.py "
-    "equigrasp/registry.py equigrasp/scene_axes.py",
+    "equigrasp/registry.py",
     "equigrasp/placement.py equigrasp/weights.py",
     "equigrasp/planner.py equigrasp/viewer.py",
     "equigrasp/__init__.py",
+    # training, and policies
     "equigrasp/policy/episodes equigrasp/policy/nn equigrasp/self_test.py equigrasp/training",
     "equigrasp/policy/keyframes",
     "equigrasp/policy/models",
     "equigrasp/policy",
     "equigrasp/testing",
     "equigrasp/doctor.py equigrasp/train.py",
+    # the simulator
     "sim/objects sim/workers",
     "sim/scene",
     "sim/objects/__main__.py",
@@ -32,6 +36,7 @@ FLOORS = (
     "sim/tasks",
     "sim/clutter sim/keyframes",
     "sim/clutter_eval.py sim/policy_eval.py sim/testing",
+    # what uses it all
     "data_gen",
     "benchmarks/shared",
     "benchmarks docs examples scripts",
