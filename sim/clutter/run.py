@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from equigrasp.data.files import write_json
+from equigrasp.differences import differing_entries
 from equigrasp.hand import PANDA, Hand
 from sim.clutter.metrics import summarise
 from sim.clutter.protocol import EvalSettings
@@ -137,10 +138,12 @@ def _check_settings(settings: EvalSettings, out: Path) -> None:
     mine = settings.to_dict()
     if path.exists():
         theirs = {"hand": PANDA.to_dict(), **json.loads(path.read_text())}
-        names = sorted({*mine, *theirs})
-        wrong = [name for name in names if mine.get(name) != theirs.get(name)]
+        wrong = [
+            f"{'.'.join(name)}={old!r} (now {new!r})"
+            for name, old, new in differing_entries(theirs, mine)
+        ]
         if wrong:
-            listed = ", ".join(f"{n}={theirs.get(n)!r} (now {mine.get(n)!r})" for n in wrong)
+            listed = ", ".join(wrong)
             raise SettingsMismatchError(
                 f"{out} was begun with {listed}; give another --out or remove the folder"
             )
