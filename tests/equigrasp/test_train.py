@@ -197,6 +197,17 @@ def test_the_hand_of_the_configuration_is_the_models(data_dir, tmp_path):
         train_from_config(config)
 
 
+def test_a_hand_of_ones_own_is_found_below_a_folder_of_configurations(tmp_path):
+    (tmp_path / "hand").mkdir()
+    text = (_CONFIGS / "hand" / "panda.yaml").read_text()
+    (tmp_path / "hand" / "mine.yaml").write_text(text.replace("name: panda", "name: mine"))
+    command = ["--config-dir", str(tmp_path), "hand=mine", "--cfg", "job"]
+    shown = subprocess.run(
+        [sys.executable, "-m", "equigrasp.train", *command], capture_output=True, check=True
+    )
+    assert b"  name: mine" in shown.stdout
+
+
 def test_the_command_line_turns_an_error_into_one_line(tmp_path):
     process = _start("nowhere", tmp_path / "run")
     output, _ = process.communicate(timeout=280)
