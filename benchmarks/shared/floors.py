@@ -10,6 +10,7 @@ from equigrasp.imports import Import, Source, read_sources
 FLOORS = (
     # values, geometry, data
     "equigrasp/differences.py equigrasp/discovery.py equigrasp/imports.py equigrasp/options.py "
+    "equigrasp/reliability.py "
     "sim/__init__.py",
     "equigrasp/geometry equigrasp/hand.py equigrasp/workspace.py",
     "equigrasp/diffusion equigrasp/grasp.py equigrasp/perception",
