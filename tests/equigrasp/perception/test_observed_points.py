@@ -1,0 +1,106 @@
+"""Points and unseen voxels of one or several depth images."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from equigrasp.data.synthetic import Primitive, random_primitives, render_primitives
+from equigrasp.perception.camera import Intrinsics, depth_to_points, fixed_view, random_view
+from equigrasp.perception.surface import observed_points, unseen_voxels
+from equigrasp.testing import turn_grid
+from equigrasp.workspace import WORKSPACE
+
+CAMERA = Intrinsics(320, 240, 270.0, 270.0, 160.0, 120.0)
+seeds = st.integers(0, 2**32 - 1)
+TURNS = np.round([[[1, 0], [0, 1]], [[0, -1], [1, 0]], [[-1, 0], [0, -1]], [[0, 1], [-1, 0]]], 0)
+
+
+def scene(seed, views=1):
+    rng = np.random.default_rng(seed)
+    shapes = random_primitives(rng)
+    poses = np.stack([random_view(rng) for _ in range(views)])
+    images = np.stack([render_primitives(shapes, CAMERA, pose) for pose in poses])
+    images[:, ::7, ::5] = rng.choice([0, np.nan, np.inf])
+    return torch.from_numpy(images), poses
+
+
+def turned(poses, turns):
+    """Cameras turned about the axis of the workspace."""
+    G, centre = np.eye(3), np.array([0.15, 0.15, 0.0])
+    G[:2, :2] = TURNS[turns]
+    poses = poses.copy()
+    poses[:, :3, :3] = G @ poses[:, :3, :3]
+    poses[:, :3, 3] = (poses[:, :3, 3] - centre) @ G.T + centre
+    return poses, G, centre
+
+
+@given(seeds, st.integers(1, 3))
+@settings(max_examples=8)
+def test_points_are_the_means_of_the_readings_in_every_voxel(seed, views):
+    images, poses = scene(seed, views)
+    found = observed_points(images, CAMERA, poses).numpy()
+    readings = np.concatenate(
+        [depth_to_points(i.numpy(), CAMERA, T) for i, T in zip(images, poses, strict=True)]
+    )
+    cell = np.floor(readings / 0.0075).astype(int)
+    keep = ((cell >= 0) & (cell < 40)).all(1)
+    names, which = np.unique(cell[keep], axis=0, return_inverse=True)
+    means = np.stack(
+        [
+            np.bincount(which.ravel(), axis) / np.bincount(which.ravel())
+            for axis in readings[keep].T
+        ],
+        1,
+    )
+    # A reading on the border of two voxels may be counted to either.
+    assert abs(len(found) - len(names)) <= 2
+    distance = torch.cdist(torch.from_numpy(found).double(), torch.from_numpy(means))
+    assert (distance.amin(1) < 1e-6).double().mean() > 0.99
+
+
+@given(seeds, st.integers(1, 3), st.integers(1, 2))
+@settings(max_examples=10)
+def test_points_and_unseen_voxels_turn_with_the_cameras(seed, turns, views):
+    images, poses = scene(seed, views)
+    poses, *_ = turned(poses, 0)
+    other, G, centre = turned(poses, turns)
+    plain = observed_points(images, CAMERA, poses).numpy()
+    points = observed_points(images, CAMERA, other).numpy()
+    expected = (plain - centre) @ G.T + centre
+    assert len(points) == len(expected)
+    distance = torch.cdist(*map(torch.from_numpy, (points.astype("f8"), expected)))
+    assert torch.maximum(distance.amin(0).max(), distance.amin(1).max()) < 2e-6
+    hidden = unseen_voxels(images, CAMERA, poses)
+    differing = unseen_voxels(images, CAMERA, other) != turn_grid(hidden, turns)
+    assert differing.float().mean() < 1e-4  # rays through the border of two pixels
+
+
+def test_a_coarser_grid_gives_fewer_points_and_no_reading_gives_none():
+    images, poses = scene(0)
+    fine, coarse = (
+        len(observed_points(images, CAMERA, poses, replace(WORKSPACE, resolution=n)))
+        for n in (40, 20)
+    )
+    assert 0 < coarse < 0.5 * fine
+    nothing = observed_points(torch.zeros(240, 320), CAMERA, fixed_view())
+    assert nothing.shape == (0, 3)
+    assert unseen_voxels(torch.zeros(240, 320), CAMERA, fixed_view()).all()
+
+
+def test_unseen_is_what_lies_behind_the_box_and_a_second_view_shows_it():
+    box = Primitive(np.array([0.15, 0.15, 0.11]), np.array([0.06, 0.01, 0.06]))
+    front = fixed_view()
+    back = turned(front[None], 2)[0][0]
+    images = [torch.from_numpy(render_primitives([box], CAMERA, pose)) for pose in (front, back)]
+    behind = (20, 23, 9)  # (0.154, 0.176, 0.071): in the shadow of a box 12 cm high
+    before = (20, 16, 9)
+    hidden = unseen_voxels(images[0], CAMERA, front)
+    assert hidden[behind]
+    assert not hidden[before]
+    both = unseen_voxels(torch.stack(images), CAMERA, np.stack([front, back]))
+    assert not both[behind]
+    assert both[20, 20, 12]  # inside the box
+    assert (both <= hidden).all()
