@@ -24,7 +24,7 @@ import torch
 from shared.results import command_line, finish
 
 from equigrasp.data.synthetic import random_primitives, render_primitives
-from equigrasp.detection import query_lattice
+from equigrasp.peaks import query_lattice
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 from equigrasp.perception.noise import apply_noise
 from equigrasp.perception.tsdf import fuse_tsdf

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,15 @@ def admissible_width(width: Tensor, config: DetectionConfig, hand: Hand = PANDA)
     return (width >= config.width_min) & (width <= config.widest(hand))
 
 
+class Placed(NamedTuple):
+    """Finger tips (P, 3) in metres; which of them need no more than `max_retreat` to stay off the
+    table, and which lie in the workspace cube, bool (P,)."""
+
+    tips: Tensor
+    reached: Tensor
+    inside: Tensor
+
+
 def place_tips(
     points: Tensor,
     approach: Tensor,
@@ -27,29 +38,27 @@ def place_tips(
     table_height: float | None,
     *,
     side: float = WORKSPACE.side,
-) -> tuple[Tensor, Tensor]:
-    """Finger tips of grasps read at query points, held off the table and inside the workspace.
+) -> Placed:
+    """Finger tips of grasps read at query points, held off the table.
 
     Args:
         points: (P, 3) query points, metres.
         approach: (P, 3) unit vectors.
         setback: `query_setback` of the model, metres.
         config: `tip_clearance`, `max_retreat`, `advance`.
-        table_height: metres; None where there is no known table.
+        table_height: metres; None where there is no known table, and the cube's floor is the limit.
         side: of the workspace, metres.
-
-    Returns:
-        tips (P, 3) in metres, and which of them are admissible, bool (P,).
     """
     tips = points + setback * approach
-    inside = ((tips[:, :2] >= 0) & (tips[:, :2] <= side)).all(1) & (tips[:, 2] <= side)
-    if table_height is None:
-        return tips + config.advance * approach, inside
-    missing = (table_height + config.tip_clearance - tips[:, 2]).clamp(min=0.0)
-    # Backing up raises the tip only where the hand comes from above.
-    retreat = missing / (-approach[:, 2]).clamp(min=1e-3)
-    room = (tips[:, 2] - table_height - ADVANCE_CLEARANCE).clamp(min=0.0)
-    advance = (room / (-approach[:, 2]).clamp(min=1e-3)).clamp(max=config.advance)
-    advance = torch.where(missing > 0, -retreat, advance)
+    reached = torch.ones_like(tips[:, 2], dtype=torch.bool)
+    advance = torch.full_like(tips[:, 2], config.advance)
+    if table_height is not None:
+        missing = (table_height + config.tip_clearance - tips[:, 2]).clamp(min=0.0)
+        # Backing up raises the tip only where the hand comes from above.
+        retreat = missing / (-approach[:, 2]).clamp(min=1e-3)
+        room = (tips[:, 2] - table_height - ADVANCE_CLEARANCE).clamp(min=0.0)
+        advance = (room / (-approach[:, 2]).clamp(min=1e-3)).clamp(max=config.advance)
+        advance = torch.where(missing > 0, -retreat, advance)
+        reached = (missing == 0) | (retreat <= config.max_retreat)
     tips = tips + advance[:, None] * approach
-    return tips, inside & ((missing == 0) | (retreat <= config.max_retreat))
+    return Placed(tips, reached, ((tips >= 0) & (tips <= side)).all(1))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA, Hand
@@ -25,6 +26,16 @@ REASONS = {
     "no_grasp": "surface was seen, but no admissible grasp on it",
 }
 """Values of `PlanResult.reason`."""
+
+
+DROPS = {
+    "width": "openings beyond `width_min` to `width_max`",
+    "table": "would have to back up by more than `max_retreat` to stay off the table",
+    "workspace": "finger tips outside the workspace cube",
+    "avoid": "the same as a grasp that is to be avoided",
+    "score": "scores below what is asked for",
+}
+"""Keys of `PlanResult.dropped`: why a hand at a peak of the quality is not listed."""
 
 
 class PlanningError(RuntimeError):
@@ -48,6 +59,7 @@ class PlanResult:
         queries: number of points at which the quality was predicted.
         hand: that the grasps are for.
         workspace: that was looked at.
+        dropped: number of hands that were not listed, by reason: keys of `DROPS`.
     """
 
     grasps: list[Grasp]
@@ -58,11 +70,48 @@ class PlanResult:
     queries: int = 0
     hand: Hand = field(default=PANDA, repr=False)
     workspace: Workspace = WORKSPACE
+    dropped: dict[str, int] = field(default_factory=dict)
 
     @property
     def table(self) -> TableFit | None:
         """The first view's table fit, None if the table was not asked."""
         return self.tables[0] if self.tables else None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What detection found in one volume, before it becomes a result.
+
+    Attributes:
+        grasps: best first.
+        reason: a key of `REASONS`.
+        queries, dropped: see `PlanResult`.
+    """
+
+    grasps: Sequence[Grasp] = ()
+    reason: str = "no_grasp"
+    queries: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def among(
+        cls, grasps: Sequence[Grasp], threshold: float, queries: int, dropped: dict[str, int]
+    ) -> Found:
+        """Those of the grasps, best first, that reach the threshold, or the best one alone."""
+        if not grasps:
+            return cls((), "no_grasp", queries, dropped)
+        good = [grasp for grasp in grasps if grasp.score >= threshold]
+        lost = len(grasps) - max(len(good), 1)
+        dropped = {**dropped, "score": dropped.get("score", 0) + lost} if lost else dropped
+        return cls(good or grasps[:1], "ok" if good else "forced", queries, dropped)
+
+    def first(self, limit: int | None) -> Found:
+        """The best so many; None for all."""
+        return replace(self, grasps=list(self.grasps[:limit]))
+
+    def transformed(self, T_new_old: ArrayLike) -> Found:
+        """The same grasps expressed in another frame."""
+        return replace(self, grasps=[grasp.transformed(T_new_old) for grasp in self.grasps])
 
 
 class Stopwatch:

@@ -12,6 +12,7 @@ width only at the peaks that survive suppression.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -20,27 +21,26 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from equigrasp.detection import (
-    DetectionConfig,
+from equigrasp.candidates import hands_at
+from equigrasp.detection import DetectionConfig
+from equigrasp.geometry.transforms import inverse_transform
+from equigrasp.grasp import Grasp
+from equigrasp.peaks import (
     lattice_limits,
     lattice_quality,
     query_lattice,
     select_peaks,
     smooth,
 )
-from equigrasp.geometry.transforms import inverse_transform
-from equigrasp.grasp import Grasp
-from equigrasp.perception.camera import Intrinsics, valid_pixels, validate_depth
+from equigrasp.perception.camera import Intrinsics
 from equigrasp.perception.rectify import TableFit, table_rectify
 from equigrasp.perception.surface import surface_band
 from equigrasp.perception.tsdf import check_encoding, fuse_tsdf
-from equigrasp.placement import admissible_width, place_tips
-from equigrasp.plan_result import PlanningError, PlanResult, Stopwatch
+from equigrasp.plan_result import Found, PlanningError, PlanResult, Stopwatch
+from equigrasp.sifting import Surroundings, sift
+from equigrasp.views import check_views, hardly_any_reading
 
 __all__ = ["GraspPlanner", "PlanResult", "PlanningError"]
-
-MIN_VALID_SHARE = 0.01
-"""An image with a smaller share of readings counts as empty."""
 
 
 class GraspPlanner:
@@ -107,6 +107,7 @@ class GraspPlanner:
         *,
         max_grasps: int | None = None,
         T_workspace_world: ArrayLike | None = None,
+        avoid: Sequence[Grasp] = (),
         strict: bool = False,
     ) -> PlanResult:
         """Grasps for one scene seen in one or several depth images.
@@ -118,6 +119,8 @@ class GraspPlanner:
             max_grasps: length of the list; default `detection.max_grasps`.
             T_workspace_world: pose of the world in the workspace frame, where these differ; the
                 grasps then come back in the world frame.
+            avoid: grasps that failed, in the frame in which grasps come back. They are not proposed
+                again, and what is like them only where nothing else is as good.
             strict: raise instead of returning an empty list.
 
         Raises:
@@ -126,13 +129,14 @@ class GraspPlanner:
             PlanningError: no grasp, with `strict`.
         """
         clock = Stopwatch()
-        images, poses = _check_views(depth, intrinsics, T_world_camera)
+        images, poses = check_views(depth, intrinsics, T_world_camera)
         to_workspace = None if T_workspace_world is None else np.asarray(T_workspace_world, float)
         if to_workspace is not None:
             poses = to_workspace @ poses
         n, encoding = self.workspace.resolution, self.model.encoding
-        if all(valid_pixels(image).mean() < MIN_VALID_SHARE for image in images):
-            return self._finish([], "empty_depth", clock, np.zeros((n, n, n), "f4"), strict=strict)
+        if hardly_any_reading(images):
+            nothing = np.zeros((n, n, n), np.float32)
+            return self._finish(Found(reason="empty_depth"), clock, nothing, strict=strict)
         fits: tuple[TableFit, ...] = ()
         if self.rectify_table:
             pairs = [
@@ -149,13 +153,13 @@ class GraspPlanner:
             near = fuse_tsdf(stack, intrinsics, poses, workspace=lattice, encoding=encoding)
         clock.lap("fusion", self.device)
         level = bool(fits) and all(fit.ok for fit in fits)
-        grasps, reason, queries = self._detect(tsdf, near, level, clock)
         if to_workspace is not None:
-            back = inverse_transform(to_workspace)
-            grasps = [grasp.transformed(back) for grasp in grasps]
-        limit = self._limit(max_grasps)
+            avoid = [grasp.transformed(to_workspace) for grasp in avoid]
+        found = self._detect(tsdf, near, level, avoid, clock)
+        if to_workspace is not None:
+            found = found.transformed(inverse_transform(to_workspace))
         return self._finish(
-            grasps[:limit], reason, clock, tsdf.cpu().numpy(), fits, queries, strict=strict
+            found.first(self._limit(max_grasps)), clock, tsdf.cpu().numpy(), fits, strict=strict
         )
 
     def plan_tsdf(
@@ -164,6 +168,7 @@ class GraspPlanner:
         *,
         level: bool = False,
         max_grasps: int | None = None,
+        avoid: Sequence[Grasp] = (),
         strict: bool = False,
     ) -> PlanResult:
         """Grasps for a volume (N, N, N) fused elsewhere, in the model's encoding.
@@ -173,6 +178,7 @@ class GraspPlanner:
             level: whether the table surface lies at `table_height` to within
                 `detection.table_margin`, so that it needs no queries.
             max_grasps: length of the list; default `detection.max_grasps`.
+            avoid: grasps that failed, see `plan`; in the workspace frame.
             strict: raise `PlanningError` instead of returning an empty list.
 
         Raises:
@@ -186,23 +192,20 @@ class GraspPlanner:
             )
         clock = Stopwatch()
         tsdf = tsdf.to(self.device)
-        grasps, reason, queries = self._detect(tsdf, tsdf, level, clock)
-        limit = self._limit(max_grasps)
-        return self._finish(
-            grasps[:limit], reason, clock, tsdf.cpu().numpy(), queries=queries, strict=strict
-        )
+        found = self._detect(tsdf, tsdf, level, avoid, clock).first(self._limit(max_grasps))
+        return self._finish(found, clock, tsdf.cpu().numpy(), strict=strict)
 
     @torch.inference_mode()
     def _detect(
-        self, tsdf: Tensor, near: Tensor, level: bool, clock: Stopwatch
-    ) -> tuple[list[Grasp], str, int]:
-        """Grasps, reason and number of queries; `near` is the TSDF on the query lattice."""
+        self, tsdf: Tensor, near: Tensor, level: bool, avoid: Sequence[Grasp], clock: Stopwatch
+    ) -> Found:
+        """What is found in a volume; `near` is the TSDF on the query lattice."""
         config, n = self.detection, near.shape[-1]
         lattice = replace(self.workspace, resolution=n)
         floor = self.table_height + config.table_margin if level else None
         band = surface_band(near, config.reach, side=lattice.side, floor=floor)
         if not band.any():
-            return [], "empty_workspace", 0
+            return Found(reason="empty_workspace")
         z_min = config.z_min if config.z_min is not None else (self.table_height or 0.0)
         band &= lattice_limits(lattice, config.border, z_min, device=near.device)
         clock.lap("select")
@@ -218,80 +221,49 @@ class GraspPlanner:
         clock.lap("query", self.device)
         spread, window = config.windows(lattice)
         quality = torch.where(fine, smooth(quality, band, spread), 0.0)
-        lowest = config.quality_floor if config.force else config.quality_threshold
-        peaks, scores = select_peaks(quality, lowest, window, config.max_peaks)
+        peaks, scores = select_peaks(quality, config.lowest, window, config.max_peaks)
         clock.lap("select", self.device)
         if not len(peaks):
-            return [], "no_grasp", asked
+            return Found(queries=asked)
         points = query_lattice(n, device=near.device, dtype=tsdf.dtype)[tuple(peaks.T)]
-        grasps = self._grasps_at(features, points, scores)
-        clock.lap("query", self.device)
-        good = [grasp for grasp in grasps if grasp.score >= config.quality_threshold]
-        if good:
-            return good, "ok", asked
-        return grasps[:1], "forced" if grasps else "no_grasp", asked
-
-    def _grasps_at(self, features: Any, points: Tensor, scores: Tensor) -> list[Grasp]:
-        """Admissible grasps at peaks (P, 3), normalised; by descending score."""
-        if getattr(self.model, "samples_rotations", False):
-            field = self.model.query(
-                features,
-                points[None],
-                ("rotation", "width", "confidence"),
-                num_samples=self.detection.num_samples,
-                generator=torch.Generator().manual_seed(self.seed),
-            )
-            scores, order = (scores * field.confidence[0]).sqrt().sort(descending=True, stable=True)
-            points, rotation, width = (
-                t[order] for t in (points, field.rotation[0], field.width[0])
-            )
-        else:
-            field = self.model.query(features, points[None], ("rotation", "width"))
-            rotation, width = field.rotation[0], field.width[0]
-        tips, fits = place_tips(
-            (points + 0.5) * self.workspace.side,
-            rotation[..., 2],
-            self.model.query_setback,
-            self.detection,
-            self.table_height,
-            side=self.workspace.side,
+        hands = hands_at(
+            self.model, features, points, scores, num_samples=config.num_samples, seed=self.seed
         )
-        keep = fits & admissible_width(width, self.detection, self.model.hand)
-        columns = (t[keep].double().cpu().numpy() for t in (tips, rotation, width, scores))
-        return [Grasp(p, r, float(w), float(s)) for p, r, w, s in zip(*columns, strict=True)]
+        clock.lap("query", self.device)
+        hands, dropped = sift(hands, self._surroundings(avoid), config)
+        found = Found.among(hands.grasps(), config.quality_threshold, asked, dropped)
+        clock.lap("select", self.device)
+        return found
+
+    def _surroundings(self, avoid: Sequence[Grasp]) -> Surroundings:
+        return Surroundings(
+            self.model.hand, self.workspace, self.table_height, self.model.query_setback, avoid
+        )
 
     def _finish(
         self,
-        grasps: list[Grasp],
-        reason: str,
+        found: Found,
         clock: Stopwatch,
         tsdf: NDArray[np.float32],
         tables: tuple[TableFit, ...] = (),
-        queries: int = 0,
         *,
         strict: bool = False,
     ) -> PlanResult:
-        if strict and not grasps:
-            raise PlanningError(reason)
-        about = {"hand": self.model.hand, "workspace": self.workspace}
-        return PlanResult(grasps, reason, clock.totals(), tsdf, tables, queries, **about)
+        if strict and not found.grasps:
+            raise PlanningError(found.reason)
+        return PlanResult(
+            list(found.grasps),
+            found.reason,
+            clock.totals(),
+            tsdf,
+            tables,
+            found.queries,
+            self.model.hand,
+            self.workspace,
+            found.dropped,
+        )
 
     def _limit(self, max_grasps: int | None) -> int | None:
         if max_grasps is not None and max_grasps < 1:
             raise ValueError(f"max_grasps is {max_grasps}; ask for at least one grasp, or None")
         return max_grasps or self.detection.max_grasps
-
-
-def _check_views(
-    depth: ArrayLike, intrinsics: Intrinsics, T_world_camera: ArrayLike
-) -> tuple[list[NDArray[np.float32]], NDArray[np.float64]]:
-    """Views as lists of (H, W) images and an array of (V, 4, 4) poses, each validated."""
-    depth, poses = np.asarray(depth), np.asarray(T_world_camera, dtype=np.float64)
-    if depth.ndim == 2 and poses.ndim == 2:
-        depth, poses = depth[None], poses[None]
-    if depth.ndim != 3 or poses.ndim != 3 or len(depth) != len(poses) or not len(depth):
-        raise ValueError(
-            f"depth has shape {depth.shape} and T_world_camera {poses.shape}; give (H, W) with "
-            "(4, 4), or (V, H, W) with (V, 4, 4)"
-        )
-    return [validate_depth(d, intrinsics, T) for d, T in zip(depth, poses, strict=True)], poses

@@ -17,9 +17,10 @@ FLOORS = (
     "equigrasp/data equigrasp/nn",
     # models of grasps, and plans made with them
     "equigrasp/models equigrasp/scene_axes.py",
-    "equigrasp/detection.py equigrasp/onnx_export.py equigrasp/plan_result.py "
-    "equigrasp/registry.py",
-    "equigrasp/placement.py equigrasp/weights.py",
+    "equigrasp/candidates.py equigrasp/detection.py equigrasp/onnx_export.py "
+    "equigrasp/plan_result.py equigrasp/registry.py equigrasp/views.py",
+    "equigrasp/avoid.py equigrasp/peaks.py equigrasp/placement.py equigrasp/weights.py",
+    "equigrasp/sifting.py",
     "equigrasp/planner.py equigrasp/viewer.py",
     "equigrasp/__init__.py",
     # training, and policies

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from equigrasp.detection import (
-    DetectionConfig,
+from equigrasp.detection import DetectionConfig
+from equigrasp.peaks import (
     lattice_limits,
     lattice_quality,
     query_lattice,

@@ -6,9 +6,9 @@ from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
 
 from equigrasp import build_model
-from equigrasp.detection import query_lattice
 from equigrasp.models.vgn import Volume
 from equigrasp.nn.freeze import freeze
+from equigrasp.peaks import query_lattice
 from equigrasp.planner import GraspPlanner
 from equigrasp.testing import equivariance_error, synthetic_tsdf
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from equigrasp.detection import (
-    DetectionConfig,
+from equigrasp.detection import DetectionConfig
+from equigrasp.peaks import (
     lattice_limits,
     lattice_quality,
     promising,
