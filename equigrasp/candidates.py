@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from equigrasp.calibration import Calibration
 from equigrasp.grasp import Grasp
 
 
@@ -33,6 +34,13 @@ class Candidates(NamedTuple):
         """The same hands with other scores (P,), put in their order; equal ones keep theirs."""
         score, order = score.sort(descending=True, stable=True)
         return self.chosen(order)._replace(score=score)
+
+    def calibrated(self, calibration: Calibration) -> Candidates:
+        """The same hands, in the same order, with probabilities of success for scores."""
+        if calibration.is_identity:
+            return self
+        probability = torch.from_numpy(calibration(self.score.double().cpu().numpy()))
+        return self._replace(score=probability.to(self.score))
 
     def grasps(self) -> list[Grasp]:
         """The same as values of numpy."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from equigrasp.calibration import Calibration
 from equigrasp.hand import Hand
 from equigrasp.workspace import Workspace
 
@@ -21,7 +22,8 @@ class DetectionConfig:
     """Every threshold between the network's output and the list of grasps.
 
     Attributes:
-        quality_threshold: a grasp needs at least this score to be listed.
+        quality_threshold: a grasp needs at least this score to be listed; a probability of success
+            where the model is calibrated (`equigrasp.calibration`).
         force: what to do where no grasp reaches `quality_threshold`. True lists the best one
             alone if it reaches at least `quality_floor`, so that a robot that has to act can;
             False lists none.
@@ -118,6 +120,13 @@ class DetectionConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}; it must be at least 1")
+
+    def before(self, calibration: Calibration) -> DetectionConfig:
+        """The same thresholds for scores that are not calibrated yet."""
+        if calibration.is_identity:
+            return self
+        threshold, floor = calibration.inverse([self.quality_threshold, self.quality_floor])
+        return replace(self, quality_threshold=float(threshold), quality_floor=float(floor))
 
     @property
     def lowest(self) -> float:

@@ -40,7 +40,8 @@ class Grasp:
         position: (3,) TCP between the finger tips, metres.
         rotation: (3, 3), columns x, y (closing), z (approach).
         width: opening in metres.
-        score: estimated probability of success, NaN if unknown.
+        score: estimated probability of success, NaN if unknown; as good an estimate as the model's
+            calibration, see `equigrasp.calibration`.
     """
 
     position: NDArray[np.float64] = field(repr=False)

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from equigrasp.calibration import Calibration
 from equigrasp.candidates import hands_at
 from equigrasp.detection import DetectionConfig
 from equigrasp.geometry.transforms import inverse_transform
@@ -48,7 +49,8 @@ class GraspPlanner:
 
     Args:
         model: a `GraspModel`, or anything with its `encode`, `query`, `encoding`, `hand`,
-            `workspace` and `query_setback`.
+            `workspace` and `query_setback`. If it has a `calibration`, scores of grasps are the
+            probabilities of success that it makes of the model's.
         detection: thresholds.
         table_height: height of the table in the workspace frame (m), or None if it is not known;
             by default that of the model's workspace.
@@ -89,6 +91,11 @@ class GraspPlanner:
         from equigrasp.weights import load_model
 
         return cls(load_model(name_or_path, device=device), **options)
+
+    @property
+    def calibration(self) -> Calibration:
+        """From scores of the model to probabilities; the identity if the model has none."""
+        return getattr(self.model, "calibration", Calibration())
 
     @property
     def device(self) -> torch.device:
@@ -201,6 +208,7 @@ class GraspPlanner:
     ) -> Found:
         """What is found in a volume; `near` is the TSDF on the query lattice."""
         config, n = self.detection, near.shape[-1]
+        raw = config.before(self.calibration)
         lattice = replace(self.workspace, resolution=n)
         floor = self.table_height + config.table_margin if level else None
         band = surface_band(near, config.reach, side=lattice.side, floor=floor)
@@ -215,13 +223,11 @@ class GraspPlanner:
         def ask(points: Tensor) -> Tensor:
             return self.model.query(features, points[None], ("quality",)).quality[0]
 
-        quality, fine, asked = lattice_quality(
-            ask, band, config, device=near.device, dtype=tsdf.dtype
-        )
+        quality, fine, asked = lattice_quality(ask, band, raw, device=near.device, dtype=tsdf.dtype)
         clock.lap("query", self.device)
         spread, window = config.windows(lattice)
         quality = torch.where(fine, smooth(quality, band, spread), 0.0)
-        peaks, scores = select_peaks(quality, config.lowest, window, config.max_peaks)
+        peaks, scores = select_peaks(quality, raw.lowest, window, config.max_peaks)
         clock.lap("select", self.device)
         if not len(peaks):
             return Found(queries=asked)
@@ -230,6 +236,7 @@ class GraspPlanner:
             self.model, features, points, scores, num_samples=config.num_samples, seed=self.seed
         )
         clock.lap("query", self.device)
+        hands = hands.calibrated(self.calibration)
         hands, dropped = sift(hands, self._surroundings(avoid), config)
         found = Found.among(hands.grasps(), config.quality_threshold, asked, dropped)
         clock.lap("select", self.device)

@@ -96,15 +96,13 @@ def load_model(
         kind: class of the model, where it is not one of this package.
 
     Returns:
-        the model; `model.card` is the JSON card.
+        the model; `model.card` is the JSON card, `model.calibration` the map from its scores to
+        probabilities that the card holds, or the identity.
 
     Raises:
         FileNotFoundError: nothing there; the message lists what is shipped.
         ValueError: the card or the tensors do not describe a model of this version.
     """
-    import torch
-
-    from equigrasp.nn.freeze import freeze
     from equigrasp.nn.steerable import BasisBank
     from equigrasp.registry import build_kind, model_class
 
@@ -112,8 +110,8 @@ def load_model(
         from equigrasp.models.giga_checkpoint import load_published_giga
 
         published = load_published_giga(name_or_path)
-        published.card = {"config": published.config, "source": Path(name_or_path).name}
-        return (freeze(published) if frozen else published).to(torch.device(device))
+        card = {"config": published.config, "source": Path(name_or_path).name}
+        return _ready(published, card, frozen, device)
     target, note = find_weights(name_or_path)
     card = read_card(note)
     tensors = read_tensors(target)
@@ -128,8 +126,17 @@ def load_model(
         )
     except RuntimeError as error:
         raise ValueError(f"{target} does not fit the model in its card: {error}") from error
+    return _ready(model, card, frozen, device)
+
+
+def _ready(model: GraspModel, card: dict[str, Any], frozen: bool, device: str) -> GraspModel:
+    import torch
+
+    from equigrasp.calibration import Calibration
+    from equigrasp.nn.freeze import freeze
+
     model = freeze(model) if frozen else model
-    model.card = card
+    model.card, model.calibration = card, Calibration.of_card(card)
     return model.to(torch.device(device))
 
 

@@ -12,7 +12,7 @@ FLOORS = (
     "equigrasp/differences.py equigrasp/discovery.py equigrasp/imports.py equigrasp/options.py "
     "equigrasp/reliability.py "
     "sim/__init__.py",
-    "equigrasp/geometry equigrasp/hand.py equigrasp/workspace.py",
+    "equigrasp/calibration.py equigrasp/geometry equigrasp/hand.py equigrasp/workspace.py",
     "equigrasp/diffusion equigrasp/grasp.py equigrasp/perception",
     "equigrasp/data equigrasp/nn",
     # models of grasps, and plans made with them
