@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from equigrasp.perception.camera import (
 )
 from equigrasp.perception.noise import apply_noise
 from equigrasp.plan_result import PlanResult
+from sim.clutter.attempts import Attempt, Rehearsal, Standing, attempt_grasp
 from sim.clutter.planner import ClutterPlanner
 from sim.clutter.planners import make_planner
 from sim.clutter.protocol import (
@@ -41,8 +42,6 @@ from sim.clutter.scene_view import SceneView
 from sim.scene.kinds import find_kind
 
 if TYPE_CHECKING:
-    from sim.grasping.gripper import Gripper
-    from sim.grasping.trial import TrialOutcome
     from sim.objects.spec import ObjectSpec
     from sim.scene.builders import Scene
     from sim.scene.world import World
@@ -123,9 +122,6 @@ def clear_scene(
         planner: asked before every attempt.
         watch: called with what the planner saw and answered, if that was a grasp.
     """
-    from sim.grasping.gripper import Gripper
-
-    gripper = Gripper(world, played.hand)
     record: dict[str, Any] = {
         "objects": len(world.bodies),
         "object_ids": [body.object_id for body in played.scene.bodies],
@@ -137,6 +133,7 @@ def clear_scene(
         if failures == MAX_CONSECUTIVE_FAILURES:
             end = "failures"
             break
+        standing = Standing.of(world, played.scene)
         seen = observe(world, played, len(attempts))
         if not objects_in_view(seen):
             end = "empty_view"
@@ -147,43 +144,29 @@ def clear_scene(
             break
         if watch is not None:
             watch(seen, plan)
-        names = {body: entry.object_id for body, entry in world.bodies.items()}
-        outcome, gone = attempt_grasp(world, gripper, plan.grasps[0])
-        record["lost"] += [names[body] for body in gone]
-        failures = 0 if outcome.success else failures + 1
-        attempts.append(_told(outcome, plan, names.get(outcome.body), len(gone)))
+        attempt = attempt_grasp(world, standing, played.objects, played.hand, plan.grasps[0])
+        record["lost"] += attempt.lost
+        failures = 0 if attempt.success else failures + 1
+        attempts.append(_told(attempt, plan))
     record |= {"left": len(world.bodies), "end": end}
     if end == "no_grasp":
         record["without_grasp"] = {"plan_reason": plan.reason, "timings": plan.timings}
     return record
 
 
-def _told(outcome: TrialOutcome, plan: PlanResult, lifted: str | None, lost: int) -> dict[str, Any]:
+def _told(attempt: Attempt, plan: PlanResult) -> dict[str, Any]:
     """JSON-able facts about an attempt at the best grasp of a plan."""
     best = plan.grasps[0]
     return {
-        "success": bool(outcome.success),
-        "fate": outcome.fate.name,
-        "object": lifted,
+        "success": attempt.success,
+        "fate": attempt.outcome.fate.name,
+        "object": attempt.lifted,
         "score": float(best.score),
         "width": float(best.width),
         "pose": np.asarray(best.T_world_grasp).tolist(),
         "timings": {k: round(v, 5) for k, v in plan.timings.items()},
-        "lost": lost,
+        "lost": len(attempt.lost),
     }
-
-
-def attempt_grasp(world: World, gripper: Gripper, grasp: Grasp) -> tuple[TrialOutcome, list[int]]:
-    """Execute a grasp, take away what was lifted, let the rest settle.
-
-    Returns:
-        the outcome and the bodies that left the workspace.
-    """
-    from sim.grasping.trial import execute_grasp
-
-    outcome = execute_grasp(world, gripper, grasp, allow_contact=True, remove_object=True)
-    _, gone = world.settle()
-    return outcome, gone
 
 
 def recorded_grasp(attempt: dict[str, Any]) -> Grasp:
@@ -197,23 +180,20 @@ def replay(played: Round, attempts: Sequence[dict[str, Any]]) -> SceneView:
 
     The attempts are executed again as recorded, which leaves the scene as it was.
     """
-    from sim.grasping.gripper import Gripper
-
     with played.laid_out() as world:
-        gripper = Gripper(world, played.hand)
         for attempt in attempts:
-            attempt_grasp(world, gripper, recorded_grasp(attempt))
+            standing = Standing.of(world, played.scene)
+            attempt_grasp(world, standing, played.objects, played.hand, recorded_grasp(attempt))
         return observe(world, played, len(attempts))
 
 
 def observe(world: World, played: Round, attempt: int) -> SceneView:
     """Render the scene as it stands; view and noise depend on (seed, round, attempt) alone."""
-    from sim.scene.builders import record_bodies
     from sim.scene.renderer import scene_geometry
 
     settings = played.settings
-    now = replace(played.scene, bodies=tuple(record_bodies(world)))
-    geometry = scene_geometry(now, played.objects, world.workspace)
+    standing = Standing.of(world, played.scene)
+    geometry = scene_geometry(standing.scene, played.objects, world.workspace)
     if settings.view == "fixed":
         pose = fixed_view()
     else:
@@ -221,7 +201,8 @@ def observe(world: World, played: Round, attempt: int) -> SceneView:
     clean = geometry.render(DEFAULT_INTRINSICS, pose)
     depth = apply_noise(clean, settings.noise, played.generator(NOISE_STREAM, attempt))
     rng = played.generator(PLANNER_STREAM, attempt)
-    return SceneView(depth, clean, DEFAULT_INTRINSICS, pose, geometry, world, rng)
+    rehearse = Rehearsal(standing, played.objects, played.hand)
+    return SceneView(depth, clean, DEFAULT_INTRINSICS, pose, geometry, world, rng, rehearse)
 
 
 def objects_in_view(seen: SceneView) -> bool:

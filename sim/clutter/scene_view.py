@@ -10,6 +10,7 @@ import numpy as np
 from equigrasp.perception.camera import Intrinsics
 
 if TYPE_CHECKING:
+    from sim.clutter.attempts import Rehearsal
     from sim.scene.renderer import SceneGeometry
     from sim.scene.world import World
 
@@ -23,6 +24,7 @@ class SceneView:
         intrinsics, T_world_camera: the camera, in the workspace frame.
         geometry, world: meshes and simulation as they stand (privileged).
         rng: the planner's own source of randomness.
+        rehearse: tells what an attempt at a grasp would come to, bit for bit (privileged).
     """
 
     depth: np.ndarray
@@ -32,3 +34,4 @@ class SceneView:
     geometry: SceneGeometry
     world: World
     rng: np.random.Generator
+    rehearse: Rehearsal

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equigrasp.data.vocabulary import Source
 from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA, Hand
@@ -20,14 +22,21 @@ if TYPE_CHECKING:
     from sim.grasping.propose import Candidates
 
 CANDIDATES = 100
+"""Points proposed at a time."""
 TRIES = 3
+"""Times that points are proposed before giving up."""
+REHEARSALS = 25
+"""Grasps rehearsed of those that the labeller confirms in one try, and half of them of the rest."""
 
 
 class OraclePlanner(ClutterPlanner):
-    """Proposes grasps on the true surface and keeps those the labeller confirms.
+    """Proposes grasps on the true surface and rehearses them until one lifts something.
 
-    Ranked by the number of yaws that succeed at the same point: the more, the less a small
-    difference between trial and execution matters.
+    The labeller of training data sorts them: first those that it confirms, ranked by the number of
+    yaws that succeed at the same point, then contact pairs that it refuses, for a round allows
+    contacts on the way. A rehearsal is the attempt that the round will make, so that a grasp that
+    is returned fails for no reason. One that pushes other objects out of the workspace is a last
+    resort.
 
     Args:
         hand: the hand that will close.
@@ -45,12 +54,12 @@ class OraclePlanner(ClutterPlanner):
         return cls(hand)
 
     def plan(self, seen: SceneView) -> PlanResult:
-        """Confirmed grasps, best first; empty if none of `TRIES * CANDIDATES` points succeeds."""
+        """One grasp that holds; none if all that were rehearsed fail."""
         from sim.grasping.label import label_fast
         from sim.grasping.propose import propose
 
         begin = time.perf_counter()
-        grasps: list[Grasp] = []
+        best: list[Grasp] = []
         for _ in range(TRIES):
             candidates = propose(seen.geometry, seen.rng, CANDIDATES, hand=self.hand)
             if not len(candidates):
@@ -58,23 +67,46 @@ class OraclePlanner(ClutterPlanner):
             labels = label_fast(
                 seen.world, seen.geometry, candidates, seen.rng, 0.0, hand=self.hand
             )
-            grasps = _confirmed(candidates, labels)
-            if grasps:
+            queue = _confirmed(candidates, labels)[:REHEARSALS]
+            queue += _refused(candidates, labels)[: REHEARSALS // 2]
+            best = _first_to_hold(seen, queue)
+            if best:
                 break
         seconds = {"total": time.perf_counter() - begin}
         empty = np.zeros((0, 0, 0), np.float32)
-        reason = "ok" if grasps else "no_grasp"
+        reason = "ok" if best else "no_grasp"
         return PlanResult(
-            grasps, reason, seconds, empty, hand=self.hand, workspace=seen.world.workspace
+            best, reason, seconds, empty, hand=self.hand, workspace=seen.world.workspace
         )
 
 
+def _first_to_hold(seen: SceneView, queue: Sequence[Grasp]) -> list[Grasp]:
+    """The first grasp that lifts an object and pushes none out, else the first that lifts one."""
+    spare: list[Grasp] = []
+    for grasp in queue:
+        attempt = seen.rehearse(grasp)
+        if attempt.success and not attempt.lost:
+            return [grasp]
+        if attempt.success and not spare:
+            spare = [grasp]
+    return spare
+
+
 def _confirmed(candidates: Candidates, labels: Labels) -> list[Grasp]:
+    """Grasps that the labeller calls good, best first, and every point once before any again."""
     good = labels.yaw_success
-    share = good.sum(1) / good.shape[1]
-    found = []
-    for point, yaw in np.argwhere(good):
-        rotation = candidates.rotation[point] @ yaw_turns(good.shape[1])[yaw]
-        width = float(labels.yaw_width[point, yaw])
-        found.append(Grasp(candidates.position[point], rotation, width, float(share[point])))
-    return sorted(found, key=lambda grasp: -grasp.score)
+    share = good.mean(1)
+    turn = good.cumsum(1)
+    order = sorted(np.argwhere(good).tolist(), key=lambda at: (turn[tuple(at)], -share[at[0]]))
+    return [_grasp(candidates, labels, *at, float(share[at[0]])) for at in order]
+
+
+def _refused(candidates: Candidates, labels: Labels) -> list[Grasp]:
+    """Contact pairs at whose points the labeller lets no yaw succeed."""
+    pairs = (candidates.source == Source.ANTIPODAL) & ~labels.point_success
+    return [_grasp(candidates, labels, point, 0, 0.0) for point in np.flatnonzero(pairs)]
+
+
+def _grasp(candidates: Candidates, labels: Labels, point: int, yaw: int, score: float) -> Grasp:
+    rotation = candidates.rotation[point] @ yaw_turns(labels.yaw_success.shape[1])[yaw]
+    return Grasp(candidates.position[point], rotation, float(labels.yaw_width[point, yaw]), score)

@@ -1,0 +1,121 @@
+"""An attempt at a grasp, and its rehearsal: the same procedure in a copy of the world.
+
+What becomes of a grasp in Bullet depends on more than where the bodies are: on contacts that a
+restored snapshot lacks, and on the order in which contact pairs came to be, which remembers every
+trial before. From one snapshot, the same grasp ended bit for bit the same in none to six of ten
+trials. A world that is built afresh has one future. So every attempt begins by building it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from equigrasp.grasp import Grasp
+from equigrasp.hand import Hand
+
+if TYPE_CHECKING:
+    from sim.grasping.trial import TrialOutcome
+    from sim.objects.spec import ObjectSpec
+    from sim.scene.builders import Scene
+    from sim.scene.world import World
+
+Velocity = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""Linear in m/s and angular in rad/s."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a world stands between two attempts: all that an attempt depends on.
+
+    Attributes:
+        scene: the objects, where they are now.
+        velocities: of every object; those that roll go on rolling.
+    """
+
+    scene: Scene
+    velocities: tuple[Velocity, ...]
+
+    @classmethod
+    def of(cls, world: World, scene: Scene) -> Standing:
+        """Read it from a world that held `scene` at first."""
+        from sim.scene.builders import record_bodies
+
+        now = replace(scene, bodies=tuple(record_bodies(world)))
+        return cls(now, tuple(world.p.getBaseVelocity(body) for body in world.bodies))
+
+    def build(self, world: World, objects: Sequence[ObjectSpec]) -> None:
+        """Empty a world and build this in it; whatever the world did before leaves no trace."""
+        from sim.scene.builders import load_scene
+
+        world.reset()
+        ids = load_scene(world, self.scene, objects)
+        for body, (linear, angular) in zip(ids, self.velocities, strict=True):
+            world.p.resetBaseVelocity(body, linear, angular)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What became of a grasp.
+
+    Attributes:
+        outcome: of the trial.
+        lifted: id of the object that was lifted and taken away, None without success.
+        lost: ids of the objects that left the workspace.
+    """
+
+    outcome: TrialOutcome
+    lifted: str | None
+    lost: tuple[str, ...]
+
+    @property
+    def success(self) -> bool:
+        """Whether an object was lifted."""
+        return bool(self.outcome.success)
+
+
+def attempt_grasp(
+    world: World, standing: Standing, objects: Sequence[ObjectSpec], hand: Hand, grasp: Grasp
+) -> Attempt:
+    """Build a world, execute a grasp, take away what was lifted, let the rest settle.
+
+    Equal arguments give equal attempts, bit for bit, whatever `world` was used for before.
+
+    Args:
+        world: emptied first; left as the attempt leaves it.
+        standing: what it then holds.
+        objects: every object that `standing` may name.
+        hand: what grasps.
+        grasp: where; contacts on the way are allowed.
+    """
+    from sim.grasping.gripper import Gripper
+    from sim.grasping.trial import execute_grasp
+
+    standing.build(world, objects)
+    names = {body: known.object_id for body, known in world.bodies.items()}
+    gripper = Gripper(world, hand)
+    outcome = execute_grasp(world, gripper, grasp, allow_contact=True, remove_object=True)
+    _, gone = world.settle()
+    lifted = None if outcome.body is None else names[outcome.body]
+    return Attempt(outcome, lifted, tuple(names[body] for body in gone))
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Tries grasps in copies of a world; called with a grasp, it tells what becomes of it.
+
+    Attributes:
+        standing, objects, hand: see `attempt_grasp`, which the copies go through.
+    """
+
+    standing: Standing
+    objects: Sequence[ObjectSpec]
+    hand: Hand
+
+    def __call__(self, grasp: Grasp) -> Attempt:
+        """The attempt that a round would make from here, bit for bit."""
+        from sim.scene.world import World
+
+        with World() as copy:
+            return attempt_grasp(copy, self.standing, self.objects, self.hand, grasp)
