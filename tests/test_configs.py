@@ -5,6 +5,7 @@ none is written down twice and differently.
 """
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -110,6 +111,13 @@ def suits(value, hint):
         return type(value) in (int, float)
     if isinstance(value, dict) and hasattr(plain, "_fields"):  # a named tuple, entry by entry
         return tuple(value) == plain._fields
+    if plain is Mapping:
+        kinds = get_args(hint)
+        return isinstance(value, dict) and all(
+            suits(part, kind)
+            for entry in value.items()
+            for part, kind in zip(entry, kinds, strict=True)
+        )
     return isinstance(value, list) if issubclass(plain, tuple) else type(value) is plain
 
 

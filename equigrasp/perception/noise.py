@@ -4,9 +4,14 @@
   1 and standard deviation 3.2 %; with probability one half a smooth 5 mm field is added, Gaussian
   on a quarter of the resolution and up-sampled bilinearly.
 * ``gaussian`` (also "norm"): independent 5 mm per pixel (GIGA's value; others use 10 or 0.8 mm).
+
+Beside them ``camera``: gamma noise, and the holes, shadows, flying pixels and steps that depth
+cameras add to it (`equigrasp.perception.camera_noise`). No published evaluation uses it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -14,8 +19,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from equigrasp.perception.camera import valid_pixels
+from equigrasp.perception.camera_noise import camera_effects
 
-NOISE_KINDS = ("none", "gaussian", "gamma")
+NOISE_KINDS = ("none", "gaussian", "gamma", "camera")
 ALIASES = {"dex": "gamma", "norm": "gaussian"}
 
 GAMMA_SHAPE, GAMMA_SCALE = 1000.0, 0.001
@@ -39,8 +45,7 @@ def apply_noise(
         ValueError: if the kind is unknown.
     """
     kind = ALIASES.get(kind, kind)
-    if kind not in NOISE_KINDS:
-        raise ValueError(f"noise is {kind!r}; choose one of {', '.join(NOISE_KINDS)}")
+    check_noise(kind)
     depth = np.asarray(depth, dtype=np.float32)
     if kind == "none":
         return depth.copy()
@@ -51,7 +56,39 @@ def apply_noise(
         noisy = depth * np.float32(rng.gamma(GAMMA_SHAPE, GAMMA_SCALE))
         if rng.random() < FIELD_PROBABILITY:
             noisy += smooth_field(depth.shape, rng)
+    if kind == "camera":
+        noisy = camera_effects(depth, noisy, seen, rng)
     return np.where(seen, np.maximum(noisy, np.float32(0)), depth)
+
+
+def check_noise(noise: str | Mapping[str, float]) -> None:
+    """Refuse what is neither a kind of noise nor a mixture of kinds.
+
+    Args:
+        noise: one of `NOISE_KINDS` or an alias, or kinds with the share of images each gets.
+
+    Raises:
+        ValueError: naming the unknown kind, or shares that are negative or do not add up to 1.
+    """
+    for kind in [noise] if isinstance(noise, str) else noise:
+        if kind not in (*NOISE_KINDS, *ALIASES):
+            raise ValueError(f"noise is {kind!r}; choose one of {', '.join(NOISE_KINDS)}")
+    if isinstance(noise, str):
+        return
+    shares = list(noise.values())
+    if any(share < 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
+        raise ValueError(
+            f"the shares of noise are {dict(noise)}; they must not be negative and must add up to "
+            "1 (a configuration adds its kinds to those of the default: set these to 0)"
+        )
+
+
+def draw_kind(noise: str | Mapping[str, float], rng: np.random.Generator) -> str:
+    """One kind of a mixture, by its shares; a single kind is itself and draws nothing."""
+    if isinstance(noise, str):
+        return noise
+    kinds, shares = list(noise), np.cumsum(list(noise.values()))
+    return kinds[min(int(np.searchsorted(shares, rng.random(), "right")), len(kinds) - 1)]
 
 
 def smooth_field(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:

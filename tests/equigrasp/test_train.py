@@ -119,7 +119,7 @@ def test_the_export_is_the_best_average_with_its_card(data_dir, tmp_path):
     assert card["step"] == result.best_step
     assert card["data"][0]["name"] == "made_up"
     assert card["train_scenes"] + card["validation_scenes"] == 8
-    assert card["draws"]["noise"] == "gamma"
+    assert card["draws"]["noise"] == {"gamma": 0.6, "camera": 0.4}
     assert card["seed"] == 0
     measured = card["validation"]
     assert 0 <= measured["average_precision"] <= 1
@@ -167,6 +167,7 @@ def test_two_processes_train_together(data_dir, tmp_path):
     [
         ("data.dirs=[nowhere]", "data set nowhere does not exist"),
         ("data.sample.noise=salt", "none, gaussian, gamma"),
+        ("data.sample.noise.camera=1", "add up to 1"),
         ("trainer.batch_size=100", "trainer.batch_size"),
     ],
 )

@@ -61,6 +61,19 @@ def test_rectifying_undoes_the_gamma_factor():
     assert errors[1.0] < 0.5 * errors[0.0]
 
 
+def test_a_mixture_of_noises_gives_each_kind_its_share():
+    """Without noise a grid is always the same; so the share of such grids tells."""
+    scene = synthetic_scene(8)
+    how = replace(_SMALL, rectify_probability=0.0, mirrors=False)
+    plain = make_item(scene, replace(how, noise="none"), np.random.default_rng(0))["tsdf"]
+    mixed = replace(how, noise={"none": 0.7, "camera": 0.3})
+    same = [
+        torch.equal(make_item(scene, mixed, np.random.default_rng(seed))["tsdf"], plain)
+        for seed in range(200)
+    ]
+    assert abs(np.mean(same) - 0.7) < 4 * (0.7 * 0.3 / 200) ** 0.5
+
+
 @given(st.integers(0, 5), st.floats(0, 0.5), st.sampled_from([0.0, 0.03, 0.05]))
 @settings(max_examples=25, deadline=None)
 def test_query_points_and_labels_are_those_of_the_record(seed, free_share, setback):
@@ -132,6 +145,9 @@ def test_a_missing_view_is_named():
     [
         ({"view": "top"}, "fixed, random, mixed"),
         ({"noise": "salt"}, "none, gaussian, gamma"),
+        ({"noise": {"gamma": 0.5, "salt": 0.5}}, "salt"),
+        ({"noise": {"gamma": 0.6, "camera": 0.6}}, "add up to 1"),
+        ({"noise": {"gamma": 1.4, "camera": -0.4}}, "negative"),
         ({"free_share": 1.5}, "share"),
         ({"queries": 0}, "at least 1"),
     ],
