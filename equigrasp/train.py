@@ -108,8 +108,8 @@ def build_data(
 ) -> tuple[GraspSceneDataset, GraspSceneDataset]:
     """Training and validation sets whose grids and query points suit a model.
 
-    Validation keeps the natural share of successes, asks only simulated candidates, and always
-    draws the same noise, views and points.
+    Validation keeps the natural share of successes, asks only simulated candidates, has no empty
+    tables, and always draws the same noise, views and points.
 
     Args:
         data: the `data` block of the configuration.
@@ -129,6 +129,7 @@ def build_data(
     checked = replace(
         sample,
         positive_share=None,
+        empty_share=0.0,
         queries=data["validation_queries"],
         quarter_turns=False,
         mirrors=False,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from equigrasp.data import batch_keys as keys
 from equigrasp.data.augment import random_symmetry
+from equigrasp.data.empty_tables import asked_points, empty_table, hole_points
 from equigrasp.data.manifest import PUBLISHED, MadeFor
 from equigrasp.data.queries import balanced_choice, free_negatives
 from equigrasp.data.scene_files import SceneRecord
@@ -21,6 +22,7 @@ from equigrasp.data.split import DataSetError
 from equigrasp.data.vocabulary import YAWS_PER_POINT
 from equigrasp.geometry.rotations import random_rotations
 from equigrasp.geometry.transforms import yaw_turns
+from equigrasp.perception.camera import Intrinsics
 from equigrasp.perception.noise import apply_noise, check_noise, draw_kind
 from equigrasp.perception.rectify import table_rectify
 from equigrasp.perception.tsdf import fuse_tsdf
@@ -46,6 +48,8 @@ class SampleSettings:
         queries: Q, query points per item.
         positive_share: largest share of successes among the simulated queries; None keeps the
             natural proportion (validation).
+        empty_share: share of items that show a bare table, or one with things of a few millimetres,
+            to the scene's camera; all their queries are failures, around table and holes.
         free_share: share of queries that are known failures in free space or inside objects.
         occupancy_points: P.
         quarter_turns, mirrors: exact augmentations (see `data/augment.py`).
@@ -58,6 +62,7 @@ class SampleSettings:
     rectify_probability: float = 0.75
     queries: int = 64
     positive_share: float | None = 0.5
+    empty_share: float = 0.05
     free_share: float = 0.1
     occupancy_points: int = 512
     quarter_turns: bool = False
@@ -70,7 +75,13 @@ class SampleSettings:
         if self.view not in VIEWS:
             raise ValueError(f"view is {self.view!r}; choose one of {', '.join(VIEWS)}")
         check_noise(self.noise)
-        for name in ("fixed_probability", "rectify_probability", "positive_share", "free_share"):
+        for name in (
+            "fixed_probability",
+            "rectify_probability",
+            "positive_share",
+            "empty_share",
+            "free_share",
+        ):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ValueError(f"{name} is {value}; it is a share and must lie in [0, 1]")
@@ -93,13 +104,24 @@ def make_item(
         rng: source of all draws.
         made_for: hand and workspace of the scene.
     """
-    side = made_for.workspace.side
+    workspace = made_for.workspace
     view = choose_view(record.view_names, settings, rng)
-    item = {keys.TSDF: _fused(record, view, settings, rng, made_for.workspace)}
-    item.update(_query_tensors(record, settings, rng, made_for))
-    chosen = rng.integers(len(record.occ_points), size=settings.occupancy_points)
-    item[keys.OCC_POINTS] = _normalised(record.occ_points[chosen], side)
-    item[keys.OCC] = torch.from_numpy(record.occ[chosen].astype(np.float32))
+    camera = record.intrinsics, record.T_world_camera[view]
+    empty = settings.empty_share > 0 and rng.random() < settings.empty_share
+    clean = empty_table(*camera, rng, workspace) if empty else record.depth[view]
+    noisy = apply_noise(clean, draw_kind(settings.noise, rng), rng)
+    tsdf = _fused(noisy, camera, settings, rng, workspace)
+    if empty:
+        holes = hole_points(clean, noisy, *camera)
+        free = asked_points(tsdf, holes, settings.queries, rng, workspace)
+        chosen = np.zeros(0, np.intp)
+    else:
+        chosen, free = _chosen_queries(record, settings, rng, made_for)
+    item = {keys.TSDF: tsdf, **_query_tensors(record, chosen, free, settings, rng, workspace.side)}
+    places = rng.integers(len(record.occ_points), size=settings.occupancy_points)
+    item[keys.OCC_POINTS] = _normalised(record.occ_points[places], workspace.side)
+    inside = np.zeros(len(places), bool) if empty else record.occ[places]
+    item[keys.OCC] = torch.from_numpy(inside.astype(np.float32))
     return random_symmetry(
         item, rng, quarter_turns=settings.quarter_turns, mirrors=settings.mirrors
     )
@@ -126,41 +148,49 @@ def choose_view(names: Sequence[str], settings: SampleSettings, rng: np.random.G
 
 
 def _fused(
-    record: SceneRecord,
-    view: int,
+    depth: np.ndarray,
+    camera: tuple[Intrinsics, np.ndarray],
     settings: SampleSettings,
     rng: np.random.Generator,
     workspace: Workspace,
 ) -> Tensor:
-    pose = record.T_world_camera[view]
-    depth = apply_noise(record.depth[view], draw_kind(settings.noise, rng), rng)
+    """Volume of one noised image, rectified now and then; `camera` is intrinsics and pose."""
     if rng.random() < settings.rectify_probability:
-        depth, _ = table_rectify(depth, record.intrinsics, pose, workspace)
+        depth, _ = table_rectify(depth, *camera, workspace)
     return fuse_tsdf(
         torch.from_numpy(depth),
-        record.intrinsics,
-        pose,
+        *camera,
         workspace=replace(workspace, resolution=settings.resolution),
         encoding=settings.encoding,
     )
 
 
-def _query_tensors(
+def _chosen_queries(
     record: SceneRecord, settings: SampleSettings, rng: np.random.Generator, made_for: MadeFor
-) -> dict[str, Tensor]:
-    total = settings.queries
-    success = record.yaw_success
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (n,) of simulated grasps, and points (m, 3) of known failures, in metres."""
+    total, success = settings.queries, record.yaw_success
     if settings.positive_share is None:
-        chosen = rng.permutation(len(success))[:total]
-        free = np.zeros((0, 3), np.float32)
-    else:
-        free_count = round(settings.free_share * total)
-        inside = record.occ_points[record.occ].astype(np.float32)
-        free = free_negatives(
-            inside, free_count, settings.query_setback, rng, made_for.hand, made_for.workspace
-        )
-        room = total - len(free)
-        chosen = balanced_choice(success.any(1), room, settings.positive_share, rng)
+        return rng.permutation(len(success))[:total], np.zeros((0, 3), np.float32)
+    free_count = round(settings.free_share * total)
+    inside = record.occ_points[record.occ].astype(np.float32)
+    free = free_negatives(
+        inside, free_count, settings.query_setback, rng, made_for.hand, made_for.workspace
+    )
+    room = total - len(free)
+    return balanced_choice(success.any(1), room, settings.positive_share, rng), free
+
+
+def _query_tensors(
+    record: SceneRecord,
+    chosen: np.ndarray,
+    free: np.ndarray,
+    settings: SampleSettings,
+    rng: np.random.Generator,
+    side: float,
+) -> dict[str, Tensor]:
+    """Tensors of chosen grasps (n,) of a scene, of failures at free points (m, 3), and padding."""
+    total, success = settings.queries, record.yaw_success
     known, used = len(chosen), len(chosen) + len(free)
 
     base = record.grasp_rotation[chosen]
@@ -175,7 +205,7 @@ def _query_tensors(
     widths = np.zeros((total, YAWS_PER_POINT), np.float32)
     widths[:known] = record.yaw_width[chosen]
     return {
-        keys.POINTS: _normalised(points, made_for.workspace.side),
+        keys.POINTS: _normalised(points, side),
         keys.LABEL: torch.from_numpy(yaw_success.any(1).astype(np.float32)),
         keys.ROTATIONS: torch.from_numpy(rotations),
         keys.YAW_SUCCESS: torch.from_numpy(yaw_success),

@@ -55,6 +55,7 @@ def table_depth(
     workspace: Workspace = WORKSPACE,
     *,
     stride: int = 1,
+    margin: float = MARGIN,
 ) -> NDArray[np.float64]:
     """Depth of the bare table per pixel, NaN where its point is not near the workspace.
 
@@ -62,6 +63,7 @@ def table_depth(
         intrinsics, T_world_camera: the camera, in the workspace frame.
         workspace: its side and the height of the table.
         stride: every so many rows and columns.
+        margin: how far around the workspace, metres.
 
     Returns:
         (ceil(H / stride), ceil(W / stride)) metres.
@@ -74,8 +76,8 @@ def table_depth(
     drop = workspace.table_height - T[2, 3]
     depth = drop / np.where(drop * z > 0, z, np.nan)
     half = workspace.side / 2
-    near = (np.abs(T[0, 3] + x * depth - half) < half + MARGIN) & (
-        np.abs(T[1, 3] + y * depth - half) < half + MARGIN
+    near = (np.abs(T[0, 3] + x * depth - half) < half + margin) & (
+        np.abs(T[1, 3] + y * depth - half) < half + margin
     )
     return np.where(near, depth, np.nan)
 

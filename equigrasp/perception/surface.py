@@ -45,11 +45,11 @@ def surface_band(
     if floor is not None:
         height = (torch.arange(tsdf.shape[-1], device=tsdf.device) + 0.5) * step
         seeds = seeds & (height > floor)
-    return _within(seeds, reach / step)
+    return within_reach(seeds, reach / step)
 
 
-def _within(seeds: Tensor, radius: float) -> Tensor:
-    """Voxels whose distance to the nearest seed is at most `radius` voxels, exactly."""
+def within_reach(seeds: Tensor, radius: float) -> Tensor:
+    """Voxels (N, N, N), bool, whose distance to the nearest seed is at most `radius` voxels."""
     half = int(radius)
     squares = torch.arange(-half, half + 1, device=seeds.device, dtype=torch.float32) ** 2
     distance = torch.where(seeds, 0.0, torch.inf)
