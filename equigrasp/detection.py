@@ -17,6 +17,14 @@ WIDTH_RESERVE = 0.01
 placed exactly; so much (m) of the opening is kept for errors of placement."""
 
 
+UNSEEN = ("free", "careful", "blocked")
+"""What unseen space is taken for: nothing is in it; the palm must keep out of it, though fingers go
+round objects; the whole hand must keep out of it."""
+
+OPTIONAL = ("clearance", "min_points_between")
+"""Checks against the observed surface that may be off, with None or 0."""
+
+
 @dataclass(frozen=True)
 class DetectionConfig:
     """Every threshold between the network's output and the list of grasps.
@@ -50,6 +58,13 @@ class DetectionConfig:
         advance: grasps reach this much (m) deeper than predicted, as far as a known table allows
             (see `equigrasp.placement`). In training, a grasp that touches anything on its way
             counts as a failure; so the predicted ones are shallow, and shallow ones slip.
+        clearance: distance (m) that the hand, opened a little wider than predicted, keeps from the
+            observed surface on the last 5 cm of its way; None asks for nothing. See
+            `equigrasp.clearance`.
+        unseen: what space that no view shows is taken for: "free"; "careful", where the palm keeps
+            out of it, though fingers may go round an object; or "blocked".
+        min_points_between: observed points that have to lie between the finger pads, at most one
+            per voxel of 7.5 mm; 0 asks for nothing. Grasps at holes of the depth image have none.
         avoid_distance, avoid_angle, avoid_contact: a hand is the same as one to be avoided if its
             tips lie this close (m) and it is turned by no more than this (radians), or if each of
             its contacts lies this close (m). The scores of its neighbours fall, the nearer the
@@ -80,6 +95,9 @@ class DetectionConfig:
     tip_clearance: float = 0.0
     max_retreat: float = 0.01
     advance: float = 0.015
+    clearance: float | None = None
+    unseen: str = "free"
+    min_points_between: int = 0
     avoid_distance: float = 0.02
     avoid_angle: float = math.pi / 6
     avoid_contact: float = 0.01
@@ -110,8 +128,11 @@ class DetectionConfig:
         self._check_signs()
 
     def _check_signs(self) -> None:
-        for name in ("smoothing", "reach", "border", "max_retreat", "advance"):
-            if not getattr(self, name) >= 0:
+        if self.unseen not in UNSEEN:
+            raise ValueError(f"unseen is {self.unseen!r}; choose one of {', '.join(UNSEEN)}")
+        for name in (*("smoothing", "reach", "border", "max_retreat", "advance"), *OPTIONAL):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
         for name in ("avoid_distance", "avoid_angle", "avoid_contact"):
             if not 0 < getattr(self, name) < math.inf:
@@ -132,6 +153,11 @@ class DetectionConfig:
     def lowest(self) -> float:
         """Lowest score of a grasp that may be listed, be it as the only one."""
         return self.quality_floor if self.force else self.quality_threshold
+
+    @property
+    def looks(self) -> bool:
+        """Whether hands are checked against what was observed."""
+        return self.clearance is not None or self.unseen != "free" or self.min_points_between > 0
 
     def widest(self, hand: Hand) -> float:
         """Largest admissible predicted opening of a hand, metres."""

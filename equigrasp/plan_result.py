@@ -33,6 +33,9 @@ DROPS = {
     "table": "would have to back up by more than `max_retreat` to stay off the table",
     "workspace": "finger tips outside the workspace cube",
     "avoid": "the same as a grasp that is to be avoided",
+    "clearance": "would touch the observed surface on its way",
+    "unseen": "would reach into unseen space",
+    "nothing_between": "hardly any observed surface between the finger pads",
     "score": "scores below what is asked for",
 }
 """Keys of `PlanResult.dropped`: why a hand at a peak of the quality is not listed."""

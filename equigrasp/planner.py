@@ -21,24 +21,16 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from equigrasp.calibration import Calibration
-from equigrasp.candidates import hands_at
+from equigrasp.clearance import Observed
 from equigrasp.detection import DetectionConfig
 from equigrasp.geometry.transforms import inverse_transform
 from equigrasp.grasp import Grasp
-from equigrasp.peaks import (
-    lattice_limits,
-    lattice_quality,
-    query_lattice,
-    select_peaks,
-    smooth,
-)
 from equigrasp.perception.camera import Intrinsics
 from equigrasp.perception.rectify import TableFit, table_rectify
-from equigrasp.perception.surface import surface_band
 from equigrasp.perception.tsdf import check_encoding, fuse_tsdf
 from equigrasp.plan_result import Found, PlanningError, PlanResult, Stopwatch
-from equigrasp.sifting import Surroundings, sift
+from equigrasp.search import Volume, device_of, search
+from equigrasp.sifting import Surroundings
 from equigrasp.views import check_views, hardly_any_reading
 
 __all__ = ["GraspPlanner", "PlanResult", "PlanningError"]
@@ -93,18 +85,9 @@ class GraspPlanner:
         return cls(load_model(name_or_path, device=device), **options)
 
     @property
-    def calibration(self) -> Calibration:
-        """From scores of the model to probabilities; the identity if the model has none."""
-        return getattr(self.model, "calibration", Calibration())
-
-    @property
     def device(self) -> torch.device:
         """Where the model's tensors are."""
-        if isinstance(self.model, torch.nn.Module):
-            for tensors in (self.model.parameters(), self.model.buffers()):
-                if (first := next(tensors, None)) is not None:
-                    return first.device
-        return torch.device("cpu")
+        return device_of(self.model)
 
     def plan(
         self,
@@ -158,11 +141,14 @@ class GraspPlanner:
         near = tsdf
         if lattice != self.workspace:  # the band is that of the finer lattice; the network's not
             near = fuse_tsdf(stack, intrinsics, poses, workspace=lattice, encoding=encoding)
+        seen = None
+        if self.detection.looks:
+            seen = Observed.of_views(stack, intrinsics, poses, self.workspace, **self._looking)
         clock.lap("fusion", self.device)
         level = bool(fits) and all(fit.ok for fit in fits)
         if to_workspace is not None:
             avoid = [grasp.transformed(to_workspace) for grasp in avoid]
-        found = self._detect(tsdf, near, level, avoid, clock)
+        found = self._search(Volume(tsdf, near, level), avoid, seen, clock)
         if to_workspace is not None:
             found = found.transformed(inverse_transform(to_workspace))
         return self._finish(
@@ -199,53 +185,29 @@ class GraspPlanner:
             )
         clock = Stopwatch()
         tsdf = tsdf.to(self.device)
-        found = self._detect(tsdf, tsdf, level, avoid, clock).first(self._limit(max_grasps))
+        seen = None
+        if self.detection.looks:
+            encoding = self.model.encoding
+            seen = Observed.of_volume(tsdf, encoding, self.workspace, **self._looking)
+        found = self._search(Volume(tsdf, tsdf, level), avoid, seen, clock)
+        found = found.first(self._limit(max_grasps))
         return self._finish(found, clock, tsdf.cpu().numpy(), strict=strict)
 
-    @torch.inference_mode()
-    def _detect(
-        self, tsdf: Tensor, near: Tensor, level: bool, avoid: Sequence[Grasp], clock: Stopwatch
+    @property
+    def _looking(self) -> dict[str, Any]:
+        """How to look at the surface: where the table ends, and whether unseen space counts."""
+        known = self.table_height is not None
+        floor = self.table_height + self.detection.table_margin if known else None
+        return {"floor": floor, "unseen": self.detection.unseen != "free"}
+
+    def _search(
+        self, volume: Volume, avoid: Sequence[Grasp], seen: Observed | None, clock: Stopwatch
     ) -> Found:
-        """What is found in a volume; `near` is the TSDF on the query lattice."""
-        config, n = self.detection, near.shape[-1]
-        raw = config.before(self.calibration)
-        lattice = replace(self.workspace, resolution=n)
-        floor = self.table_height + config.table_margin if level else None
-        band = surface_band(near, config.reach, side=lattice.side, floor=floor)
-        if not band.any():
-            return Found(reason="empty_workspace")
-        z_min = config.z_min if config.z_min is not None else (self.table_height or 0.0)
-        band &= lattice_limits(lattice, config.border, z_min, device=near.device)
-        clock.lap("select")
-        features = self.model.encode(tsdf[None])
-        clock.lap("encode", self.device)
-
-        def ask(points: Tensor) -> Tensor:
-            return self.model.query(features, points[None], ("quality",)).quality[0]
-
-        quality, fine, asked = lattice_quality(ask, band, raw, device=near.device, dtype=tsdf.dtype)
-        clock.lap("query", self.device)
-        spread, window = config.windows(lattice)
-        quality = torch.where(fine, smooth(quality, band, spread), 0.0)
-        peaks, scores = select_peaks(quality, raw.lowest, window, config.max_peaks)
-        clock.lap("select", self.device)
-        if not len(peaks):
-            return Found(queries=asked)
-        points = query_lattice(n, device=near.device, dtype=tsdf.dtype)[tuple(peaks.T)]
-        hands = hands_at(
-            self.model, features, points, scores, num_samples=config.num_samples, seed=self.seed
+        model = self.model
+        around = Surroundings(
+            model.hand, self.workspace, self.table_height, model.query_setback, avoid, seen
         )
-        clock.lap("query", self.device)
-        hands = hands.calibrated(self.calibration)
-        hands, dropped = sift(hands, self._surroundings(avoid), config)
-        found = Found.among(hands.grasps(), config.quality_threshold, asked, dropped)
-        clock.lap("select", self.device)
-        return found
-
-    def _surroundings(self, avoid: Sequence[Grasp]) -> Surroundings:
-        return Surroundings(
-            self.model.hand, self.workspace, self.table_height, self.model.query_setback, avoid
-        )
+        return search(model, volume, around, self.detection, seed=self.seed, clock=clock)
 
     def _finish(
         self,

@@ -9,6 +9,14 @@ from torch import Tensor
 
 from equigrasp.avoid import avoided, likeness
 from equigrasp.candidates import Candidates
+from equigrasp.clearance import (
+    FEW,
+    UNSEEN_SHARE,
+    Observed,
+    collisions,
+    points_between,
+    unseen_share,
+)
 from equigrasp.detection import DetectionConfig
 from equigrasp.grasp import Grasp
 from equigrasp.hand import Hand
@@ -26,6 +34,7 @@ class Surroundings:
         table_height: metres; None if it is not known.
         setback: `query_setback` of the model, metres.
         failed: grasps that are not to be tried again.
+        seen: what views show; None where nothing is asked of it.
     """
 
     hand: Hand
@@ -33,6 +42,7 @@ class Surroundings:
     table_height: float | None
     setback: float
     failed: Sequence[Grasp] = ()
+    seen: Observed | None = None
 
 
 @dataclass
@@ -84,4 +94,22 @@ def sift(
         sieve.keep(alike < 1.0, "avoid")
         sieve.hands = avoided(sieve.hands, alike[alike < 1.0])
     sieve.keep(sieve.hands.score >= config.lowest, "score")
+    if around.seen is not None:
+        _look(sieve, around.hand, around.workspace, around.seen, config)
     return sieve.hands, sieve.dropped
+
+
+def _look(
+    sieve: Sieve, hand: Hand, workspace: Workspace, seen: Observed, config: DetectionConfig
+) -> None:
+    """Drop hands that get into the way of what was seen, or close on nothing that was seen."""
+    if config.clearance is not None:
+        touched = collisions(sieve.hands, hand, seen.points, config.clearance)
+        sieve.keep(touched <= FEW, "clearance")
+    if config.unseen != "free" and seen.unseen is not None:
+        fingers = config.unseen == "blocked"
+        hidden = unseen_share(sieve.hands, hand, seen.unseen, workspace, fingers=fingers)
+        sieve.keep(hidden <= UNSEEN_SHARE, "unseen")
+    if config.min_points_between:
+        between = points_between(sieve.hands, hand, seen.objects)
+        sieve.keep(between >= config.min_points_between, "nothing_between")

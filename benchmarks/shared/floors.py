@@ -19,8 +19,10 @@ FLOORS = (
     "equigrasp/models equigrasp/scene_axes.py",
     "equigrasp/candidates.py equigrasp/detection.py equigrasp/onnx_export.py "
     "equigrasp/plan_result.py equigrasp/registry.py equigrasp/views.py",
-    "equigrasp/avoid.py equigrasp/peaks.py equigrasp/placement.py equigrasp/weights.py",
+    "equigrasp/avoid.py equigrasp/clearance.py equigrasp/peaks.py equigrasp/placement.py "
+    "equigrasp/weights.py",
     "equigrasp/sifting.py",
+    "equigrasp/search.py",
     "equigrasp/planner.py equigrasp/viewer.py",
     "equigrasp/__init__.py",
     # training, and policies

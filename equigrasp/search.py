@@ -1,0 +1,105 @@
+"""From a volume to the grasps found in it: where a model is asked, and for what.
+
+Coarse to fine: quality on the lattice points near the observed surface, rotation and width only at
+the peaks that survive suppression.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from equigrasp.calibration import Calibration
+from equigrasp.candidates import hands_at
+from equigrasp.detection import DetectionConfig
+from equigrasp.peaks import (
+    lattice_limits,
+    lattice_quality,
+    query_lattice,
+    select_peaks,
+    smooth,
+)
+from equigrasp.perception.surface import surface_band
+from equigrasp.plan_result import Found, Stopwatch
+from equigrasp.sifting import Surroundings, sift
+
+
+class Volume(NamedTuple):
+    """What a model looks at.
+
+    Attributes:
+        tsdf: (N, N, N) in the model's encoding and resolution.
+        near: (K, K, K), the same scene on the lattice of query points.
+        level: whether the table surface is known to lie at its height to within
+            `DetectionConfig.table_margin`, so that it needs no queries.
+    """
+
+    tsdf: Tensor
+    near: Tensor
+    level: bool
+
+
+def device_of(model: Any) -> torch.device:
+    """Where a model's tensors are; the CPU for what has none."""
+    if isinstance(model, torch.nn.Module):
+        for tensors in (model.parameters(), model.buffers()):
+            if (first := next(tensors, None)) is not None:
+                return first.device
+    return torch.device("cpu")
+
+
+@torch.inference_mode()
+def search(
+    model: Any,
+    volume: Volume,
+    around: Surroundings,
+    config: DetectionConfig,
+    *,
+    seed: int,
+    clock: Stopwatch,
+) -> Found:
+    """Grasps in a volume, best first.
+
+    Args:
+        model: see `equigrasp.planner.GraspPlanner`.
+        volume: what it looks at.
+        around: what hands are checked against.
+        config: thresholds, those of scores after the model's calibration.
+        seed: of sampled rotations.
+        clock: told the time that each stage takes.
+    """
+    tsdf, near, level = volume
+    calibration = getattr(model, "calibration", Calibration())
+    raw, device = config.before(calibration), device_of(model)
+    lattice = replace(around.workspace, resolution=near.shape[-1])
+    floor = around.table_height + config.table_margin if level else None
+    band = surface_band(near, config.reach, side=lattice.side, floor=floor)
+    if not band.any():
+        return Found(reason="empty_workspace")
+    z_min = config.z_min if config.z_min is not None else (around.table_height or 0.0)
+    band &= lattice_limits(lattice, config.border, z_min, device=near.device)
+    clock.lap("select")
+    features = model.encode(tsdf[None])
+    clock.lap("encode", device)
+
+    def ask(points: Tensor) -> Tensor:
+        return model.query(features, points[None], ("quality",)).quality[0]
+
+    quality, fine, asked = lattice_quality(ask, band, raw, device=near.device, dtype=tsdf.dtype)
+    clock.lap("query", device)
+    spread, window = config.windows(lattice)
+    quality = torch.where(fine, smooth(quality, band, spread), 0.0)
+    peaks, scores = select_peaks(quality, raw.lowest, window, config.max_peaks)
+    clock.lap("select", device)
+    if not len(peaks):
+        return Found(queries=asked)
+    points = query_lattice(len(near), device=near.device, dtype=tsdf.dtype)[tuple(peaks.T)]
+    hands = hands_at(model, features, points, scores, num_samples=config.num_samples, seed=seed)
+    clock.lap("query", device)
+    hands, dropped = sift(hands.calibrated(calibration), around, config)
+    found = Found.among(hands.grasps(), config.quality_threshold, asked, dropped)
+    clock.lap("select", device)
+    return found

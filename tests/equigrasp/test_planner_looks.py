@@ -1,0 +1,78 @@
+"""Plans that check hands against what was seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from equigrasp.detection import DetectionConfig
+from equigrasp.geometry.transforms import make_transform
+from equigrasp.perception.camera import fixed_view, random_view
+from equigrasp.perception.tsdf import fuse_tsdf
+from equigrasp.testing import turn_grid, turn_matrix
+
+LOOSE = DetectionConfig(quality_threshold=0.03, quality_floor=0.02)
+STRICT = replace(LOOSE, clearance=0.0, unseen="careful", min_points_between=3)
+
+
+def test_each_check_takes_away_and_counts(camera, depth_image, blob_planner):
+    view = (depth_image(), camera, fixed_view())
+    plain = blob_planner(LOOSE).plan(*view)
+    everything = {tuple(g.position) for g in plain.grasps}
+    assert not set(plain.dropped) & {"clearance", "unseen", "nothing_between"}
+    for reason, change in {
+        "clearance": {"clearance": 0.0},
+        "unseen": {"unseen": "blocked"},
+        "nothing_between": {"min_points_between": 30},
+    }.items():
+        found = blob_planner(replace(LOOSE, **change)).plan(*view)
+        left = {tuple(g.position) for g in found.grasps}
+        assert left <= everything
+        assert len(everything) - len(left) == found.dropped[reason] > 0
+
+
+def test_stricter_ways_to_see_the_unseen_leave_fewer(camera, depth_image, blob_planner):
+    view = (depth_image(), camera, fixed_view())
+    counts = [
+        len(blob_planner(replace(LOOSE, unseen=way)).plan(*view).grasps)
+        for way in ("free", "careful", "blocked")
+    ]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[2]
+
+
+def test_hands_that_close_on_nothing_are_not_proposed(camera, depth_image, blob_planner):
+    """A bare table that is not told from objects: tips end above it, and nothing is between."""
+    view = (depth_image(shapes=[]), camera, fixed_view())
+    assert blob_planner(LOOSE, rectify_table=False).plan(*view).grasps
+    careful = blob_planner(replace(LOOSE, min_points_between=3), rectify_table=False).plan(*view)
+    assert (careful.grasps, careful.reason) == ([], "no_grasp")
+    assert careful.dropped["nothing_between"] > 0
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_looking_commutes_with_turns(turns, camera, depth_image, blob_planner, assert_same_set):
+    R = turn_matrix(turns).numpy()
+    middle = np.array([0.15, 0.15, 0.0])
+    T = make_transform(R, middle - R @ middle)
+    pose = random_view(np.random.default_rng(0))
+    tsdf = fuse_tsdf(torch.from_numpy(depth_image(pose)), camera, pose, encoding="full")
+    plain = blob_planner(STRICT).plan_tsdf(tsdf, level=True)
+    turned = blob_planner(STRICT).plan_tsdf(turn_grid(tsdf, turns), level=True)
+    assert_same_set([g.transformed(T) for g in plain.grasps], turned.grasps, 1e-4)
+    assert plain.dropped == turned.dropped
+    assert sum(plain.dropped.get(r, 0) for r in ("clearance", "unseen", "nothing_between")) > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"clearance": -0.01}, "clearance"),
+        ({"unseen": "maybe"}, "free, careful, blocked"),
+        ({"min_points_between": -1}, "min_points_between"),
+    ],
+)
+def test_checks_that_make_no_sense_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        DetectionConfig(**change)
