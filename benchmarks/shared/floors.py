@@ -39,7 +39,7 @@ FLOORS = (
     "sim/grasping sim/stage",
     "sim/tasks",
     "sim/clutter sim/keyframes",
-    "sim/clutter_eval.py sim/policy_eval.py sim/testing",
+    "sim/calibrate.py sim/clutter_eval.py sim/policy_eval.py sim/testing",
     # what uses it all
     "data_gen",
     "benchmarks/shared",

@@ -1,0 +1,201 @@
+"""Fit the map from a model's scores to probabilities of success, and write it into its card.
+
+    python -m sim.calibrate --model equiigd_pile --scene pile --scenes 100
+    python -m sim.calibrate --model runs/mine/model --scene packed --objects my/urdfs --dry-run
+    python -m sim.calibrate --model equiigd_pile --scene pile --check --split all \\
+        --objects pybullet_misc
+
+Scenes of validation objects are cleared as an evaluation clears them; of every plan some grasps,
+from the best to the poorest, are tried in simulation. `--check` fits nothing: it measures the
+calibration that the card holds on other objects. Objects of the test split are for evaluations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from equigrasp.calibration import FEWEST, Calibration, fit
+from equigrasp.data.files import write_json
+from equigrasp.reliability import BINS, reliability
+from equigrasp.weights import PUBLISHED_SUFFIXES, find_weights, read_card
+from sim.clutter.planners import WEIGHTS, planner_class
+from sim.clutter.protocol import OBJECTS_PER_ROUND, VIEWS, EvalSettings
+from sim.clutter.scene_lists import build_scene_list, public_object_names
+from sim.scene.kinds import scene_kinds
+from sim.workers.jobs import Failed, Job, Ok
+from sim.workers.run import run_jobs
+
+SEED = 1000
+"""Of the scenes; evaluations begin at seed 0, so that none of theirs is met here."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = argparse.ArgumentParser(
+        prog="sim.calibrate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("--model", required=True, help="a shipped name or saved weights")
+    p.add_argument("--scene", choices=tuple(scene_kinds()), required=True)
+    p.add_argument("--objects", default="default", help="object sets and folders, comma-separated")
+    p.add_argument("--split", choices=("train", "val", "test", "all"), default="val")
+    p.add_argument("--scenes", type=int, default=100, help="scenes that are cleared")
+    p.add_argument("--num-objects", type=int, default=OBJECTS_PER_ROUND)
+    p.add_argument("--view", choices=(*VIEWS, "both"), default="both", help="both take turns")
+    p.add_argument("--noise", default="gamma", help="of the depth images")
+    p.add_argument("--tries", type=int, default=6, help="grasps of each plan that are tried")
+    p.add_argument("--floor", type=float, default=0.05, help="lowest score that is tried")
+    p.add_argument("--seed", type=int, default=SEED)
+    p.add_argument("--no-rectify", action="store_true", help="take the depth as it comes")
+    p.add_argument("--workers", type=int, default=2)
+    p.add_argument("--timeout", type=float, default=600.0, help="longest for a scene, seconds")
+    how = p.add_mutually_exclusive_group()
+    how.add_argument("--dry-run", action="store_true", help="fit and print, but write nothing")
+    how.add_argument("--check", action="store_true", help="measure what the card holds already")
+    return p
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Calibrate or check; exit status 2 for unusable input."""
+    args = parser().parse_args(argv)
+    try:
+        return _run(args)
+    except (ValueError, FileNotFoundError, RuntimeError) as error:
+        print(f"calibrate: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(args: argparse.Namespace) -> int:
+    note = _card_of(args)
+    card = read_card(note)
+    print(f"{note.stem}: {args.scenes} scenes of {public_object_names(args.objects)}, {args.split}")
+    tried = play(args)
+    scores = np.array([entry["score"] for entry in tried])
+    success = np.array([entry["success"] for entry in tried], dtype=bool)
+    best = np.array([entry["rank"] == 0 for entry in tried], dtype=bool)
+    if args.check:
+        print(table(Calibration.of_card(card), scores, success, best))
+        return 0
+    about = {
+        "scene": args.scene,
+        "objects": public_object_names(args.objects),
+        **{name: getattr(args, name) for name in ("split", "view", "noise", "scenes", "seed")},
+        **{name: getattr(args, name) for name in ("tries", "floor")},
+    }
+    found = fit(scores, success, about)
+    print(table(found, scores, success, best))
+    if args.dry_run:
+        print("the card is as it was (--dry-run)")
+        return 0
+    write_json(note, {**card, "calibration": found.to_dict()}, indent=2)
+    print(f"written into {note.name}")
+    return 0
+
+
+def _card_of(args: argparse.Namespace) -> Path:
+    """The card that is read and written; the options are checked too."""
+    for name in ("scenes", "tries", "workers", "num_objects"):
+        if getattr(args, name) < 1:
+            raise ValueError(f"--{name.replace('_', '-')} is {getattr(args, name)}; give 1 or more")
+    if not 0.0 < args.floor < 1.0:
+        raise ValueError(f"--floor is {args.floor}; give a score between 0 and 1")
+    allowed = ("train", "val", "all") if args.check else ("train", "val")
+    if args.split not in allowed:
+        raise ValueError(
+            f"--split {args.split} is for evaluations; fit on one of train, val"
+            + (", and check on all" if args.split == "all" else "")
+        )
+    if planner_class(args.model).name != WEIGHTS or Path(args.model).suffix in PUBLISHED_SUFFIXES:
+        raise ValueError(f"{args.model} has no card that could hold a calibration; name weights")
+    return find_weights(args.model)[1]
+
+
+def play(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Clear the scenes in worker processes; see `sim.clutter.outcomes.tried_grasps`.
+
+    Raises:
+        RuntimeError: not a single scene could be played; the message holds the first reason.
+    """
+    hand = planner_class(args.model).hand_for(args.model)
+    floor = {"quality_threshold": args.floor, "quality_floor": args.floor}
+    settings = EvalSettings(
+        scene=args.scene, noise=args.noise, model=args.model, detection=floor, hand=hand.to_dict(),
+        objects=args.objects, split=args.split, num_objects=args.num_objects,
+        table_rectify=not args.no_rectify,
+    )  # fmt: skip
+    keys = [(args.seed, index) for index in range(args.scenes)]
+    views = VIEWS if args.view == "both" else (args.view,)
+    jobs = [
+        Job(
+            key,
+            {
+                "settings": replace(settings, view=views[key[1] % len(views)]).to_dict(),
+                "scene": scene.to_json(),
+                "seed": key[0],
+                "index": key[1],
+                "hand": hand.to_dict(folders=True),
+                "tries": args.tries,
+            },
+        )
+        for key, scene in build_scene_list(settings, keys, args.workers).items()
+    ]
+    found: dict[Any, list[dict[str, Any]]] = {}
+    lost: list[Failed] = []
+    bar = tqdm(total=len(jobs), desc="scenes")
+
+    def keep(result: Ok | Failed) -> None:
+        bar.update()
+        if isinstance(result, Failed):
+            lost.append(result)
+            tqdm.write(f"scene {result.key} lost ({result.reason}): {result.message}")
+        else:
+            found[result.key] = result.value
+
+    function = "sim.clutter.outcomes:tried_grasps"
+    run_jobs(function, jobs, workers=args.workers, timeout_s=args.timeout, on_result=keep)
+    bar.close()
+    if not found:
+        raise RuntimeError(f"every scene was lost; the first: {lost[0].traceback}")
+    return [entry for key in sorted(found) for entry in found[key]]
+
+
+def table(
+    calibration: Calibration, scores: np.ndarray, success: np.ndarray, best: np.ndarray
+) -> str:
+    """What a calibration makes of the scores of attempts, in words.
+
+    Args:
+        calibration: the map.
+        scores: (N,) without it.
+        success: (N,) bool.
+        best: (N,) bool, grasps that a round would execute.
+    """
+    lines = [f"a = {calibration.a:.4f}, b = {calibration.b:.4f}, c = {calibration.c:.4f}"]
+    for name, which in (("all tried", np.ones_like(best)), ("the best of each plan", best)):
+        bins = max(1, min(BINS, int(which.sum()) // FEWEST))
+        before, after = (
+            reliability(values[which], success[which], bins, equal_mass=True)
+            for values in (scores, calibration(scores))
+        )
+        lines += [
+            f"{name}: {int(which.sum())} grasps, {100 * success[which].mean():.1f} % succeed; "
+            f"calibration error {before.ece:.3f} without, {after.ece:.3f} with it",
+            *(
+                f"  {row['low']:.2f} to {row['high']:.2f}: {row['count']} grasps, mean "
+                f"{row['score']:.2f}, {100 * row['success']:.0f} % succeed"
+                for row in after.to_rows()
+            ),
+        ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
