@@ -3,6 +3,10 @@
     python sim/clutter_eval.py --scene pile                      # shipped EquiGIGA, 5 x 100 rounds
     python sim/clutter_eval.py --scene packed --model antipodal --rounds 20 --seeds 2
     python sim/clutter_eval.py --scene pile --model runs/mine/model --objects my/urdfs
+    python sim/clutter_eval.py --scene packed --protocol contact --model equiigd_packed
+
+A protocol (`configs/protocol`, or a YAML file) says all that decides a published evaluation; single
+options override it.
 
 Interrupted at any moment, the same command goes on. Scene lists are written beside the results and
 can be replayed elsewhere with --scene-list.
@@ -18,9 +22,12 @@ from typing import Any
 
 from equigrasp.data.files import write_atomically
 from equigrasp.hand import load_hand
+from equigrasp.perception.noise import NOISE_KINDS
 from sim.clutter.planners import planner_class, planner_names
-from sim.clutter.protocol import OBJECTS_PER_ROUND, VIEWS, EvalSettings
+from sim.clutter.protocol import OBJECTS_PER_ROUND, TRIALS, VIEWS, EvalSettings
+from sim.clutter.protocol_files import Protocol, load_protocol, protocol_names
 from sim.scene.kinds import scene_kinds
+from sim.workers.run import ENGINES
 
 RECTIFY = {"on": (True,), "off": (False,), "both": (True, False)}
 
@@ -31,10 +38,13 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     p.add_argument("--scene", choices=tuple(scene_kinds()), required=True)
-    p.add_argument("--view", choices=VIEWS, default="fixed")
-    p.add_argument("--noise", default="gamma", help="none, gaussian or gamma")
-    p.add_argument("--rounds", type=int, default=100, help="rounds per seed")
-    p.add_argument("--seeds", type=int, default=5, help="seeds 0 to N - 1")
+    p.add_argument(
+        "--protocol", help=f"{', '.join(protocol_names())}, or a YAML file (default: none)"
+    )
+    p.add_argument("--view", help=f"{', '.join(VIEWS)}, or what the protocol calls it")
+    p.add_argument("--noise", help=f"{', '.join(NOISE_KINDS)} (default: gamma)")
+    p.add_argument("--rounds", type=int, help="rounds per seed (default: 100)")
+    p.add_argument("--seeds", type=int, help="seeds 0 to N - 1 (default: 5)")
     p.add_argument(
         "--model",
         default=None,
@@ -46,12 +56,18 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--objects", default="default", help="object sets and folders, comma-separated")
     p.add_argument("--split", choices=("train", "val", "test", "all"), default="test")
-    p.add_argument("--num-objects", type=int, default=OBJECTS_PER_ROUND)
+    p.add_argument("--num-objects", type=int, help=f"default: {OBJECTS_PER_ROUND}")
+    p.add_argument("--trial", choices=TRIALS, help="what a grasp has to stand (default: lift)")
+    p.add_argument("--max-failures", type=int, help="in a row that end a round (default: 2)")
+    p.add_argument(
+        "--avoid", action="store_true", help="tell the planner which grasps failed before"
+    )
     p.add_argument("--table-rectify", choices=tuple(RECTIFY), default="both")
     p.add_argument("--planner-config", type=Path, help="JSON file of DetectionConfig thresholds")
     p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a threshold")
     p.add_argument("--scene-list", type=Path, help="replay these scenes instead of building some")
     p.add_argument("--workers", type=int, default=2)
+    p.add_argument("--engine", choices=ENGINES, default="local", help="ray: of a Ray cluster")
     p.add_argument("--timeout", type=float, default=300.0, help="longest time for a round, seconds")
     p.add_argument("--out", type=Path, default=None, help="default: outputs/clutter/<name>")
     return p
@@ -62,7 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         return _run(args)
-    except (ValueError, FileNotFoundError, RuntimeError) as error:
+    except (ValueError, FileNotFoundError, RuntimeError, ImportError) as error:
         print(f"clutter_eval: {error}", file=sys.stderr)
         return 2
 
@@ -70,34 +86,46 @@ def main(argv: list[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     from sim.clutter.fingerprint import fingerprint
     from sim.clutter.pictures import write_pictures
-    from sim.clutter.run import markdown, run_evaluation
+    from sim.clutter.report import report
+    from sim.clutter.run import run_evaluation
 
+    protocol = load_protocol(args.protocol) if args.protocol else None
+    for name, usual in (("rounds", 100), ("seeds", 5)):
+        if getattr(args, name) is None:
+            setattr(args, name, getattr(protocol, name) if protocol else usual)
     if args.rounds < 1 or args.seeds < 1:
         raise ValueError(f"--rounds {args.rounds} --seeds {args.seeds}; both must be at least 1")
     model = args.model or f"equigiga_{args.scene}"
     planner = planner_class(model)
     hand = planner.hand_for(model, load_hand(args.hand) if args.hand else None)
+    common = _chosen(args, protocol) | {
+        "model": model,
+        "objects": args.objects,
+        "split": args.split,
+        "hand": hand.to_dict(),
+        "fingerprint": fingerprint(model, args.scene),
+    }
     variants = RECTIFY[args.table_rectify] if planner.reads_depth else (True,)
-    out = args.out or Path("outputs/clutter") / f"{args.scene}_{args.view}_{Path(model).name}"
-    settings = [
-        EvalSettings(
-            scene=args.scene, view=args.view, noise=args.noise, model=model, table_rectify=rectify,
-            detection=_thresholds(args), objects=args.objects, split=args.split,
-            num_objects=args.num_objects, hand=hand.to_dict(),
-            fingerprint=fingerprint(model, args.scene),
-        )
-        for rectify in variants
-    ]  # fmt: skip
+    settings = [EvalSettings(table_rectify=rectify, **common) for rectify in variants]
+    view = settings[0].view
+    middle = f"{protocol.name}_{view}" if protocol else view
+    out = args.out or Path("outputs/clutter") / f"{args.scene}_{middle}_{Path(model).name}"
     scenes = _scenes(args, settings[0], out)
     rows = []
     for option in settings:
         name = "rectified" if option.table_rectify else "raw"
         summary = run_evaluation(
-            option, scenes, out / name, hand=hand, workers=args.workers, timeout_s=args.timeout
+            option,
+            scenes,
+            out / name,
+            hand=hand,
+            workers=args.workers,
+            timeout_s=args.timeout,
+            engine=args.engine,
         )
         write_pictures(out / name, summary, option, hand)
-        rows.append((f"{args.scene} {args.view} {Path(model).name} {name}", summary))
-    text = markdown(rows)
+        rows.append((f"{args.scene} {middle} {Path(model).name} {name}", summary))
+    text = report(rows, protocol)
     write_atomically(out / "table.md", text + "\n")
     print(text)
     for name, summary in rows:
@@ -117,9 +145,22 @@ def _scenes(args: argparse.Namespace, settings: EvalSettings, out: Path) -> dict
     if missing and args.scene_list:
         raise ValueError(f"{path} lacks seed, round {missing[0]} and {len(missing) - 1} more")
     if missing:
-        known |= build_scene_list(settings, missing, args.workers)
+        known |= build_scene_list(settings, missing, args.workers, engine=args.engine)
         write_scene_list(path, settings, known)
     return {key: known[key] for key in keys}
+
+
+def _chosen(args: argparse.Namespace, protocol: Protocol | None) -> dict[str, Any]:
+    """Fields of `EvalSettings`: the protocol's, and over them what the command line says."""
+    fields = protocol.settings(args.scene, args.view) if protocol else {"scene": args.scene}
+    for name in ("view", "noise", "num_objects", "trial", "max_failures"):
+        if getattr(args, name) is not None:
+            fields[name] = getattr(args, name)
+    if args.noise is not None:
+        fields["noise_sigma"] = None  # the protocol's belongs to the protocol's noise
+    thresholds = {**fields.get("detection", {}), **_thresholds(args)}
+    _check_thresholds(thresholds)
+    return {**fields, "detection": thresholds, "avoid": args.avoid}
 
 
 def _thresholds(args: argparse.Namespace) -> dict[str, Any]:
@@ -134,13 +175,16 @@ def _thresholds(args: argparse.Namespace) -> dict[str, Any]:
             raise ValueError(
                 f"--set {entry}: give NAME=VALUE with a number or true/false"
             ) from error
+    return values
+
+
+def _check_thresholds(values: dict[str, Any]) -> None:
     from equigrasp.detection import DetectionConfig
 
     try:
         DetectionConfig(**values)
     except TypeError as error:
         raise ValueError(f"unknown threshold: {error}") from error
-    return values
 
 
 if __name__ == "__main__":

@@ -197,7 +197,7 @@ def test_options_that_a_file_sets_exist(file, main, model):
 def test_every_file_is_checked_by_something():
     """A new group of configs needs a line in this module."""
     groups = {path.name for path in CONFIGS.iterdir() if path.is_dir() and path.name[0] != "_"}
-    assert groups == {"data", "experiment", "hand", "model", "text", "trainer"}
+    assert groups == {"data", "experiment", "hand", "model", "protocol", "text", "trainer"}
     covered = {"one_core", "policy_one_core", "pile", "packed", "both", "demos"}
     assert {p.stem for g in ("data", "experiment") for p in CONFIGS.glob(f"{g}/*.yaml")} == covered
 

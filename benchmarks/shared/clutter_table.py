@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from equigrasp.data.files import atomic_path, write_atomically, write_json
-from sim.clutter.run import markdown
+from sim.clutter.report import figures
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 TARGETS = {"packed": (90.0, 88.0), "pile": (75.0, 75.0)}
@@ -87,9 +87,9 @@ def main() -> None:
     }
     write_json(RESULTS / f"{args.name}.json", content)
     text = f"Machine: {machine()}, one worker per evaluation. Intervals: bootstrap over rounds.\n\n"
-    write_atomically(RESULTS / f"{args.name}.md", text + markdown(rows) + "\n")
+    write_atomically(RESULTS / f"{args.name}.md", text + figures(rows) + "\n")
     plot(RESULTS / f"{args.name}.png", rows)
-    print(markdown(rows))
+    print(figures(rows))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,11 @@ PIXEL_SIGMA = 0.005
 
 
 def apply_noise(
-    depth: NDArray[np.floating], kind: str, rng: np.random.Generator
+    depth: NDArray[np.floating],
+    kind: str,
+    rng: np.random.Generator,
+    *,
+    pixel_sigma: float = PIXEL_SIGMA,
 ) -> NDArray[np.float32]:
     """Noisy copy of a depth image; pixels without a reading keep their value.
 
@@ -40,6 +44,7 @@ def apply_noise(
         depth: (H, W) metres; 0, NaN and infinity mean no reading.
         kind: one of `NOISE_KINDS` or an alias.
         rng: source of the draws.
+        pixel_sigma: standard deviation of "gaussian" noise, metres.
 
     Raises:
         ValueError: if the kind is unknown.
@@ -51,7 +56,7 @@ def apply_noise(
         return depth.copy()
     seen = valid_pixels(depth)
     if kind == "gaussian":
-        noisy = depth + PIXEL_SIGMA * rng.standard_normal(depth.shape, dtype=np.float32)
+        noisy = depth + np.float32(pixel_sigma) * rng.standard_normal(depth.shape, dtype=np.float32)
     else:
         noisy = depth * np.float32(rng.gamma(GAMMA_SHAPE, GAMMA_SCALE))
         if rng.random() < FIELD_PROBABILITY:

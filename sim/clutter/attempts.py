@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from equigrasp.grasp import Grasp
 from equigrasp.hand import Hand
 
 if TYPE_CHECKING:
+    from sim.grasping.gripper import Gripper
     from sim.grasping.trial import TrialOutcome
     from sim.objects.spec import ObjectSpec
     from sim.scene.builders import Scene
@@ -76,7 +79,12 @@ class Attempt:
 
 
 def attempt_grasp(
-    world: World, standing: Standing, objects: Sequence[ObjectSpec], hand: Hand, grasp: Grasp
+    world: World,
+    standing: Standing,
+    objects: Sequence[ObjectSpec],
+    hand: Hand,
+    grasp: Grasp,
+    trial: str = "lift",
 ) -> Attempt:
     """Build a world, execute a grasp, take away what was lifted, let the rest settle.
 
@@ -88,17 +96,37 @@ def attempt_grasp(
         objects: every object that `standing` may name.
         hand: what grasps.
         grasp: where; contacts on the way are allowed.
+        trial: "lift", or "lift_and_shake": what is lifted is then shaken, see `sim.clutter.shake`.
     """
     from sim.grasping.gripper import Gripper
-    from sim.grasping.trial import execute_grasp
 
     standing.build(world, objects)
     names = {body: known.object_id for body, known in world.bodies.items()}
-    gripper = Gripper(world, hand)
-    outcome = execute_grasp(world, gripper, grasp, allow_contact=True, remove_object=True)
+    outcome = _execute(world, Gripper(world, hand), grasp, trial)
+    if outcome.body is not None:
+        world.remove(outcome.body)
     _, gone = world.settle()
     lifted = None if outcome.body is None else names[outcome.body]
     return Attempt(outcome, lifted, tuple(names[body] for body in gone))
+
+
+def _execute(world: World, gripper: Gripper, grasp: Grasp, trial: str) -> TrialOutcome:
+    """The trial; the lifted object is left where the hand let go of it, and the hand is gone."""
+    from equigrasp.data.vocabulary import Fate
+    from sim.clutter.shake import holds_when_shaken
+    from sim.grasping.trial import execute_grasp, pregrasp, retreat_offset
+
+    T = np.asarray(grasp.T_world_grasp)
+    gripper.load(pregrasp(T))
+    outcome = execute_grasp(world, gripper, T, allow_contact=True)
+    if outcome.success and trial == "lift_and_shake":
+        T_lifted = T.copy()
+        T_lifted[:3, 3] += retreat_offset(T)
+        if not holds_when_shaken(world, gripper, T_lifted, outcome.body):
+            lost = {"success": False, "fate": Fate.SLIPPED, "body": None}
+            outcome = replace(outcome, width=gripper.width, **lost)
+    gripper.unload()
+    return outcome
 
 
 @dataclass(frozen=True)
@@ -106,16 +134,21 @@ class Rehearsal:
     """Tries grasps in copies of a world; called with a grasp, it tells what becomes of it.
 
     Attributes:
-        standing, objects, hand: see `attempt_grasp`, which the copies go through.
+        standing, objects, hand, trial: see `attempt_grasp`, which the copies go through.
     """
 
     standing: Standing
     objects: Sequence[ObjectSpec]
     hand: Hand
+    trial: str = "lift"
 
     def __call__(self, grasp: Grasp) -> Attempt:
         """The attempt that a round would make from here, bit for bit."""
         from sim.scene.world import World
 
         with World() as copy:
-            return attempt_grasp(copy, self.standing, self.objects, self.hand, grasp)
+            return self.perform(copy, grasp)
+
+    def perform(self, world: World, grasp: Grasp) -> Attempt:
+        """The attempt itself, in a world that is emptied first."""
+        return attempt_grasp(world, self.standing, self.objects, self.hand, grasp, self.trial)

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from equigrasp.hand import PANDA
-from equigrasp.perception.noise import NOISE_KINDS
+from equigrasp.perception.camera import DEFAULT_INTRINSICS, Intrinsics
+from equigrasp.perception.noise import ALIASES, NOISE_KINDS
+from sim.clutter.viewpoints import Viewpoint
 from sim.scene.kinds import scene_kinds
 
 VIEWS = ("fixed", "random")
+TRIALS = ("lift", "lift_and_shake")
 MAX_CONSECUTIVE_FAILURES = 2
 OBJECTS_PER_ROUND = 5
 
@@ -26,7 +29,8 @@ class EvalSettings:
 
     Attributes:
         scene: name of a scene kind.
-        view: "fixed" (published side view) or "random" (a new view for every attempt).
+        view: "fixed" (published side view) or "random" (a new view for every attempt); with a
+            `viewpoint`, the name that a protocol gives it.
         noise: depth noise, see `equigrasp.perception.noise`.
         model: name of a planner, shipped weights, or path of saved weights.
         table_rectify: undo the depth's global factor with the visible table.
@@ -36,6 +40,15 @@ class EvalSettings:
         hand: `Hand.to_dict()` of the hand that grasps.
         fingerprint: digests of the weights and of the code that decides outcomes, see
             `sim.clutter.fingerprint`; results of other weights or code are not resumed.
+        protocol: name of the published protocol that the rest was taken from; "" for none.
+        viewpoint: ranges of the cameras, see `Viewpoint`; {} for those that `view` names.
+        intrinsics: of every camera.
+        noise_sigma: standard deviation of "gaussian" noise, metres; None for the usual one.
+        scales: range of the objects' scales; None for the one of the scene kind.
+        finger_friction: lateral, in the simulator; None for the hand's own.
+        trial: "lift", or "lift_and_shake" (see `sim.clutter.shake`).
+        max_failures: so many failures in a row end a round.
+        avoid: whether the planner is told which grasps failed since something was lifted last.
     """
 
     scene: str = "pile"
@@ -49,9 +62,20 @@ class EvalSettings:
     num_objects: int = OBJECTS_PER_ROUND
     hand: dict[str, Any] = field(default_factory=PANDA.to_dict)
     fingerprint: str = ""
+    protocol: str = ""
+    viewpoint: dict[str, Any] = field(default_factory=dict)
+    intrinsics: dict[str, Any] = field(default_factory=DEFAULT_INTRINSICS.to_dict)
+    noise_sigma: float | None = None
+    scales: list[float] | None = None
+    finger_friction: float | None = None
+    trial: str = "lift"
+    max_failures: int = MAX_CONSECUTIVE_FAILURES
+    avoid: bool = False
 
     def __post_init__(self) -> None:
-        known = {"scene": scene_kinds(), "view": VIEWS, "noise": (*NOISE_KINDS, "dex", "norm")}
+        known = {"scene": scene_kinds(), "noise": (*NOISE_KINDS, *ALIASES), "trial": TRIALS}
+        if not self.viewpoint:
+            known["view"] = VIEWS
         for name, values in known.items():
             if getattr(self, name) not in values:
                 raise ValueError(
@@ -59,6 +83,22 @@ class EvalSettings:
                 )
         if self.num_objects < 1:
             raise ValueError(f"num_objects is {self.num_objects}; a round needs at least 1")
+        self._check_numbers()
+        Intrinsics.from_dict(self.intrinsics).validate()
+        if self.viewpoint:
+            Viewpoint.of(self.viewpoint)
+
+    def _check_numbers(self) -> None:
+        if self.max_failures < 1:
+            raise ValueError(f"max_failures is {self.max_failures}; a round needs at least 1")
+        for name in ("noise_sigma", "finger_friction"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value <= 10.0:
+                raise ValueError(f"{name} is {value}; it lies in (0, 10]")
+        if self.scales is not None and not (
+            len(self.scales) == 2 and 0.0 < self.scales[0] <= self.scales[1]
+        ):
+            raise ValueError(f"scales are {self.scales}; give a least and a largest, above 0")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form; `EvalSettings(**values)` is its inverse."""

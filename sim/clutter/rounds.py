@@ -1,8 +1,9 @@
 """One round: clear a scene grasp by grasp. Runs in worker processes.
 
 A round ends when the table is empty, when nothing is in view, when the planner offers no grasp, or
-after two failures in a row. The hand may touch things on its way (unlike in labelling); a lifted
-object is removed, and what leaves the workspace is removed without counting as cleared.
+after as many failures in a row as the settings say (published: two). The hand may touch things on
+its way (unlike in labelling); a lifted object is removed, and what leaves the workspace is removed
+without counting as cleared.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,18 +21,17 @@ import numpy as np
 from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.camera import (
-    DEFAULT_INTRINSICS,
+    Intrinsics,
     depth_to_points,
     fixed_view,
     random_view,
 )
-from equigrasp.perception.noise import apply_noise
+from equigrasp.perception.noise import PIXEL_SIGMA, apply_noise
 from equigrasp.plan_result import PlanResult
-from sim.clutter.attempts import Attempt, Rehearsal, Standing, attempt_grasp
+from sim.clutter.attempts import Attempt, Rehearsal, Standing
 from sim.clutter.planner import ClutterPlanner
 from sim.clutter.planners import make_planner
 from sim.clutter.protocol import (
-    MAX_CONSECUTIVE_FAILURES,
     NOISE_STREAM,
     PLANNER_STREAM,
     VIEW_STREAM,
@@ -39,6 +39,7 @@ from sim.clutter.protocol import (
     round_generator,
 )
 from sim.clutter.scene_view import SceneView
+from sim.clutter.viewpoints import Viewpoint
 from sim.scene.kinds import find_kind
 
 if TYPE_CHECKING:
@@ -73,6 +74,21 @@ class Round:
     def objects(self) -> Sequence[ObjectSpec]:
         """Every object that the scene may hold."""
         return _objects(self.settings.objects, self.settings.scene)
+
+    def rehearsal(self, world: World) -> Rehearsal:
+        """The attempt that comes next in a world of this round, all but its grasp."""
+        hand, friction = self.hand, self.settings.finger_friction
+        if friction is not None:
+            hand = replace(hand, friction=friction)
+        standing = Standing.of(world, self.scene)
+        return Rehearsal(standing, self.objects, hand, self.settings.trial)
+
+    def cameras(self, attempt: int) -> list[np.ndarray]:
+        """`T_world_camera`, (4, 4) each, of the views of an attempt."""
+        settings, rng = self.settings, self.generator(VIEW_STREAM, attempt)
+        if settings.viewpoint:
+            return Viewpoint.of(settings.viewpoint).draw(rng)
+        return [fixed_view() if settings.view == "fixed" else random_view(rng)]
 
     def generator(self, stream: int, attempt: int) -> np.random.Generator:
         """Of one purpose in one attempt, whatever the planner did before."""
@@ -128,13 +144,14 @@ def clear_scene(
         "attempts": [],
         "lost": [],
     }
-    attempts, failures, end = record["attempts"], 0, "cleared"
+    attempts, end = record["attempts"], "cleared"
+    failed: list[Grasp] = []
     while world.bodies:
-        if failures == MAX_CONSECUTIVE_FAILURES:
+        if len(failed) == played.settings.max_failures:
             end = "failures"
             break
-        standing = Standing.of(world, played.scene)
-        seen = observe(world, played, len(attempts))
+        rehearse = played.rehearsal(world)
+        seen = observe(world, played, len(attempts), tuple(failed))
         if not objects_in_view(seen):
             end = "empty_view"
             break
@@ -144,9 +161,9 @@ def clear_scene(
             break
         if watch is not None:
             watch(seen, plan)
-        attempt = attempt_grasp(world, standing, played.objects, played.hand, plan.grasps[0])
+        attempt = rehearse.perform(world, plan.grasps[0])
         record["lost"] += attempt.lost
-        failures = 0 if attempt.success else failures + 1
+        failed = [] if attempt.success else [*failed, plan.grasps[0]]
         attempts.append(_told(attempt, plan))
     record |= {"left": len(world.bodies), "end": end}
     if end == "no_grasp":
@@ -182,27 +199,38 @@ def replay(played: Round, attempts: Sequence[dict[str, Any]]) -> SceneView:
     """
     with played.laid_out() as world:
         for attempt in attempts:
-            standing = Standing.of(world, played.scene)
-            attempt_grasp(world, standing, played.objects, played.hand, recorded_grasp(attempt))
+            played.rehearsal(world).perform(world, recorded_grasp(attempt))
         return observe(world, played, len(attempts))
 
 
-def observe(world: World, played: Round, attempt: int) -> SceneView:
-    """Render the scene as it stands; view and noise depend on (seed, round, attempt) alone."""
+def observe(world: World, played: Round, attempt: int, avoid: tuple[Grasp, ...] = ()) -> SceneView:
+    """Render the scene as it stands; views and noise depend on (seed, round, attempt) alone.
+
+    Args:
+        avoid: grasps that failed; the planner learns of them where the settings say so.
+    """
     from sim.scene.renderer import scene_geometry
 
-    settings = played.settings
-    standing = Standing.of(world, played.scene)
-    geometry = scene_geometry(standing.scene, played.objects, world.workspace)
-    if settings.view == "fixed":
-        pose = fixed_view()
-    else:
-        pose = random_view(played.generator(VIEW_STREAM, attempt))
-    clean = geometry.render(DEFAULT_INTRINSICS, pose)
-    depth = apply_noise(clean, settings.noise, played.generator(NOISE_STREAM, attempt))
-    rng = played.generator(PLANNER_STREAM, attempt)
-    rehearse = Rehearsal(standing, played.objects, played.hand)
-    return SceneView(depth, clean, DEFAULT_INTRINSICS, pose, geometry, world, rng, rehearse)
+    settings, rehearse = played.settings, played.rehearsal(world)
+    camera = Intrinsics.from_dict(settings.intrinsics)
+    geometry = scene_geometry(rehearse.standing.scene, played.objects, world.workspace)
+    rng = played.generator(NOISE_STREAM, attempt)
+    sigma = PIXEL_SIGMA if settings.noise_sigma is None else settings.noise_sigma
+    poses = played.cameras(attempt)
+    clean = [geometry.render(camera, pose) for pose in poses]
+    depth = [apply_noise(image, settings.noise, rng, pixel_sigma=sigma) for image in clean]
+    return SceneView(
+        depth=depth[0],
+        clean_depth=clean[0],
+        intrinsics=camera,
+        T_world_camera=poses[0],
+        geometry=geometry,
+        world=world,
+        rng=played.generator(PLANNER_STREAM, attempt),
+        rehearse=rehearse,
+        more=tuple(zip(depth[1:], poses[1:], strict=True)),
+        avoid=avoid if settings.avoid else (),
+    )
 
 
 def objects_in_view(seen: SceneView) -> bool:

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from tqdm import tqdm
 
 from equigrasp.data.files import write_json
 from equigrasp.differences import differing_entries
-from equigrasp.hand import PANDA, Hand
+from equigrasp.hand import Hand
 from sim.clutter.metrics import summarise
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.scene_lists import Key, public_object_names
@@ -39,6 +38,7 @@ def run_evaluation(
     hand: Hand | None = None,
     workers: int = 2,
     timeout_s: float = ROUND_TIMEOUT,
+    engine: str = "local",
 ) -> dict[str, Any]:
     """Run the rounds that are still missing in `out` and write `summary.json`.
 
@@ -52,6 +52,7 @@ def run_evaluation(
         hand: that of the settings, with the folders of its files; needed where it has files.
         workers: processes that play rounds.
         timeout_s: longest time for a round, seconds.
+        engine: "local" or "ray", see `sim.workers.run`.
 
     Returns:
         The summary (see `sim.clutter.metrics.summarise`) with settings and wall time.
@@ -93,7 +94,9 @@ def run_evaluation(
             for key in missing
         ]
         function = "sim.clutter.rounds:run_round"
-        run_jobs(function, jobs, workers=workers, timeout_s=timeout_s, on_result=keep)
+        run_jobs(
+            function, jobs, workers=workers, timeout_s=timeout_s, on_result=keep, engine=engine
+        )
         bar.close()
     if crashes and not done:
         raise RuntimeError(f"every round failed; the first: {crashes[0].traceback}")
@@ -137,7 +140,8 @@ def _check_settings(settings: EvalSettings, out: Path) -> None:
     path = out / "settings.json"
     mine = settings.to_dict()
     if path.exists():
-        theirs = {"hand": PANDA.to_dict(), **json.loads(path.read_text())}
+        # What a file of before does not name was as it is by default.
+        theirs = {**EvalSettings().to_dict(), **json.loads(path.read_text())}
         wrong = [
             f"{'.'.join(name)}={old!r} (now {new!r})"
             for name, old, new in differing_entries(theirs, mine)
@@ -148,24 +152,3 @@ def _check_settings(settings: EvalSettings, out: Path) -> None:
                 f"{out} was begun with {listed}; give another --out or remove the folder"
             )
     write_json(path, mine)
-
-
-def markdown(rows: Sequence[tuple[str, dict[str, Any]]]) -> str:
-    """Markdown table of named summaries."""
-    lines = [
-        "| evaluation | GSR % | std | 95 % | DR % | std | 95 % | successes/attempts/objects "
-        "| no grasp | lost | planning ms (median, p95) |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for name, s in rows:
-        rates = []
-        for rate in (s["gsr"], s["dr"]):
-            low, high = rate["interval"]
-            rates += [f"{rate['mean']}", f"{rate['std']}", f"{low} to {high}"]
-        total = s["latency_ms"].get("total", {"median": "-", "p95": "-"})
-        lines.append(
-            f"| {name} | {' | '.join(rates)} | {s['successes']}/{s['attempts']}/{s['objects']} "
-            f"| {s['rounds_without_grasp']} of {s['rounds']} | {s['objects_lost']} "
-            f"| {total['median']}, {total['p95']} |"
-        )
-    return "\n".join(lines)

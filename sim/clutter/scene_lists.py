@@ -19,7 +19,15 @@ Key = tuple[int, int]
 """(seed, round)."""
 
 
-def build_round(scene: str, objects: str, split: str, count: int, seed: int, index: int) -> str:
+def build_round(
+    scene: str,
+    objects: str,
+    split: str,
+    count: int,
+    seed: int,
+    index: int,
+    scales: list[float] | None = None,
+) -> str:
     """Build the scene of one round and return it as JSON. Runs in a worker process."""
     from sim.objects.load import load_objects
     from sim.scene.world import World
@@ -28,11 +36,15 @@ def build_round(scene: str, objects: str, split: str, count: int, seed: int, ind
     specs = load_objects(objects, kind.objects, split, report=[])
     rng = round_generator(seed, index, SCENE_STREAM)
     with World() as world:
-        return build_scene(kind, specs, rng, count, world, seed=seed).to_json()
+        return build_scene(kind.scaled(scales), specs, rng, count, world, seed=seed).to_json()
 
 
 def build_scene_list(
-    settings: EvalSettings, keys: Iterable[Key], workers: int, timeout_s: float = 120.0
+    settings: EvalSettings,
+    keys: Iterable[Key],
+    workers: int,
+    timeout_s: float = 120.0,
+    engine: str = "local",
 ) -> dict[Key, Scene]:
     """Build the scenes of all rounds in worker processes.
 
@@ -41,6 +53,7 @@ def build_scene_list(
     """
     built: dict[Key, Scene] = {}
     common = {"scene": settings.scene, "objects": settings.objects, "split": settings.split}
+    common |= {"count": settings.num_objects, "scales": settings.scales}
 
     def keep(result: Ok | Failed) -> None:
         if isinstance(result, Failed):
@@ -50,12 +63,9 @@ def build_scene_list(
             )
         built[result.key] = Scene.from_json(result.value)
 
-    jobs = [
-        Job((s, r), {**common, "count": settings.num_objects, "seed": s, "index": r})
-        for s, r in keys
-    ]
+    jobs = [Job((s, r), {**common, "seed": s, "index": r}) for s, r in keys]
     function = "sim.clutter.scene_lists:build_round"
-    run_jobs(function, jobs, workers=workers, timeout_s=timeout_s, on_result=keep)
+    run_jobs(function, jobs, workers=workers, timeout_s=timeout_s, on_result=keep, engine=engine)
     return dict(sorted(built.items()))
 
 
@@ -65,7 +75,7 @@ def write_scene_list(path: Path, settings: EvalSettings, scenes: dict[Key, Scene
         {"seed": s, "round": r, "scene": json.loads(scene.to_json())}
         for (s, r), scene in sorted(scenes.items())
     ]
-    names = ("scene", "objects", "split", "num_objects")
+    names = ("protocol", "scene", "objects", "split", "num_objects")
     head = {name: getattr(settings, name) for name in names}
     head["objects"] = public_object_names(settings.objects)
     write_json(path, {"format": FORMAT, **head, "rounds": entries}, indent=None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equigrasp.grasp import Grasp
 from equigrasp.perception.camera import Intrinsics
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class SceneView:
         intrinsics, T_world_camera: the camera, in the workspace frame.
         geometry, world: meshes and simulation as they stand (privileged).
         rng: the planner's own source of randomness.
+        more: depth after noise and `T_world_camera` of further views, where there are any.
+        avoid: grasps that failed since something was lifted last, where planners may learn of them.
         rehearse: tells what an attempt at a grasp would come to, bit for bit (privileged).
     """
 
@@ -35,3 +38,5 @@ class SceneView:
     world: World
     rng: np.random.Generator
     rehearse: Rehearsal
+    more: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+    avoid: tuple[Grasp, ...] = ()

@@ -13,7 +13,7 @@ from equigrasp.hand import PANDA, Hand
 from equigrasp.plan_result import PlanResult
 from sim.clutter.pictures import outline_hand
 from sim.clutter.planners import make_planner
-from sim.clutter.protocol import MAX_CONSECUTIVE_FAILURES, EvalSettings
+from sim.clutter.protocol import EvalSettings
 from sim.clutter.rounds import Round, clear_scene, observe
 from sim.clutter.scene_lists import build_round
 from sim.clutter.scene_view import SceneView
@@ -27,7 +27,7 @@ FATES = {
 }
 ENDS = {
     "cleared": "every object is gone",
-    "failures": f"{MAX_CONSECUTIVE_FAILURES} failures in a row",
+    "failures": "too many failures in a row",
     "empty_view": "no object is in view",
     "no_grasp": "the planner offers no grasp",
 }
@@ -84,7 +84,13 @@ def play_story(settings: dict[str, Any], seed: int, index: int, hand: dict[str, 
     options, grasping = EvalSettings(**settings), Hand.of(hand)
     planner = make_planner(json.dumps(settings, sort_keys=True), grasping)
     text = build_round(
-        options.scene, options.objects, options.split, options.num_objects, seed, index
+        options.scene,
+        options.objects,
+        options.split,
+        options.num_objects,
+        seed,
+        index,
+        options.scales,
     )
     played = Round(options, Scene.from_json(text), seed, index, grasping)
     looks: list[Look] = []

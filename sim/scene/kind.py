@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,8 @@ class SceneKind:
         description: completes "scenes with" for a person.
         objects: what it asks of its objects.
         build: puts objects into a world; the helpers of `sim.scene.builders` do most of it.
+        scales: range that it draws the objects' scales from, where it takes another one as
+            `build(..., scales=...)`; None where it does not.
 
     Raises:
         ValueError: if the name is no word.
@@ -39,7 +42,21 @@ class SceneKind:
     description: str
     objects: ObjectRule
     build: Builder
+    scales: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
             raise ValueError(f"a scene kind is called '{self.name}'; use letters, digits and _")
+
+    def scaled(self, scales: Sequence[float] | None) -> SceneKind:
+        """The kind with objects of another range of scales; None for the same kind.
+
+        Raises:
+            ValueError: the kind does not take another range.
+        """
+        if scales is None:
+            return self
+        if self.scales is None:
+            raise ValueError(f"scenes of kind '{self.name}' have scales of their own; give none")
+        low, high = scales
+        return replace(self, build=partial(self.build, scales=(low, high)), scales=(low, high))

@@ -7,7 +7,8 @@ import pytest
 from benchmarks.shared import clutter_table as collect
 from sim.clutter.metrics import summarise
 from sim.clutter.protocol import EvalSettings
-from sim.clutter.run import markdown, public_settings
+from sim.clutter.report import figures
+from sim.clutter.run import public_settings
 from sim.clutter_eval import main
 
 
@@ -35,7 +36,7 @@ def test_every_evaluation_becomes_a_row_without_paths(tmp_path):
         "packed, fixed view, gamma noise, rectified, test objects: oracle",
         "pile, fixed view, gamma noise, raw, test objects: mine",
     ]
-    text = markdown(rows)
+    text = figures(rows)
     assert "/a/b" not in text
     assert text.count("\n") == 3
     assert "| 100.0 |" in text

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from equigrasp.hand import FILES, Hand, require_same_hand
 from equigrasp.plan_result import PlanResult
 from sim.clutter.planner import ClutterPlanner
@@ -37,7 +39,11 @@ class ModelPlanner(ClutterPlanner):
 
     def plan(self, seen: SceneView) -> PlanResult:
         """Ranked grasps of the network."""
-        return self.planner.plan(seen.depth, seen.intrinsics, seen.T_world_camera)
+        depth, pose = seen.depth, seen.T_world_camera
+        if seen.more:
+            images, poses = zip(*seen.more, strict=True)
+            depth, pose = np.stack([depth, *images]), np.stack([pose, *poses])
+        return self.planner.plan(depth, seen.intrinsics, pose, avoid=seen.avoid)
 
     @classmethod
     def hand_for(cls, model: str, asked: Hand | None = None) -> Hand:

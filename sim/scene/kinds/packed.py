@@ -28,7 +28,11 @@ CLEARANCE = 0.002
 
 
 def build(
-    world: World, objects: Sequence[ObjectSpec], rng: np.random.Generator, count: int
+    world: World,
+    objects: Sequence[ObjectSpec],
+    rng: np.random.Generator,
+    count: int,
+    scales: tuple[float, float] = SCALES,
 ) -> tuple[bool, list[str]]:
     """Place objects upright, one after another, where they touch nothing."""
     settled, lost = True, []
@@ -37,7 +41,7 @@ def build(
             break
         spec = objects[int(rng.integers(len(objects)))]
         centre = rng.uniform(*AREA, size=2)
-        yaw, scale = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(*SCALES)
+        yaw, scale = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(*scales)
         foot = np.append(centre, world.workspace.table_height + CLEARANCE)
         body = add_object(world, spec, scale, upright_pose(spec, foot, yaw, scale))
         if _touches_anything(world, body):
@@ -83,4 +87,5 @@ PACKED = SceneKind(
         },
     ),
     build=build,
+    scales=SCALES,
 )

@@ -33,7 +33,11 @@ BOX_WALL = 0.02
 
 
 def build(
-    world: World, objects: Sequence[ObjectSpec], rng: np.random.Generator, count: int
+    world: World,
+    objects: Sequence[ObjectSpec],
+    rng: np.random.Generator,
+    count: int,
+    scales: tuple[float, float] = SCALES,
 ) -> tuple[bool, list[str]]:
     """Drop objects into a box that holds them together until they lie, then take it away."""
     box = _load_box(world)
@@ -43,7 +47,7 @@ def build(
         T[:3, :3] = Rotation.random(random_state=rng).as_matrix()
         T[:2, 3] = rng.uniform(*AREA, size=2)
         T[2, 3] = world.workspace.table_height + DROP
-        add_object(world, spec, rng.uniform(*SCALES), T)
+        add_object(world, spec, rng.uniform(*scales), T)
         world.wait_for_rest(REST_TIMEOUT)
     world.remove(box)
     return settle(world)
@@ -113,4 +117,5 @@ PILE = SceneKind(
         },
     ),
     build=build,
+    scales=SCALES,
 )

@@ -44,7 +44,7 @@ def test_every_look_has_a_panel(depth, fates):
     panels = draw_story(story(depth, fates), "a scene").axes
     titles = [panel.get_title() for panel in panels if panel.get_title()]
     assert len(titles) == len(fates) + 1
-    assert titles[-1].endswith("2 failures in a row")
+    assert titles[-1].endswith("too many failures in a row")
 
 
 def test_every_fate_and_end_has_words():

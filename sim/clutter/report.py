@@ -1,0 +1,90 @@
+"""The report of an evaluation, for people: figures, published ones beside them, objects, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sim.clutter.protocol_files import Protocol
+
+Row = tuple[str, dict[str, Any]]
+"""Name and summary of an evaluation, see `sim.clutter.metrics.summarise`."""
+MAX_OBJECTS = 15
+"""Objects listed one by one, those that fail most."""
+
+
+def report(rows: Sequence[Row], protocol: Protocol | None = None) -> str:
+    """Markdown: the table of figures, and under it what belongs to reading it.
+
+    Args:
+        rows: evaluations of one kind of scene and one view.
+        protocol: what they were made under.
+    """
+    parts = [figures(rows)]
+    if protocol is not None:
+        settings = rows[0][1]["settings"]
+        parts.append(published_figures(protocol, settings["scene"], settings["view"]))
+    parts += [object_rates(name, summary["per_object"]) for name, summary in rows]
+    if protocol is not None and protocol.cannot_reproduce:
+        lines = "\n".join(f"- {sentence}" for sentence in protocol.cannot_reproduce)
+        parts.append(f"What of '{protocol.name}' is not reproduced here:\n\n{lines}")
+    return "\n\n".join(part for part in parts if part)
+
+
+def figures(rows: Sequence[Row]) -> str:
+    """Markdown table of named summaries."""
+    lines = [
+        "| evaluation | GSR % | std | 95 % | DR % | std | 95 % | successes/attempts/objects "
+        "| no grasp | lost | planning ms (median, p95) |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, s in rows:
+        rates = []
+        for rate in (s["gsr"], s["dr"]):
+            low, high = rate["interval"]
+            rates += [f"{rate['mean']}", f"{rate['std']}", f"{low} to {high}"]
+        total = s["latency_ms"].get("total", {"median": "-", "p95": "-"})
+        lines.append(
+            f"| {name} | {' | '.join(rates)} | {s['successes']}/{s['attempts']}/{s['objects']} "
+            f"| {s['rounds_without_grasp']} of {s['rounds']} | {s['objects_lost']} "
+            f"| {total['median']}, {total['p95']} |"
+        )
+    return "\n".join(lines)
+
+
+def published_figures(protocol: Protocol, scene: str, view: str) -> str:
+    """Markdown table of what was published under a protocol; empty if nothing was."""
+    found = protocol.results(scene, view)
+    if not found:
+        return ""
+    lines = [
+        f"Published under '{protocol.name}' ({protocol.description}):",
+        "",
+        "| method | scene | GSR % | std | DR % | std | source |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in found:
+        rates = ["-" if value is None else f"{value}" for value in (*row.gsr, *row.dr)]
+        lines.append(f"| {row.method} | {row.scene} | {' | '.join(rates)} | {row.source} |")
+    return "\n".join(lines)
+
+
+def object_rates(name: str, per_object: Mapping[str, Mapping[str, int]]) -> str:
+    """Markdown table of the objects that stayed most often, the worst first."""
+    left = [
+        (entry["present"] - entry["cleared"], entry["cleared"], entry["present"], each)
+        for each, entry in per_object.items()
+        if entry["cleared"] < entry["present"]
+    ]
+    total = len(per_object)
+    head = f"{name}: {total - len(left)} of {total} objects were cleared whenever they were there"
+    if not left:
+        return f"{head}."
+    left.sort(key=lambda entry: (-entry[0] / entry[2], -entry[0], entry[3]))
+    shown = left[:MAX_OBJECTS]
+    more = (
+        f"; {len(left) - len(shown)} more stand in summary.json" if len(left) > len(shown) else ""
+    )
+    lines = [f"{head}; the others{more}:", "", "| object | cleared | present |", "|---|---|---|"]
+    lines += [f"| {each} | {cleared} | {present} |" for _, cleared, present, each in shown]
+    return "\n".join(lines)
