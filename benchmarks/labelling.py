@@ -6,8 +6,11 @@ Every scene is built once and its grasps are labelled by both: `reference`, the 
 full with a freshly loaded gripper per trial, and `fast`, geometry first and a shortened trial for
 what it leaves open. Costs are processor seconds of the worker process, so that waiting for a busy
 machine does not count. A whole scene is build, render, propose, label and occupancy.
+Then every yaw that `fast` calls good, and some that it calls bad, is tried in full in a world that
+is freshly built from the scene as it would be written: by the mass of the object, how many hold.
 
-Headline figures (`speedup`, `scene_speedup`, `agreement`) are those of the worse scene kind.
+Headline figures (`speedup`, `scene_speedup`, `agreement`) are those of the worse scene kind,
+`holds` is that of the worst mass bin with at least 100 good yaws.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import os
 from collections import Counter
 from typing import Any
 
+from shared.mass_bins import holding_rows
 from shared.results import command_line, processor
 
 from data_gen.settings import DataDesign, SceneSettings
@@ -27,12 +31,14 @@ from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
 QUICK_SCENES = 3
+MIN_GOOD = 100
+"""A share of fewer yaws than this is no headline."""
 SHARED_STAGES = ("build", "render", "propose", "occupancy")
 """Work on a scene that is the same whoever labels it."""
 
 
 def measure(
-    scenes: int, seed: int, settings: SceneSettings, workers: int
+    scenes: int, seed: int, settings: SceneSettings, workers: int, min_mass: float = 0.0
 ) -> dict[str, dict[str, Any]]:
     """Counts and processor seconds of every kind, summed over its scenes.
 
@@ -42,6 +48,7 @@ def measure(
     kinds = scene_kinds()
     total = {kind: {"seconds": Counter(), "differences": Counter()} for kind in kinds}
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
+    holding: dict[str, dict[str, Counter[str]]] = {kind: {} for kind in kinds}
 
     def add(result: Ok | Failed) -> None:
         if isinstance(result, Failed):
@@ -49,10 +56,15 @@ def measure(
         kind, values = result.key[0], dict(result.value)
         for name in total[kind]:
             total[kind][name].update(values.pop(name))
+        for mass, each in values.pop("holding").items():
+            holding[kind].setdefault(mass, Counter()).update(each)
         counts[kind].update(values, scenes=1)
 
     jobs = [
-        Job((name, i), {"design": DataDesign(kind, seed, settings), "index": i})
+        Job(
+            (name, i),
+            {"design": DataDesign(kind, seed, settings), "index": i, "min_mass": min_mass},
+        )
         for i in range(scenes)
         for name, kind in kinds.items()
     ]
@@ -63,7 +75,7 @@ def measure(
         timeout_s=900,
         on_result=add,
     )
-    return {kind: {**counts[kind], **total[kind]} for kind in kinds}
+    return {kind: {**counts[kind], **total[kind], "holding": holding[kind]} for kind in kinds}
 
 
 def figures(sums: dict[str, Any]) -> dict[str, Any]:
@@ -94,6 +106,7 @@ def figures(sums: dict[str, Any]) -> dict[str, Any]:
         "simulated_yaws_per_point": sums["simulated"] / points,
         "audited": sums["audited"],
         "audit_reversed": sums["audit_reversed"],
+        "holding": holding_rows(sums["holding"]),
         **{f"scene_seconds_{stage}": seconds[stage] / sums["scenes"] for stage in SHARED_STAGES},
     }
 
@@ -105,6 +118,8 @@ def headline(by_kind: dict[str, dict[str, Any]]) -> dict[str, Any]:
         for name in ("speedup", "scene_speedup", "agreement")
     }
     flat["bias"] = max((values["bias"] for values in by_kind.values()), key=abs)
+    rows = [row for values in by_kind.values() for row in values["holding"]]
+    flat["holds"] = min((r["good_holds"] for r in rows if r["good"] >= MIN_GOOD), default=None)
     for kind, values in by_kind.items():
         flat |= {f"{name}_{kind}": value for name, value in values.items()}
     return flat
@@ -141,6 +156,24 @@ def table(by_kind: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def holding_table(by_kind: dict[str, dict[str, Any]]) -> str:
+    """Markdown table by scene kind and mass: what full trials in fresh worlds say of the labels."""
+    lines = [
+        "| kind | mass | yaws called good | of these hold | called bad | of these hold "
+        "| reference agrees with a fresh trial |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for kind, values in by_kind.items():
+        for row in values["holding"]:
+            shares = [row[name] for name in ("good_holds", "bad_holds", "reference_agrees")]
+            good, bad, same = ("-" if share is None else f"{share:.1%}" for share in shares)
+            lines.append(
+                f"| {kind} | {row['mass']} | {row['good']} | {good} | {row['bad']} | {bad} "
+                f"| {same} |"
+            )
+    return "\n".join(lines)
+
+
 def parser() -> argparse.ArgumentParser:
     """Command-line options."""
     parser = command_line(__doc__, "labelling")
@@ -149,6 +182,7 @@ def parser() -> argparse.ArgumentParser:
     add("--points", type=int, default=SceneSettings.grasps_per_scene, help="grasp points per scene")
     add("--objects", default="default", help="object sets and folders, separated by commas")
     add("--split", choices=SPLITS, default="train", help="part of the objects")
+    add("--min-mass", type=float, default=0.0, help="leave out lighter objects, kg")
     add("--seed", type=int, default=1000)
     add("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes")
     return parser
@@ -158,7 +192,8 @@ def report(
     by_kind: dict[str, dict[str, Any]], differences: dict[str, Counter[str]], workers: int
 ) -> str:
     """What a person reads: machine, tables, and which outcomes differ."""
-    parts = [f"{processor()}, {os.cpu_count()} cores, {workers} workers", table(by_kind)]
+    machine = f"{processor()}, {os.cpu_count()} cores, {workers} workers"
+    parts = [machine, table(by_kind), holding_table(by_kind)]
     for kind, counts in differences.items():
         listed = ", ".join(f"{pair} {n}" for pair, n in sorted(counts.items())) or "none"
         parts.append(f"Yaws that differ, {kind} (reference>fast): {listed}")
@@ -173,7 +208,9 @@ def main() -> None:
     settings = SceneSettings(
         grasps_per_scene=arguments.points, objects=arguments.objects, split=arguments.split
     )
-    sums = measure(arguments.scenes, arguments.seed, settings, arguments.workers)
+    sums = measure(
+        arguments.scenes, arguments.seed, settings, arguments.workers, arguments.min_mass
+    )
     by_kind = {kind: figures(each) for kind, each in sums.items()}
     differences = {kind: each["differences"] for kind, each in sums.items()}
     text = report(by_kind, differences, arguments.workers)

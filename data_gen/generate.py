@@ -30,7 +30,7 @@ from sim.grasping.label import (
 from sim.grasping.propose import Candidates, propose, seen_from
 from sim.objects.load import load_objects
 from sim.objects.spec import Fault, ObjectSpec
-from sim.scene.builders import Scene, build_scene
+from sim.scene.builders import Scene, build_scene, load_scene
 from sim.scene.renderer import SceneGeometry, scene_geometry
 from sim.scene.world import World
 
@@ -96,6 +96,10 @@ def generate_scene(design: DataDesign, index: int, clock: StageClock | None = No
             if not scene.bodies:
                 raise EmptySceneError("no object stayed in the workspace")
             geometry = scene_geometry(scene, objects, world.workspace)
+            # Labels hold for the scene as it is written, every body at rest: what is still
+            # creeping when a scene is handed over would be elsewhere in every later trial.
+            world.reset()
+            load_scene(world, scene, objects)
         with clock("render"):
             names, poses = choose_views(settings, streams["views"])
             _check_visible(geometry, names, poses, streams["views"])

@@ -22,21 +22,26 @@ from data_gen.generate import (
 from data_gen.settings import DataDesign
 from equigrasp.data.vocabulary import Fate
 from equigrasp.perception.camera import DEFAULT_INTRINSICS
+from shared.holding import TriedScene, holding_counts
 from sim.grasping.label import Labels, label_fast, label_reference
-from sim.scene.builders import build_scene
+from sim.scene.builders import build_scene, load_scene
 from sim.scene.renderer import scene_geometry
 from sim.scene.world import World
 
 
-def compare_scene(design: DataDesign, index: int) -> dict[str, Any]:
+def compare_scene(design: DataDesign, index: int, min_mass: float = 0.0) -> dict[str, Any]:
     """Make a scene and label its grasps with both labellers, whichever `design` names.
+
+    Args:
+        min_mass: of the objects, kg; lighter ones are left out.
 
     Returns:
         `seconds`, processor seconds per stage ("build", "render", "propose", "occupancy", "fast",
-        "reference"), and the counts of `agreement_counts`. All zero if the scene came out empty.
+        "reference"); `holding`, see `holding_counts`; and the counts of `agreement_counts`. All
+        zero if the scene came out empty.
     """
     kind, chosen, clock = design.kind, design.settings, StageClock()
-    objects = load_object_set(design)
+    objects = [spec for spec in load_object_set(design) if spec.mass >= min_mass]
     # Meshes are prepared and cached when first used: keep that off the clock.
     with World() as world:
         rng = scene_streams(design.seed, index)["build"]
@@ -46,8 +51,11 @@ def compare_scene(design: DataDesign, index: int) -> dict[str, Any]:
         with clock("build"):
             scene = build_scene(kind, objects, streams["build"], chosen.num_objects, world)
             geometry = scene_geometry(scene, objects)
+            world.reset()
+            load_scene(world, scene, objects)
         if not scene.bodies:
-            return {"seconds": {}, **agreement_counts(Labels.blank(0), Labels.blank(0))}
+            none = Labels.blank(0)
+            return {"seconds": {}, "holding": {}, **agreement_counts(none, none)}
         with clock("render"):
             poses = choose_views(chosen, streams["views"])[1]
             for T in poses:
@@ -63,7 +71,10 @@ def compare_scene(design: DataDesign, index: int) -> dict[str, Any]:
         with clock("occupancy"):
             points = occupancy_points(geometry, chosen.occupancy_points, streams["occupancy"])
             geometry.occupancy(points)
-    return {"seconds": clock.seconds, **agreement_counts(reference, fast)}
+    rng = np.random.default_rng((design.seed, index))
+    tried = TriedScene(scene, objects, geometry, candidates, design.hand)
+    holding = holding_counts(tried, fast, reference, rng)
+    return {"seconds": clock.seconds, "holding": holding, **agreement_counts(reference, fast)}
 
 
 def agreement_counts(reference: Labels, fast: Labels) -> dict[str, Any]:

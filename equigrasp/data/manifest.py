@@ -20,7 +20,7 @@ from equigrasp.workspace import WORKSPACE, Workspace
 
 MANIFEST_NAME = "manifest.json"
 LOCK_NAME = ".lock"
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised when the same seed and settings begin to give other scenes."""
 PACKAGES = ("numpy", "open3d", "pybullet", "scipy", "trimesh")
 """Packages whose version decides what comes out of the same seed."""

@@ -24,7 +24,7 @@ from sim.grasping.trial import (
     pregrasp,
     retreat_offset,
 )
-from sim.scene.client import TIME_STEP
+from sim.scene.client import GRAVITY, TIME_STEP
 from sim.scene.world import Snapshot, World
 
 STALL_STEPS = 4
@@ -34,9 +34,17 @@ STALL_CHANGE = 3e-4
 LIFT_INCREMENTS = 5
 """Fewest increments (2 mm each) of lift before success is declared."""
 STABLE_INCREMENTS = 3
-"""Increments of lift over which the opening must not change."""
+"""Increments of lift over which neither the opening nor the object in the hand may move."""
 STABLE_CHANGE = 3e-4
 """A change of the opening in metres that counts as none."""
+CREEP = 1e-3
+"""An object counts as held if, going on as it creeps, it would slip less than this (m) in
+all."""
+HEAVY = 0.12
+"""From this share of the weight that the fingers can hold at most, a lift is made to its end."""
+MOST_SLIP = 0.010
+"""A heavy object that slipped further (m) does not count as held: whether it stays in the hand is
+a matter of chance then. Light ones may swing."""
 
 
 def approach_steps() -> int:
@@ -107,7 +115,8 @@ def _lift(world: World, gripper: Gripper, pose: np.ndarray) -> TrialOutcome:
     T, start = pose.copy(), gripper.tcp_position()
     travel = pose[:3, 3] + retreat_offset(pose) - start
     count, steps = increments(RETREAT_DISTANCE)
-    widths = [gripper.width]
+    widths, places = [gripper.width], []
+    body, heavy = None, False
     for i in range(1, count + 1):
         T[:3, 3] = start + travel * (i / count)
         gripper.drive_to(T)
@@ -115,14 +124,43 @@ def _lift(world: World, gripper: Gripper, pose: np.ndarray) -> TrialOutcome:
         widths.append(gripper.width)
         if widths[-1] <= empty_width(gripper.hand):
             return TrialOutcome(False, widths[-1], Fate.SLIPPED)
-        if i >= LIFT_INCREMENTS and _stable(widths):
+        held = lifted_body(gripper, world)
+        if held is None:
+            continue
+        if held != body:  # a neighbour that the hand only brushed, or pushed off, tells nothing
+            body, places = held, []
+            heavy = load_share(world, gripper, body) >= HEAVY
+        places.append(_place_in_hand(world, gripper, body))
+        if i >= LIFT_INCREMENTS and not heavy and _holds(widths, places, count - i):
             break
-    body = lifted_body(gripper, world)
-    if body is None:
+    lifted = lifted_body(gripper, world)
+    if lifted is None or (heavy and _slip(places) > MOST_SLIP):
         return TrialOutcome(False, gripper.width, Fate.SLIPPED)
-    return TrialOutcome(True, gripper.width, Fate.SUCCESS, body)
+    return TrialOutcome(True, gripper.width, Fate.SUCCESS, lifted)
 
 
-def _stable(widths: list[float]) -> bool:
+def load_share(world: World, gripper: Gripper, body: int) -> float:
+    """Weight of a body as a share of what two fingers can hold by friction at most."""
+    mass, friction = world.p.getDynamicsInfo(body, -1)[:2]
+    return -GRAVITY * mass / (2.0 * gripper.hand.closing_force * gripper.hand.friction * friction)
+
+
+def _place_in_hand(world: World, gripper: Gripper, body: int) -> np.ndarray:
+    """(3,) centre of mass of a body in the frame of the palm, metres."""
+    p = world.p
+    T_palm_world = p.invertTransform(*p.getBasePositionAndOrientation(gripper.body))
+    return np.array(p.multiplyTransforms(*T_palm_world, *p.getBasePositionAndOrientation(body))[0])
+
+
+def _holds(widths: list[float], places: list[np.ndarray], left: int) -> bool:
+    """Whether nothing moves in the hand that would matter in the `left` increments to come."""
+    if len(places) <= STABLE_INCREMENTS:
+        return False
     recent = widths[-STABLE_INCREMENTS - 1 :]
-    return max(recent) - min(recent) < STABLE_CHANGE
+    creep = float(np.linalg.norm(places[-1] - places[-STABLE_INCREMENTS - 1])) / STABLE_INCREMENTS
+    return max(recent) - min(recent) < STABLE_CHANGE and creep * left < CREEP
+
+
+def _slip(places: list[np.ndarray]) -> float:
+    """How far (m) a body moved in the hand since it had been taken up."""
+    return float(np.linalg.norm(places[-1] - places[min(LIFT_INCREMENTS, len(places) - 1)]))

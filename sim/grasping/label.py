@@ -1,7 +1,9 @@
 """Label proposed grasps by simulated trials: the full published trial, and a fast equivalent.
 
-Both start every trial by restoring the same snapshot ("restore semantics": every trial sees the
-same scene, which for compound bodies differs from an undisturbed continuation).
+Both start every trial by restoring the same snapshot. The generator hands them the scene as it is
+written to files, loaded afresh and at rest ("loaded" in the labeller's name; labels of before, made
+on the scene as it had been built, say "restore"), so that the same trial in a world built from the
+file later on sees the same scene.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from sim.scene.world import World
 if TYPE_CHECKING:
     from sim.scene.renderer import SceneGeometry
 
-REFERENCE_LABELLER = "reference/restore/1"
-FAST_LABELLER = "fast/restore/1"
+REFERENCE_LABELLER = "reference/loaded/2"
+FAST_LABELLER = "fast/loaded/2"
 """Names stored with the labels: labeller, semantics of the scene before each trial, version."""
 AUDIT_SHARE = 0.05
 FAST_SOLVER_ITERATIONS = 50

@@ -144,6 +144,12 @@ class SceneGeometry:
                 inside[near] = vote.numpy() > 0.5
         return inside
 
+    def nearest_body(self, points: np.ndarray) -> np.ndarray:
+        """(n,) index of the body whose surface is nearest to each of (n, 3) points in metres."""
+        points = np.ascontiguousarray(points, dtype=np.float32).reshape(-1, 3)
+        found = self._scene.compute_closest_points(o3d.core.Tensor(points), nthreads=1)
+        return found["geometry_ids"].numpy().astype(np.int64)
+
     def sample_surface(self, count: int, rng: np.random.Generator) -> SurfaceSamples:
         """Draw `count` points uniformly by area over all bodies.
 
