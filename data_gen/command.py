@@ -19,9 +19,15 @@ from equigrasp.data.manifest import ManifestError
 from equigrasp.hand import PANDA, load_hand
 from sim.objects.spec import SPLITS
 from sim.scene.kind import SceneKind
+from sim.scene.physics import AS_FOUND, OWN
 from sim.workers.jobs import WorkerError
 from sim.workers.run import ENGINES
 
+PHYSICS = {"as_found": AS_FOUND, "own": OWN}
+PHYSICS_HELP = (
+    "as_found: objects of our own sets from half to twice their density and with less grip, "
+    "published ones as published; own: all as their files say"
+)
 QUIET_SECONDS = 10.0
 """Time between two lines of progress where the output is not a terminal."""
 
@@ -75,6 +81,8 @@ def build_parser(kind: SceneKind) -> argparse.ArgumentParser:
     add("--random-views", type=int, default=s.random_views, help="random views per scene")
     add("--labeller", choices=LABELLERS, default=s.labeller, help="full or shortened trials")
     add("--audit", type=float, default=s.audit, help="share of rejected yaws simulated anyway")
+    add("--margin-pairs", type=int, default=s.margin_pairs, help="of trials around a success")
+    add("--physics", choices=PHYSICS, default="as_found", help=PHYSICS_HELP)
     add("--antipodal", type=float, default=s.antipodal, help="share of antipodal grasp points")
     add("--occupancy-points", type=int, default=s.occupancy_points, help="per scene")
     add("--hand", default=PANDA.name, help="name in configs/hand, or a YAML file")
@@ -92,6 +100,7 @@ def read_design(kind: SceneKind, options: dict[str, Any]) -> DataDesign:
         ValueError: for a setting out of range, or an unknown hand.
     """
     names = {f.name for f in fields(SceneSettings)}
+    options = {**options, "physics": PHYSICS[options["physics"]]}
     settings = SceneSettings(**{k: v for k, v in options.items() if k in names})
     return DataDesign(kind, options["seed"], settings, load_hand(options["hand"]))
 

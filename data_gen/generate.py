@@ -34,7 +34,7 @@ from sim.scene.builders import Scene, build_scene, load_scene
 from sim.scene.renderer import SceneGeometry, scene_geometry
 from sim.scene.world import World
 
-STREAMS = ("build", "views", "propose", "label", "occupancy")
+STREAMS = ("build", "views", "propose", "label", "occupancy", "physics")
 """Independent generators of a scene. Their order is part of the data: only append."""
 OBJECT_PADDING = 0.02
 """Half of the occupancy points lie within so much of the objects' bounding box."""
@@ -92,6 +92,7 @@ def generate_scene(design: DataDesign, index: int, clock: StageClock | None = No
                 settings.num_objects,
                 world,
                 seed=design.seed,
+                draw_physics=settings.physics.drawer(streams["physics"]),
             )
             if not scene.bodies:
                 raise EmptySceneError("no object stayed in the workspace")
@@ -100,6 +101,7 @@ def generate_scene(design: DataDesign, index: int, clock: StageClock | None = No
             # creeping when a scene is handed over would be elsewhere in every later trial.
             world.reset()
             load_scene(world, scene, objects)
+            bodies = _body_fields(scene, world)
         with clock("render"):
             names, poses = choose_views(settings, streams["views"])
             _check_visible(geometry, names, poses, streams["views"])
@@ -126,7 +128,7 @@ def generate_scene(design: DataDesign, index: int, clock: StageClock | None = No
         occ_points=points,
         occ=occ,
         **_grasp_fields(candidates, labels),
-        **_body_fields(scene),
+        **bodies,
     )
 
 
@@ -249,7 +251,10 @@ def _label(
     if design.settings.labeller == "reference":
         return label_reference(world, candidates, design.hand), REFERENCE_LABELLER
     audit = design.settings.audit
-    labels = label_fast(world, geometry, candidates, rng, audit, hand=design.hand)
+    pairs = design.settings.margin_pairs
+    labels = label_fast(
+        world, geometry, candidates, rng, audit, hand=design.hand, margin_pairs=pairs
+    )
     return labels, FAST_LABELLER
 
 
@@ -258,8 +263,11 @@ def _grasp_fields(candidates: Candidates, labels: Labels) -> dict[str, Any]:
     return {**fields, **vars(labels)}
 
 
-def _body_fields(scene: Scene) -> dict[str, Any]:
+def _body_fields(scene: Scene, world: World) -> dict[str, Any]:
+    """What the file says of the objects; `world` holds the scene."""
     return {
+        "object_mass": np.array([world.mass(body) for body in world.bodies]),
+        "object_friction": np.array([world.friction(body) for body in world.bodies]),
         "object_id": [body.object_id for body in scene.bodies],
         "object_scale": np.array([body.scale for body in scene.bodies]),
         "T_world_object": np.stack([body.T_world_object for body in scene.bodies]),

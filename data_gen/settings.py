@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from equigrasp.hand import PANDA, Hand
 from sim.objects.spec import SPLITS
 from sim.scene.kind import SceneKind
+from sim.scene.physics import AS_FOUND, Physics
 
 VIEWS = ("fixed", "random", "both")
 LABELLERS = ("fast", "reference")
@@ -29,6 +31,8 @@ class SceneSettings:
         random_views: number of random views where there are any.
         labeller: "fast" or "reference".
         audit: share of geometrically rejected yaws that "fast" simulates all the same.
+        margin_pairs: pairs of disturbed trials per successful yaw (`sim.grasping.margin`).
+        physics: ranges of the objects' masses and frictions.
         antipodal: share of grasp points drawn as antipodal contact pairs.
         occupancy_points: per scene; half near the objects, half anywhere in the workspace.
         num_objects: objects asked for per scene; None draws Poisson(4) + 1.
@@ -44,11 +48,16 @@ class SceneSettings:
     random_views: int = 1
     labeller: str = "fast"
     audit: float = 0.05
+    margin_pairs: int = 1
+    physics: Physics = AS_FOUND
     antipodal: float = 0.5
     occupancy_points: int = 20_000
     num_objects: int | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "physics", Physics.of(self.physics))
+        if self.margin_pairs < 0:
+            raise ValueError(f"margin_pairs is {self.margin_pairs}; it must not be negative")
         for name, known in (("split", SPLITS), ("view", VIEWS), ("labeller", LABELLERS)):
             if getattr(self, name) not in known:
                 raise ValueError(
@@ -64,7 +73,7 @@ class SceneSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form; `SceneSettings(**values)` is its inverse."""
-        return asdict(self)
+        return json.loads(json.dumps(asdict(self)))
 
 
 @dataclass(frozen=True)

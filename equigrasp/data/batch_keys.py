@@ -20,6 +20,7 @@ POINTS = "points"
 LABEL = "label"
 ROTATIONS = "rotations"
 YAW_SUCCESS = "yaw_success"
+YAW_MARGIN = "yaw_margin"
 WIDTHS = "widths"
 MASK = "mask"
 OCC_POINTS = "occ_points"
@@ -33,6 +34,7 @@ SCHEMA: dict[str, tuple[type, ArrayShape]] = {
     LABEL: (float, ("B", "Q")),  # 1 where some yaw succeeded, else 0
     ROTATIONS: (float, ("B", "Q", K, 3, 3)),  # of the hand at every yaw, columns x, y, z
     YAW_SUCCESS: (bool, ("B", "Q", K)),  # which yaws succeeded
+    YAW_MARGIN: (float, ("B", "Q", K)),  # share of disturbed trials that hold; 1 if unknown
     WIDTHS: (float, ("B", "Q", K)),  # opening after the trial | m
     MASK: (bool, ("B", "Q")),  # False for padding, whose labels mean nothing
     OCC_POINTS: (float, ("B", "P", 3)),  # anywhere in the workspace | normalised

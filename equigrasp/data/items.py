@@ -202,13 +202,15 @@ def _query_tensors(
     rotations[known:used] = _any_rotations(len(free), rng)  # no rotation succeeds there
     yaw_success = np.zeros((total, YAWS_PER_POINT), bool)
     yaw_success[:known] = success[chosen]
-    widths = np.zeros((total, YAWS_PER_POINT), np.float32)
+    margin, widths = np.zeros((2, total, YAWS_PER_POINT), np.float32)
+    margin[:known] = np.nan_to_num(record.yaw_margin[chosen], nan=1.0)
     widths[:known] = record.yaw_width[chosen]
     return {
         keys.POINTS: _normalised(points, side),
         keys.LABEL: torch.from_numpy(yaw_success.any(1).astype(np.float32)),
         keys.ROTATIONS: torch.from_numpy(rotations),
         keys.YAW_SUCCESS: torch.from_numpy(yaw_success),
+        keys.YAW_MARGIN: torch.from_numpy(margin),
         keys.WIDTHS: torch.from_numpy(widths),
         keys.MASK: torch.arange(total) < used,
     }

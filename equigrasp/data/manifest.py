@@ -108,10 +108,11 @@ def read_manifest(directory: str | Path) -> Manifest:
     path = Path(directory) / MANIFEST_NAME
     try:
         values = json.loads(path.read_bytes())
-        if values["format_version"] != FORMAT_VERSION:
+        if not 1 <= values["format_version"] <= FORMAT_VERSION:
             raise ManifestError(
-                f"{path} has format version {values['format_version']}; this program reads version"
-                f" {FORMAT_VERSION}: generate the data set again, or use the release that made it"
+                f"{path} has format version {values['format_version']}; this program reads versions"
+                f" 1 to {FORMAT_VERSION}: generate the data set again, or use the release that"
+                " made it"
             )
         manifest = Manifest(**values)
     except FileNotFoundError as error:

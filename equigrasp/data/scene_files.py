@@ -26,8 +26,9 @@ from equigrasp.data.files import ArrayFileError, pack_arrays, read_arrays, write
 from equigrasp.data.vocabulary import YAWS_PER_POINT
 from equigrasp.perception.camera import Intrinsics
 
-FORMAT_VERSION = 1
-"""Raised whenever an array changes its meaning; files of another version are refused."""
+FORMAT_VERSION = 2
+"""Raised whenever an array is added or changes its meaning. Version 1 is read as well: it lacks the
+arrays of `ADDED`, which are then NaN."""
 
 DEPTH_UNIT = 5e-5
 """Metres per step of the stored depth: 16 bits reach 3.27 m, beyond `FAR`."""
@@ -51,14 +52,20 @@ SCHEMA: dict[str, tuple[str, ArrayShape]] = {
     "grasp_visible": ("?", ("G",)),  # surface point seen from the first view
     "yaw_success": ("?", ("G", Y)),
     "yaw_width": ("f4", ("G", Y)),  # opening after the trial | m
+    "yaw_margin": ("f4", ("G", Y)),  # share of disturbed trials that hold too; NaN if none was made
     "yaw_fate": ("u1", ("G", Y)),  # how the trial ended (equigrasp.data.vocabulary.Fate)
     "yaw_audited": ("?", ("G", Y)),  # rejected by geometry, simulated all the same
     "object_id": ("U", ("K",)),
     "object_scale": ("f8", ("K",)),
+    "object_mass": ("f8", ("K",)),  # as simulated; NaN where a file does not tell | kg
+    "object_friction": ("f8", ("K",)),  # lateral friction as simulated; NaN likewise
     "T_world_object": ("f8", ("K", 4, 4)),  # URDF base frame | m
     "occ_points": ("f2", ("P", 3)),  # workspace frame | m
     "occ": ("?", ("P",)),  # whether the stored (rounded) point lies inside an object
 }
+ADDED = {2: {"yaw_margin": ("G", Y), "object_mass": ("K",), "object_friction": ("K",)}}
+"""Arrays that a version of the format brought, and their shapes. They hold NaN where nothing is
+known."""
 
 
 class SceneFileError(ValueError):
@@ -89,10 +96,13 @@ class SceneRecord:
     grasp_visible: NDArray[np.bool_]
     yaw_success: NDArray[np.bool_]
     yaw_width: NDArray[np.float32]
+    yaw_margin: NDArray[np.float32]
     yaw_fate: NDArray[np.uint8]
     yaw_audited: NDArray[np.bool_]
     object_id: list[str]
     object_scale: NDArray[np.float64]
+    object_mass: NDArray[np.float64]
+    object_friction: NDArray[np.float64]
     T_world_object: NDArray[np.float64]
     occ_points: NDArray[np.float16]
     occ: NDArray[np.bool_]
@@ -155,10 +165,26 @@ def read_scene(path: str | Path) -> SceneRecord:
         arrays = read_arrays(path)
     except (ArrayFileError, OSError) as error:
         raise SceneFileError(f"scene file {path} cannot be read: {error}") from error
+    arrays = upgraded(arrays)
     faults = array_faults(arrays)
     if faults:
         raise SceneFileError(f"scene file {path} is not one of ours: {'; '.join(faults)}")
     return _from_arrays(arrays)
+
+
+def upgraded(arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """Arrays of the present version from those of an older one; anything else as it is."""
+    result, version = dict(arrays), arrays.get("format_version")
+    lengths = {"G": "grasp_position", "K": "object_id"}
+    known = version is not None and version.shape == () and 1 <= version < FORMAT_VERSION
+    if not known or not all(arrays.get(n, version).ndim for n in lengths.values()):
+        return result
+    for newer in range(int(version) + 1, FORMAT_VERSION + 1):
+        for name, shape in ADDED[newer].items():
+            size = [len(arrays[lengths[n]]) if isinstance(n, str) else n for n in shape]
+            result.setdefault(name, np.full(size, np.nan, SCHEMA[name][0]))
+    result["format_version"] = np.array(FORMAT_VERSION, SCHEMA["format_version"][0])
+    return result
 
 
 def array_faults(arrays: Mapping[str, NDArray]) -> list[str]:

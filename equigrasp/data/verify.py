@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equigrasp.data.manifest import (
     LOCK_NAME,
@@ -25,6 +24,7 @@ from equigrasp.data.manifest import (
     ManifestError,
     read_manifest,
 )
+from equigrasp.data.record_faults import record_faults
 from equigrasp.data.scene_files import (
     SceneFileError,
     SceneRecord,
@@ -32,18 +32,7 @@ from equigrasp.data.scene_files import (
     read_scene,
     scene_path,
 )
-from equigrasp.data.vocabulary import Fate
-from equigrasp.hand import PANDA, Hand
-from equigrasp.workspace import WORKSPACE, Workspace
 
-TIP_MARGIN = 0.01
-"""A finger tip may leave the workspace by so much (m) more than the length of a finger, because the
-finger's root lies inside."""
-WIDTH_MARGIN = 0.002
-"""Compliant fingers open this much further than their nominal limit (m)."""
-ROTATION_TOLERANCE = 1e-4
-OCCUPANCY_MARGIN = 1e-3
-"""Half precision rounds a point on a wall of the workspace to just outside (m)."""
 REASONS = ("empty", "exception", "crash", "timeout")
 
 
@@ -93,57 +82,6 @@ def repair(faults: list[DataFault]) -> list[Path]:
     for path in paths:
         path.unlink(missing_ok=True)
     return paths
-
-
-def record_faults(
-    record: SceneRecord, hand: Hand = PANDA, workspace: Workspace = WORKSPACE
-) -> list[str]:
-    """What is out of range in a scene whose shapes and types are right.
-
-    Args:
-        record: the scene.
-        hand, workspace: that the scene was made for.
-    """
-    r, faults = record, []
-
-    def expect(condition: bool | np.bool_, reason: str) -> None:
-        if not condition:
-            faults.append(reason)
-
-    expect(r.kind.isidentifier(), f"kind is {r.kind!r}, which is no word")
-    for name, value in vars(r).items():
-        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-            expect(np.isfinite(value).all(), f"{name} holds values that are not finite")
-    for name in ("T_world_camera", "T_world_object"):
-        expect(_rigid(getattr(r, name)), f"{name} holds a matrix that is not a rigid transform")
-    expect(_orthonormal(r.grasp_rotation), "grasp_rotation holds a matrix that is not a rotation")
-    try:
-        r.intrinsics.validate()
-        size = (r.intrinsics.height, r.intrinsics.width)
-        expect(r.depth.shape[1:] == size, f"depth has shape {r.depth.shape}, intrinsics {size}")
-    except ValueError as error:
-        faults.append(f"intrinsics: {error}")
-    expect(len(r.view_names) > 0, "there is no view")
-    expect(len(set(r.view_names)) == len(r.view_names), f"views share a name: {r.view_names}")
-    expect((r.depth > 0).any(axis=(1, 2)).all(), "a depth image is empty")
-    beyond = hand.finger_depth + TIP_MARGIN
-    expect(
-        _within(r.grasp_position, -beyond, workspace.side + beyond),
-        "grasp_position leaves the workspace",
-    )
-    expect(_within(r.yaw_width, 0.0, hand.opening + WIDTH_MARGIN), "yaw_width is out of range")
-    expect((r.yaw_fate <= max(Fate)).all(), f"yaw_fate exceeds {max(Fate)}")
-    expect(
-        ((r.yaw_fate == Fate.SUCCESS) == r.yaw_success).all(), "yaw_fate contradicts yaw_success"
-    )
-    expect((r.grasp_source <= 1).all(), "grasp_source exceeds 1")
-    expect(len(r.object_id) > 0, "there is no object")
-    expect((r.object_scale > 0).all(), "object_scale is not positive")
-    expect(
-        _within(r.occ_points, -OCCUPANCY_MARGIN, workspace.side + OCCUPANCY_MARGIN),
-        "occ_points leave the workspace",
-    )
-    return faults
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -272,23 +210,6 @@ def _content_hash(record: SceneRecord) -> bytes:
     for array in (record.T_world_object, record.grasp_position, record.yaw_success):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.digest()
-
-
-def _within(values: NDArray, lower: float, upper: float) -> np.bool_:
-    values = np.asarray(values, dtype=np.float64)
-    return ((values >= lower) & (values <= upper)).all()
-
-
-def _orthonormal(matrices: NDArray) -> bool:
-    R = np.asarray(matrices, dtype=np.float64)
-    product = R @ R.transpose(0, 2, 1)
-    near = np.abs(product - np.eye(3)).max(initial=0.0) < ROTATION_TOLERANCE
-    return bool(near and (np.linalg.det(R) > 0).all())
-
-
-def _rigid(matrices: NDArray) -> bool:
-    last_row = (matrices[:, 3] == (0.0, 0.0, 0.0, 1.0)).all()
-    return bool(last_row and _orthonormal(matrices[:, :3, :3]))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ class GraspLoss(nn.Module):
     Args:
         smoothing: label smoothing of the two classifications (0.1: targets 0.05 and 0.95).
         positive_weight: weight of positive grasps in the quality term.
+        margin_weight: how much the margin of a success lowers what quality and confidence are to
+            tell, in [0, 1]: a success that no disturbed trial repeats counts as 1 less this.
         rotation_weight, width_weight, occupancy_weight: weights of the terms.
         conditioning_weight: weight of the pull of the raw rotation rows towards orthonormality,
             which keeps the polar decomposition away from its singular set.
@@ -46,6 +48,7 @@ class GraspLoss(nn.Module):
         conditioning_weight: float = 0.01,
         flow_weight: float = 1.0,
         confidence_weight: float = 1.0,
+        margin_weight: float = 0.5,
         num_samples: int = 64,
         points_per_scene: int = 16,
     ) -> None:
@@ -57,6 +60,9 @@ class GraspLoss(nn.Module):
             )
         if not 0.0 <= smoothing < 1.0:
             raise ValueError(f"smoothing is {smoothing}; it must lie in [0, 1)")
+        if not 0.0 <= margin_weight <= 1.0:
+            raise ValueError(f"margin_weight is {margin_weight}; it must lie in [0, 1]")
+        self.margin_weight = margin_weight
         self.smoothing, self.positive_weight = smoothing, positive_weight
         self.rotation_weight, self.width_weight = rotation_weight, width_weight
         self.occupancy_weight, self.conditioning_weight = occupancy_weight, conditioning_weight
@@ -79,11 +85,13 @@ class GraspLoss(nn.Module):
         label = batch[keys.LABEL].to(raw.quality.dtype)
         positive = mask & (label > 0.5) & batch[keys.YAW_SUCCESS].bool().any(-1)
         weight = mask * (1 + (self.positive_weight - 1) * label)
-        terms = {"quality": masked_mean(self.classification(raw.quality, label), weight)}
+        chance = self.chances(batch, raw.quality.dtype)
+        best = torch.where(batch[keys.YAW_SUCCESS].any(-1), chance.amax(-1), 1.0)
+        terms = {"quality": masked_mean(self.classification(raw.quality, label * best), weight)}
         if raw.flow is None:
             terms.update(self._pose_terms(raw, batch, positive))
         else:
-            terms.update(self._sampled_terms(raw, batch, mask))
+            terms.update(self._sampled_terms(raw, batch, mask, chance))
         if raw.occupancy is not None:
             occupied = batch[keys.OCC].to(raw.occupancy.dtype)
             terms["occupancy"] = self.classification(raw.occupancy, occupied).mean()
@@ -93,6 +101,11 @@ class GraspLoss(nn.Module):
 
     def _weight(self, term: str) -> float:
         return 1.0 if term == "quality" else getattr(self, f"{term}_weight")
+
+    def chances(self, batch: Mapping[str, Tensor], dtype: torch.dtype) -> Tensor:
+        """(B, Q, K) chance of every yaw to succeed when it is not met exactly, 0 for failures."""
+        lost = self.margin_weight * (1 - batch[keys.YAW_MARGIN].to(dtype))
+        return batch[keys.YAW_SUCCESS].to(dtype) * (1 - lost)
 
     def classification(self, logits: Tensor, label: Tensor) -> Tensor:
         """Binary cross-entropy with smoothed targets, element by element."""
@@ -122,11 +135,11 @@ class GraspLoss(nn.Module):
         }
 
     def _sampled_terms(
-        self, raw: GraspField, batch: Mapping[str, Tensor], mask: Tensor
+        self, raw: GraspField, batch: Mapping[str, Tensor], mask: Tensor, chance: Tensor
     ) -> dict[str, Tensor]:
         """Velocity at noised rotations; confidence and width at every labelled yaw."""
         success = batch[keys.YAW_SUCCESS].bool() & mask.unsqueeze(-1)
-        label = success.to(raw.confidence.dtype)
+        label = chance.to(raw.confidence.dtype)
         judged = mask.unsqueeze(-1).expand_as(success)
         target_width = batch[keys.WIDTHS].to(raw.width.dtype)
         error = (raw.flow.velocity - raw.flow.target).pow(2).sum(-1)

@@ -46,6 +46,7 @@ def synthetic_batch(
         keys.LABEL: success.any(-1).float(),
         keys.ROTATIONS: random_rotations(yaws, generator, torch.float32),
         keys.YAW_SUCCESS: success,
+        keys.YAW_MARGIN: success.float(),
         keys.WIDTHS: opening * uniform(*yaws),
         keys.MASK: torch.ones(scenes, queries, dtype=torch.bool),
         keys.OCC_POINTS: uniform(scenes, occupancy_points, 3) - 0.5,

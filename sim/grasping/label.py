@@ -18,6 +18,7 @@ from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.hand import PANDA, Hand
 from sim.grasping.fast_trial import approach_steps, audit_trial, short_trial
 from sim.grasping.gripper import Gripper
+from sim.grasping.margin import disturbed, holds_heavier
 from sim.grasping.propose import Candidates
 from sim.grasping.sweep import ContactSweep, ray_collision, region_empty, table_clearance
 from sim.grasping.trial import TrialOutcome, execute_grasp
@@ -39,6 +40,8 @@ class Labels:
 
     Attributes:
         yaw_success: (G, 5) bool.
+        yaw_margin: (G, 5) float32, share of disturbed trials that hold as well
+            (`sim.grasping.margin`); 0 for a failure, NaN for a success that was not disturbed.
         yaw_width: (G, 5) float32, opening after the trial; all of it where the fingers never
             closed.
         yaw_fate: (G, 5) uint8, see `Fate`.
@@ -46,6 +49,7 @@ class Labels:
     """
 
     yaw_success: np.ndarray
+    yaw_margin: np.ndarray
     yaw_width: np.ndarray
     yaw_fate: np.ndarray
     yaw_audited: np.ndarray
@@ -56,6 +60,7 @@ class Labels:
         shape = (count, YAWS_PER_POINT)
         return cls(
             np.zeros(shape, bool),
+            np.zeros(shape, np.float32),
             np.full(shape, hand.opening, np.float32),
             np.full(shape, Fate.COLLISION_START, np.uint8),
             np.zeros(shape, bool),
@@ -78,6 +83,7 @@ def grasp_poses(candidates: Candidates) -> np.ndarray:
 
 def _store(labels: Labels, index: tuple[int, int], outcome: TrialOutcome) -> None:
     labels.yaw_success[index] = outcome.success
+    labels.yaw_margin[index] = np.nan if outcome.success else 0.0
     labels.yaw_width[index] = outcome.width
     labels.yaw_fate[index] = outcome.fate
 
@@ -110,6 +116,7 @@ def label_fast(
     audit: float = AUDIT_SHARE,
     *,
     hand: Hand = PANDA,
+    margin_pairs: int = 0,
 ) -> Labels:
     """Label by geometry first, and by a shortened trial where geometry does not decide.
 
@@ -122,6 +129,7 @@ def label_fast(
         candidates: G proposed grasps.
         audit: share of the rejected yaws to simulate, in [0, 1].
         hand: what grasps.
+        margin_pairs: pairs of disturbed trials per successful yaw; 0 leaves the margins unknown.
 
     Raises:
         ValueError: if `audit` is outside [0, 1].
@@ -148,8 +156,21 @@ def label_fast(
     world.set_solver_iterations(FAST_SOLVER_ITERATIONS)
     for index in map(tuple, np.argwhere(labels.yaw_audited)):
         _store(labels, index, audit_trial(world, gripper, begin, poses[index]))
+    lifted: dict[tuple[int, int], int] = {}
     for index in map(tuple, np.argwhere(open_)):
-        _store(labels, index, short_trial(world, gripper, approached, poses[index]))
+        outcome = short_trial(world, gripper, approached, poses[index])
+        _store(labels, index, outcome)
+        if outcome.success:
+            lifted[index] = outcome.body
+    if margin_pairs and lifted:
+        around = disturbed(np.stack([poses[index] for index in lifted]), margin_pairs, rng)
+        free = _screen(world, gripper, geometry, around.reshape(-1, 4, 4)) == Fate.SUCCESS
+        free = free.reshape(around.shape[:2])
+        for index, trials, may in zip(lifted, around, free, strict=True):
+            held = [
+                holds_heavier(world, gripper, approached, T, lifted[index]) for T in trials[may]
+            ]
+            labels.yaw_margin[index] = sum(held) / len(trials)
     world.set_solver_iterations(iterations)
 
     gripper.unload()

@@ -34,7 +34,8 @@ MAX_APPROACH_Z = 0.1
 TABLE_CLEARANCE = 0.003
 """Height of an antipodal grasp's hand over the table."""
 LINE_SCATTER = 0.2
-"""Spread of the closing line about the surface normal, in radians per axis."""
+"""Largest spread of the closing line about the surface normal, in radians per axis. Every line has
+its own, uniform up to this one: what is nearly as wide as the hand only the straight ones pass."""
 BORDER = 0.02
 """Margin of the workspace walls that grasp points stay clear of."""
 MAX_ROUNDS = 200
@@ -197,7 +198,8 @@ def _antipodal(
 
 def _scatter(direction: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Unit vectors scattered around unit vectors."""
-    scattered = direction + rng.normal(0.0, LINE_SCATTER, direction.shape)
+    spread = rng.uniform(0.0, LINE_SCATTER, (len(direction), 1))
+    scattered = direction + spread * rng.normal(size=direction.shape)
     return scattered / np.linalg.norm(scattered, axis=1, keepdims=True)
 
 

@@ -89,7 +89,11 @@ def fetch(folder: Path) -> PreparedObject | None:
 
 
 def store(
-    folder: Path, object_id: str, solid: trimesh.Trimesh, parts: Sequence[trimesh.Trimesh]
+    folder: Path,
+    object_id: str,
+    solid: trimesh.Trimesh,
+    parts: Sequence[trimesh.Trimesh],
+    mass: float | None = None,
 ) -> PreparedObject:
     """Write an object and return it.
 
@@ -98,13 +102,14 @@ def store(
         object_id: names the object and decides its density.
         solid: watertight surface in the base frame.
         parts: convex parts in the base frame.
+        mass: kg; None for that of `object_mass`.
 
     Raises:
         MeshFault: if the surface, read back from its file, is not watertight.
     """
     try:
         with atomic_folder(folder) as unfinished:
-            _write_object(unfinished, object_id, solid, parts)
+            _write_object(unfinished, object_id, solid, parts, mass)
     except OSError:
         if fetch(folder) is None:
             raise
@@ -115,10 +120,14 @@ def store(
 
 
 def _write_object(
-    folder: Path, object_id: str, solid: trimesh.Trimesh, parts: Sequence[trimesh.Trimesh]
+    folder: Path,
+    object_id: str,
+    solid: trimesh.Trimesh,
+    parts: Sequence[trimesh.Trimesh],
+    mass: float | None,
 ) -> None:
     solid = meshes.simplify(solid)
-    mass = object_mass(object_id, solid.volume)
+    mass = object_mass(object_id, solid.volume) if mass is None else mass
     inertia = np.asarray(solid.moment_inertia) * (mass / solid.volume)
     write_obj(folder / "visual.obj", [solid])
     if not meshes.read_mesh(folder / "visual.obj").is_watertight:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from sim.objects.spec import ObjectSpec, objects_by_id
 from sim.scene.kind import SceneKind
+from sim.scene.physics import DrawPhysics
 
 if TYPE_CHECKING:
     from sim.scene.world import World
@@ -26,11 +27,23 @@ MEAN_EXTRA_OBJECTS = 4.0
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """One object of a scene: id, global scale, and (4, 4) pose of its URDF base frame."""
+    """One object of a scene: id, global scale, and (4, 4) pose of its URDF base frame.
+
+    Attributes:
+        mass: in kg; None for what its file says.
+        friction: lateral friction; None for what its file says.
+    """
 
     object_id: str
     scale: float
     T_world_object: np.ndarray
+    mass: float | None = None
+    friction: float | None = None
+
+    def physics(self) -> dict[str, float]:
+        """Mass and friction as far as they are not those of the file."""
+        both = {"mass": self.mass, "friction": self.friction}
+        return {name: value for name, value in both.items() if value is not None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +73,7 @@ class Scene:
                 "object_id": b.object_id,
                 "scale": b.scale,
                 "T_world_object": np.asarray(b.T_world_object).tolist(),
+                **b.physics(),
             }
             for b in self.bodies
         ]
@@ -104,6 +118,7 @@ def build_scene(
     world: World,
     *,
     seed: int = 0,
+    draw_physics: DrawPhysics | None = None,
 ) -> Scene:
     """Build a scene in an empty world and leave it there; `world.bodies` maps ids to `Body`.
 
@@ -116,6 +131,7 @@ def build_scene(
         num_objects: objects to place; None draws Poisson(4) + 1, as for training data. Fewer may
             be present in the end: placements fail and objects roll away.
         seed: written into the scene for the record.
+        draw_physics: gives every object its mass and friction; None leaves them as they are.
 
     Raises:
         ValueError: for no objects, a count below 1 or a world with objects.
@@ -126,7 +142,11 @@ def build_scene(
     if count < 1:
         raise ValueError(f"num_objects is {count}; a scene needs at least 1")
     _require_empty(world)
-    settled, lost = kind.build(world, objects, rng, count)
+    world.draw_physics = draw_physics
+    try:
+        settled, lost = kind.build(world, objects, rng, count)
+    finally:
+        world.draw_physics = None
     bodies = record_bodies(world)
     return Scene(kind.name, seed, tuple(bodies), settled, tuple(lost), count)
 
@@ -135,7 +155,7 @@ def record_bodies(world: World) -> list[Body]:
     """Write the present pose of every object into `world.bodies`; return them in loading order."""
     for body, T in world.body_poses().items():
         known = world.bodies[body]
-        world.bodies[body] = Body(known.object_id, known.scale, T)
+        world.bodies[body] = replace(known, T_world_object=T)
     return list(world.bodies.values())
 
 
@@ -150,14 +170,21 @@ def load_scene(world: World, scene: Scene, objects: Sequence[ObjectSpec]) -> lis
     """
     specs = objects_by_id(objects, [b.object_id for b in scene.bodies])
     _require_empty(world)
-    return [add_object(world, specs[b.object_id], b.scale, b.T_world_object) for b in scene.bodies]
+    return [_add(world, specs[b.object_id], b) for b in scene.bodies]
 
 
 def add_object(world: World, spec: ObjectSpec, scale: float, T: np.ndarray) -> int:
     """Put an object into a scene, at a (4, 4) pose of its base frame; returns its body id."""
-    body = world.load_object(spec, T, scale)
-    world.bodies[body] = Body(spec.object_id, float(scale), np.array(T, dtype=np.float64))
-    return body
+    drawn = (None, None) if world.draw_physics is None else world.draw_physics(spec)
+    return _add(
+        world, spec, Body(spec.object_id, float(scale), np.array(T, dtype=np.float64), *drawn)
+    )
+
+
+def _add(world: World, spec: ObjectSpec, body: Body) -> int:
+    number = world.load_object(spec, body.T_world_object, body.scale, **body.physics())
+    world.bodies[number] = body
+    return number
 
 
 def settle(world: World) -> tuple[bool, list[str]]:
@@ -209,4 +236,5 @@ def _body_from(entry: dict[str, Any]) -> Body:
     )
     if not rigid:
         raise ValueError(f"the pose of '{entry['object_id']}' is not a rigid (4, 4) transform")
-    return Body(str(entry["object_id"]), float(entry["scale"]), T)
+    physics = (None if entry.get(n) is None else float(entry[n]) for n in ("mass", "friction"))
+    return Body(str(entry["object_id"]), float(entry["scale"]), T, *physics)

@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from equigrasp.workspace import WORKSPACE, Workspace
 from sim.scene.client import TIME_STEP, Client
+from sim.scene.physics import DrawPhysics
 from sim.scene.table import Table
 
 SOLVER_ITERATIONS = 150
@@ -45,6 +46,8 @@ class World(Client):
         bodies: body id -> whatever the scene builder stores for that object (None until it does).
             Table, gripper and other fixtures are not listed.
         table: body id of the table, or None.
+        draw_physics: how mass and friction of the objects of a scene that is being built are drawn;
+            None leaves them as their files say.
         scratch: folder for generated files, removed on `close`.
     """
 
@@ -56,6 +59,7 @@ class World(Client):
         self.bodies: dict[int, Any] = {}
         self._com: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.table: int | None = None
+        self.draw_physics: DrawPhysics | None = None
         self.reset()
 
     def close(self) -> None:
@@ -93,17 +97,43 @@ class World(Client):
         self.set_pose(body, T_world_base)
         return body
 
-    def load_object(self, spec: Any, T_world_object: np.ndarray, scale: float = 1.0) -> int:
+    def load_object(
+        self,
+        spec: Any,
+        T_world_object: np.ndarray,
+        scale: float = 1.0,
+        *,
+        mass: float | None = None,
+        friction: float | None = None,
+    ) -> int:
         """Load an object of the scene; return its body id.
 
         Args:
             spec: an `ObjectSpec`, or anything with a `urdf` path; also a path itself.
             T_world_object: (4, 4) pose of the URDF base frame.
-            scale: global scaling of the URDF.
+            scale: global scaling of the URDF; Bullet leaves the mass as it is.
+            mass: in kg; None for that of the URDF.
+            friction: lateral friction; None for that of the URDF.
         """
         body = self.load_urdf(getattr(spec, "urdf", spec), T_world_object, scale)
+        if mass is not None:
+            self.set_mass(body, mass)
+        if friction is not None:
+            self.p.changeDynamics(body, -1, lateralFriction=friction)
         self.bodies[body] = None
         return body
+
+    def mass(self, body: int) -> float:
+        """Mass of a body in kg."""
+        return self.p.getDynamicsInfo(body, -1)[0]
+
+    def friction(self, body: int) -> float:
+        """Lateral friction of a body."""
+        return self.p.getDynamicsInfo(body, -1)[1]
+
+    def set_mass(self, body: int, mass: float) -> None:
+        """Give a body another mass (kg); its inertia follows."""
+        self.p.changeDynamics(body, -1, mass=mass)
 
     def remove(self, body: int) -> None:
         """Take a body out of the world."""

@@ -46,9 +46,11 @@ CHEAP = """
             intrinsics=Intrinsics(80, 60, 70.0, 70.0, 40.0, 30.0), T_world_camera=T[None],
             grasp_position=rng.uniform(0.1, 0.2, (2, 3)), grasp_rotation=np.stack([np.eye(3)] * 2),
             grasp_source=np.zeros(2), grasp_visible=np.ones(2, bool), yaw_success=success,
-            yaw_width=np.full((2, 5), 0.04), yaw_fate=np.where(success, 0, 1),
+            yaw_width=np.full((2, 5), 0.04), yaw_margin=np.zeros((2, 5)),
+            yaw_fate=np.where(success, 0, 1),
             yaw_audited=np.zeros((2, 5), bool), object_id=["a"], object_scale=np.ones(1),
-            T_world_object=T[None], occ_points=rng.uniform(0, 0.3, (6, 3)), occ=np.ones(6, bool)))
+            object_mass=np.ones(1), object_friction=np.ones(1), T_world_object=T[None],
+            occ_points=rng.uniform(0, 0.3, (6, 3)), occ=np.ones(6, bool)))
         return {"stages": {"build": 1.0, "label": 2.0}, "empty": None}
 """
 DRIVER = """

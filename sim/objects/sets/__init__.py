@@ -1,6 +1,7 @@
 """The sets of objects behind `sim.objects.load.load_objects`, one module each.
 
-A set is a function (rule, cache, argument) -> all its objects; `SETS` is the registry.
+A set is a function (rule, cache, argument, split) -> its objects in the split; `SETS` is the
+registry.
 """
 
 from __future__ import annotations
@@ -9,10 +10,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sim.objects.rule import ObjectRule
-from sim.objects.sets import folders, procedural_set, pybullet_misc, random_urdfs
+from sim.objects.sets import folders, limit_set, procedural_set, pybullet_misc, random_urdfs
 from sim.objects.spec import Fault, ObjectSpec, split_of
 
-LoadSet = Callable[[ObjectRule, Path, str], list[ObjectSpec]]
+LoadSet = Callable[[ObjectRule, Path, str, str], list[ObjectSpec]]
+LoadAll = Callable[[ObjectRule, Path, str], list[ObjectSpec]]
+
+
+def _by_hash(load: LoadAll) -> LoadSet:
+    """A set whose objects the hash of their ids divides."""
+
+    def in_split(rule: ObjectRule, cache: Path, argument: str, split: str) -> list[ObjectSpec]:
+        specs = load(rule, cache, argument)
+        return [s for s in specs if split in ("all", split_of(s.object_id))]
+
+    return in_split
 
 
 def _whole(load: Callable[[ObjectRule, Path], list[ObjectSpec]]) -> LoadSet:
@@ -23,12 +35,13 @@ def _whole(load: Callable[[ObjectRule, Path], list[ObjectSpec]]) -> LoadSet:
             raise ValueError(f"':{argument}' chooses nothing in this set; write its name alone")
         return load(rule, cache)
 
-    return refuse_argument
+    return _by_hash(refuse_argument)
 
 
 SETS: dict[str, LoadSet] = {
     "random_urdfs": _whole(random_urdfs.load),
-    "procedural": procedural_set.load,
+    "procedural": _by_hash(procedural_set.load),
+    "limit": limit_set.load,
     "pybullet_misc": _whole(pybullet_misc.load),
 }
 
@@ -50,8 +63,7 @@ def load_set(
     """
     registered, _, argument = name.partition(":")
     if registered in SETS:
-        specs = SETS[registered](rule, cache, argument)
-        return [s for s in specs if split in ("all", split_of(s.object_id))]
+        return SETS[registered](rule, cache, argument, split)
     folder = Path(name).expanduser().resolve()
     if folder.is_dir():
         return folders.load(folder, rule, split, cache, faults)

@@ -8,6 +8,7 @@ from pathlib import Path
 from sim.objects import procedural
 from sim.objects.cache import content_key, fetch, store
 from sim.objects.rule import ObjectRule
+from sim.objects.sets.counts import asked_count
 from sim.objects.spec import LazyObjectSpec, ObjectSpec, PreparedObject
 
 DEFAULT_COUNT = 800
@@ -43,11 +44,7 @@ def load(rule: ObjectRule, cache: Path, argument: str = "") -> list[ObjectSpec]:
     Raises:
         ValueError: if the argument is no positive number.
     """
-    if argument and not (argument.isdecimal() and int(argument) > 0):
-        raise ValueError(
-            f"'procedural:{argument}' asks for no number of objects; write procedural:2000"
-        )
-    count = int(argument or DEFAULT_COUNT)
+    count = asked_count("procedural", argument, DEFAULT_COUNT)
     return [
         LazyObjectSpec(object_id(i), "procedural", Procedural(i, rule, cache)) for i in range(count)
     ]

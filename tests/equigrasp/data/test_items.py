@@ -89,6 +89,9 @@ def test_query_points_and_labels_are_those_of_the_record(seed, free_share, setba
     success = scene.yaw_success[nearest[simulated]]
     np.testing.assert_array_equal(item["yaw_success"][simulated], success)
     np.testing.assert_array_equal(item["label"][simulated], success.any(1))
+    margin = item["yaw_margin"][simulated]
+    known = np.nan_to_num(scene.yaw_margin, nan=1.0)
+    np.testing.assert_array_equal(margin, known[nearest[simulated]])
     np.testing.assert_allclose(item["widths"][simulated], scene.yaw_width[nearest[simulated]])
     # Everything else is a known failure or padding.
     assert not item["yaw_success"][~simulated].any()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from equigrasp.data.files import ArrayFileError, read_arrays
+from equigrasp.data.files import ArrayFileError, pack_arrays, read_arrays
 from equigrasp.data.scene_files import (
     DEPTH_UNIT,
     SCHEMA,
@@ -55,10 +55,15 @@ def make_record(seed=0, grasps=4, objects=2, points=6, views=2, **changes):
         "grasp_visible": rng.random(grasps) < 0.5,
         "yaw_success": success,
         "yaw_width": rng.uniform(0.01, 0.07, (grasps, 5)).astype("f4"),
+        "yaw_margin": np.where(
+            success, rng.choice([0.0, 0.5, 1.0, np.nan], success.shape), 0.0
+        ).astype("f4"),
         "yaw_fate": np.where(success, 0, 2).astype("u1"),
         "yaw_audited": np.zeros((grasps, 5), bool),
         "object_id": [f"set/object-{i}" for i in range(objects)],
         "object_scale": rng.uniform(0.8, 1.0, objects),
+        "object_mass": rng.uniform(0.1, 2.0, objects),
+        "object_friction": np.full(objects, np.nan),
         "T_world_object": poses[views:],
         "occ_points": rng.uniform(0.0, 0.3, (points, 3)).astype("f2"),
         "occ": rng.random(points) < 0.5,
@@ -144,13 +149,38 @@ def test_a_failed_write_leaves_the_old_file_and_no_remains(tmp_path, monkeypatch
         ({"grasp_position": np.zeros((3, 3), "f4")}, "'grasp_rotation' has shape"),
         ({"occ": np.zeros(5, bool)}, "'occ' has shape"),
         ({"T_world_camera": np.zeros((2, 3, 4))}, "'T_world_camera' has shape"),
-        ({"format_version": 2}, "format version 2; this program reads version 1"),
+        ({"format_version": 3}, "format version 3; this program reads version 2"),
     ],
 )
 def test_misshapen_records_are_not_written(tmp_path, changes, said):
     with pytest.raises(ValueError, match=said):
         write_scene(tmp_path / "s.npz", make_record(**changes))
     assert not list(tmp_path.iterdir())
+
+
+def test_files_of_the_first_version_are_read_with_what_they_lack_unknown(tmp_path):
+    record = make_record(grasps=3)
+    write_scene(tmp_path / "new.npz", record)
+    arrays = read_arrays(tmp_path / "new.npz")
+    for name in ("yaw_margin", "object_mass", "object_friction"):
+        del arrays[name]
+    arrays["format_version"] = np.array(1, "i4")
+    (tmp_path / "old.npz").write_bytes(pack_arrays(arrays))
+    old = read_scene(tmp_path / "old.npz")
+    assert old.yaw_margin.shape == (3, 5)
+    assert np.isnan(old.yaw_margin).all()
+    assert np.isnan(old.object_mass).all()
+    lacking = {n: getattr(old, n) for n in ("yaw_margin", "object_mass", "object_friction")}
+    assert_equal(old, dataclasses.replace(record, **lacking))
+
+
+def test_a_new_file_without_the_new_arrays_is_refused(tmp_path):
+    write_scene(tmp_path / "s.npz", make_record())
+    arrays = read_arrays(tmp_path / "s.npz")
+    del arrays["yaw_margin"]
+    (tmp_path / "s.npz").write_bytes(pack_arrays(arrays))
+    with pytest.raises(SceneFileError, match="'yaw_margin' is missing"):
+        read_scene(tmp_path / "s.npz")
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255))
@@ -206,6 +236,6 @@ def test_partial_reading_and_missing_arrays(tmp_path):
 
 def test_foreign_arrays_are_named():
     assert array_faults({"x": np.zeros(3)}) == ["format_version is missing"]
-    faults = array_faults({"format_version": np.int32(1), "extra": np.zeros(1)})
+    faults = array_faults({"format_version": np.int32(2), "extra": np.zeros(1)})
     assert "array 'extra' is unknown" in faults
     assert "array 'depth' is missing" in faults

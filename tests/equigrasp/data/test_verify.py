@@ -10,8 +10,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from equigrasp.data.manifest import Manifest, ManifestError, read_manifest
+from equigrasp.data.record_faults import record_faults
 from equigrasp.data.scene_files import SceneRecord, failed_path, scene_path, write_scene
-from equigrasp.data.verify import main, record_faults, repair, verify
+from equigrasp.data.verify import main, repair, verify
 from equigrasp.hand import PANDA
 from equigrasp.perception.camera import Intrinsics
 from equigrasp.workspace import Workspace
@@ -40,10 +41,15 @@ def make_record(number, **changes):
         "grasp_visible": np.ones(5, bool),
         "yaw_success": success,
         "yaw_width": np.full((5, 5), 0.04, "f4"),
+        "yaw_margin": np.where(
+            success, rng.choice([0.0, 0.5, 1.0, np.nan], success.shape), 0.0
+        ).astype("f4"),
         "yaw_fate": np.where(success, 0, 2).astype("u1"),
         "yaw_audited": np.zeros((5, 5), bool),
         "object_id": ["a", "b"],
         "object_scale": np.array([0.8, 0.9]),
+        "object_mass": rng.uniform(0.1, 2.0, 2),
+        "object_friction": np.full(2, np.nan),
         "T_world_object": poses[1:],
         "occ_points": rng.uniform(0.0, 0.3, (6, 3)).astype("f2"),
         "occ": np.ones(6, bool),
@@ -237,7 +243,7 @@ def test_torn_notes_are_named_and_removed(data_set):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[1]", '{"format_version": 1}', '{"format_version": 2}', "\xff"]
+    "text", ["", "{}", "[1]", '{"format_version": 1}', '{"format_version": 3}', "\xff"]
 )
 def test_torn_manifests_are_named_and_scenes_checked_all_the_same(data_set, text):
     (data_set / "manifest.json").write_bytes(text.encode("latin1"))
@@ -260,6 +266,17 @@ def test_sound_records_have_no_faults_and_the_margins_are_respected():
     tip = np.full((5, 3), -0.049, "f4")  # a root inside, its tip one finger depth outside
     wall = np.full((6, 3), 0.3, "f2")  # in half precision 0.30005
     assert record_faults(make_record(0, grasp_position=tip, occ_points=wall)) == []
+
+
+def test_margins_are_shares_and_belong_to_successes():
+    record = make_record(0)
+    failed = record.yaw_margin.copy()
+    failed[np.unravel_index(np.argmin(record.yaw_success), failed.shape)] = 0.5
+    for margin in (failed, np.full_like(failed, 1.5)):
+        (fault,) = record_faults(dataclasses.replace(record, yaw_margin=margin))
+        assert "yaw_margin" in fault
+    (fault,) = record_faults(dataclasses.replace(record, object_mass=np.array([0.0, np.nan])))
+    assert fault == "object_mass is no size"
 
 
 def test_limits_are_those_of_the_hand_and_the_workspace():

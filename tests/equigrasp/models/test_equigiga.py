@@ -84,8 +84,8 @@ def check_contract(model):
     model.to(torch.float32)
     share, bound = conditioning(model, scene, points), CONTRACT[torch.float32]
     error = rotation_errors(model, scene, points)
-    assert (share > 0.4).sum() > 600 // 8
-    assert error[share > 0.4].max() < bound
+    assert (share > 0.5).sum() > 600 // 8
+    assert error[share > 0.5].max() < bound
     assert (error * share).max() < bound
 
 

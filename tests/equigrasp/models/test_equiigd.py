@@ -45,6 +45,7 @@ def batch(model, scenes=2, queries=12, seed=0):
         "label": label,
         "rotations": random_rotations((scenes, queries, 5), generator),
         "yaw_success": success,
+        "yaw_margin": torch.ones(scenes, queries, 5),
         "widths": 0.08 * torch.rand(scenes, queries, 5, generator=generator),
         "mask": torch.ones(scenes, queries, dtype=torch.bool),
         "occ_points": torch.rand(scenes, 8, 3, generator=generator) - 0.5,

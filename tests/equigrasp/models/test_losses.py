@@ -25,6 +25,7 @@ def batch_and_raw(scenes=2, points=6, seed=0):
         "mask": torch.ones(shape, dtype=torch.bool),
         "rotations": rotations(scenes * points * 5).float().view(*shape, 5, 3, 3),
         "yaw_success": success & (label > 0.5).unsqueeze(-1),
+        "yaw_margin": torch.ones(*shape, 5),
         "widths": 0.08 * torch.rand(*shape, 5, generator=generator),
         "occ": (torch.rand(scenes, 7, generator=generator) < 0.5).float(),
     }
@@ -95,6 +96,26 @@ def test_masked_points_have_no_influence():
     changed["widths"][:, 3:] += 1
     changed["yaw_success"][:, 3:] = True
     assert GraspLoss()(raw, changed)["loss"] == before
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5, 1.0])
+def test_a_success_counts_less_the_more_of_its_disturbed_trials_fail(weight):
+    batch, raw = batch_and_raw()
+    batch["yaw_success"][0, 0] = torch.tensor([True, True, False, False, True])
+    batch["yaw_margin"][0, 0] = torch.tensor([0.0, 0.5, 0.0, 0.0, 1.0])
+    loss = GraspLoss(smoothing=0.0, margin_weight=weight)
+    chance = loss.chances(batch, torch.float32)[0, 0]
+    expected = torch.tensor([1 - weight, 1 - weight / 2, 0.0, 0.0, 1.0])
+    torch.testing.assert_close(chance, expected)
+    # The point's quality is that of its best yaw: here first the undisturbed one, then none.
+    batch["mask"][:] = False
+    batch["mask"][0, 0] = True
+    logit = raw.quality.detach()[0, 0]
+    for best in (1.0, 1 - weight / 2):
+        target = torch.tensor(best)
+        asked = torch.nn.functional.binary_cross_entropy_with_logits(logit, target)
+        assert loss(raw, batch)["quality"].item() == pytest.approx(asked.item(), rel=1e-5)
+        batch["yaw_margin"][0, 0, 4] = 0.0
 
 
 @pytest.mark.parametrize("nothing", ["positives", "points"])
