@@ -25,7 +25,7 @@ from sim.keyframes.films import film_name, write_film
 from sim.keyframes.success_rates import markdown_table, summarise
 from sim.keyframes.suite import KEY, episode_row, known_tasks, read_rows, stored_episodes
 from sim.workers.jobs import Failed, Job, Ok, WorkerError
-from sim.workers.run import run_jobs
+from sim.workers.run import ENGINES, run_jobs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    except (ValueError, WorkerError) as error:
+    except (ValueError, WorkerError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     summary = summarise(rows)
@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--film", metavar="CAMERA", help="write a GIF of every episode as this camera saw it")
     add("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    add("--engine", choices=ENGINES, default="local", help="ray: of a Ray cluster")
     add("--timeout", type=float, default=300.0, help="longest time for an episode, s")
     add("--out", type=Path, help="default: outputs/policy/POLICY")
     return found
@@ -91,6 +92,7 @@ def play_missing(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]
     Raises:
         ValueError: no such task, a number below 1, or results of another policy in the folder.
         WorkerError: the simulator cannot be started.
+        ImportError: for `--engine ray` without Ray.
     """
     for name in ("episodes", "seeds", "candidates", "steps"):
         if getattr(options, name) < 1:
@@ -132,6 +134,7 @@ def play_missing(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]
         workers=options.workers,
         timeout_s=options.timeout,
         on_result=keep,
+        engine=options.engine,
     )
     return [known[key] for key in todo]
 

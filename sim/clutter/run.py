@@ -59,6 +59,7 @@ def run_evaluation(
 
     Raises:
         SettingsMismatchError: if `out` was begun with other settings.
+        ImportError: for engine "ray" without Ray.
     """
     out.mkdir(parents=True, exist_ok=True)
     _check_settings(settings, out)

@@ -1,6 +1,7 @@
 """Evaluating policies on the task suite: results, resuming, and what goes wrong."""
 
 import json
+import sys
 from dataclasses import asdict
 
 import pytest
@@ -162,3 +163,18 @@ def test_scenes_must_be_there(demos, tmp_path, capsys):
     assert "nowhere" in capsys.readouterr().err
     assert main([*SMALL, *where, str(demos)]) == 1
     assert "open_drawer" in capsys.readouterr().err
+
+
+def test_ray_plays_the_same_episodes(tmp_path, fake_ray):
+    arguments = ["--tasks", "turn_lever", "--episodes", "2", "--seeds", "1", "--workers", "1"]
+    for engine in ("local", "ray"):
+        assert main([*arguments, "--engine", engine, "--out", str(tmp_path / engine)]) == 0
+    assert fake_ray[1:] == [2, "shutdown"]
+    local, ray = (sorted(lines(tmp_path / engine)) for engine in ("local", "ray"))
+    assert local == ray
+
+
+def test_missing_ray_is_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main([*SMALL, "--engine", "ray", "--out", str(tmp_path)]) == 1
+    assert "pip install 'equigrasp[ray]'" in capsys.readouterr().err
