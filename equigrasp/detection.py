@@ -21,8 +21,11 @@ UNSEEN = ("free", "careful", "blocked")
 """What unseen space is taken for: nothing is in it; the palm must keep out of it, though fingers go
 round objects; the whole hand must keep out of it."""
 
-OPTIONAL = ("clearance", "min_points_between")
-"""Checks against the observed surface that may be off, with None or 0."""
+NOT_NEGATIVE = (
+    *("smoothing", "reach", "border", "max_retreat", "advance", "refine_steps"),
+    *("clearance", "min_points_between"),
+)
+"""Fields of `DetectionConfig` that are None or at least 0."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,10 @@ class DetectionConfig:
             out of it, though fingers may go round an object; or "blocked".
         min_points_between: observed points that have to lie between the finger pads, at most one
             per voxel of 7.5 mm; 0 asks for nothing. Grasps at holes of the depth image have none.
+        refine_steps: steps by which peaks climb from their lattice points, at most one lattice step
+            away on each axis; 0 for none. See `equigrasp.refine`.
+        centre: whether hands are moved along their closing direction to the middle of what is seen
+            between the finger pads, where both contacts are seen.
         avoid_distance, avoid_angle, avoid_contact: a hand is the same as one to be avoided if its
             tips lie this close (m) and it is turned by no more than this (radians), or if each of
             its contacts lies this close (m). The scores of its neighbours fall, the nearer the
@@ -98,6 +105,8 @@ class DetectionConfig:
     clearance: float | None = None
     unseen: str = "free"
     min_points_between: int = 0
+    refine_steps: int = 0
+    centre: bool = False
     avoid_distance: float = 0.02
     avoid_angle: float = math.pi / 6
     avoid_contact: float = 0.01
@@ -130,7 +139,7 @@ class DetectionConfig:
     def _check_signs(self) -> None:
         if self.unseen not in UNSEEN:
             raise ValueError(f"unseen is {self.unseen!r}; choose one of {', '.join(UNSEEN)}")
-        for name in (*("smoothing", "reach", "border", "max_retreat", "advance"), *OPTIONAL):
+        for name in NOT_NEGATIVE:
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
@@ -157,7 +166,12 @@ class DetectionConfig:
     @property
     def looks(self) -> bool:
         """Whether hands are checked against what was observed."""
-        return self.clearance is not None or self.unseen != "free" or self.min_points_between > 0
+        return (
+            self.clearance is not None
+            or self.unseen != "free"
+            or self.centre
+            or self.min_points_between > 0
+        )
 
     def widest(self, hand: Hand) -> float:
         """Largest admissible predicted opening of a hand, metres."""

@@ -24,6 +24,7 @@ from equigrasp.peaks import (
 )
 from equigrasp.perception.surface import surface_band
 from equigrasp.plan_result import Found, Stopwatch
+from equigrasp.refine import climb
 from equigrasp.sifting import Surroundings, sift
 
 
@@ -97,6 +98,9 @@ def search(
     if not len(peaks):
         return Found(queries=asked)
     points = query_lattice(len(near), device=near.device, dtype=tsdf.dtype)[tuple(peaks.T)]
+    if config.refine_steps:
+        options = {"spacing": 1 / len(near), "steps": config.refine_steps, "sigma": spread}
+        points, scores = climb(ask, points, scores, **options)
     hands = hands_at(model, features, points, scores, num_samples=config.num_samples, seed=seed)
     clock.lap("query", device)
     hands, dropped = sift(hands.calibrated(calibration), around, config)

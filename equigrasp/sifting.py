@@ -20,7 +20,8 @@ from equigrasp.clearance import (
 from equigrasp.detection import DetectionConfig
 from equigrasp.grasp import Grasp
 from equigrasp.hand import Hand
-from equigrasp.placement import admissible_width, place_tips
+from equigrasp.placement import Placed, admissible_width, place_tips
+from equigrasp.refine import off_middle
 from equigrasp.workspace import Workspace
 
 
@@ -77,18 +78,15 @@ def sift(
     """
     sieve = Sieve(hands)
     sieve.keep(admissible_width(hands.width, config, around.hand), "width")
-    placed = place_tips(
-        sieve.hands.tips,
-        sieve.hands.rotation[..., 2],
-        around.setback,
-        config,
-        around.table_height,
-        side=around.workspace.side,
-    )
+    placed = _placed(sieve.hands, around, config)
+    if config.centre and around.seen is not None:
+        at_tips = sieve.hands._replace(tips=placed.tips)
+        shift = off_middle(at_tips, around.hand, around.seen.objects)
+        sieve.hands = sieve.hands._replace(tips=sieve.hands.tips + shift)
+        placed = _placed(sieve.hands, around, config)
     sieve.hands = sieve.hands._replace(tips=placed.tips)
-    reached = placed.reached
-    sieve.keep(reached, "table")
-    sieve.keep(placed.inside[reached], "workspace")
+    sieve.keep(placed.reached, "table")
+    sieve.keep(placed.inside[placed.reached], "workspace")
     if around.failed:
         alike = likeness(sieve.hands, around.failed, config)
         sieve.keep(alike < 1.0, "avoid")
@@ -97,6 +95,17 @@ def sift(
     if around.seen is not None:
         _look(sieve, around.hand, around.workspace, around.seen, config)
     return sieve.hands, sieve.dropped
+
+
+def _placed(hands: Candidates, around: Surroundings, config: DetectionConfig) -> Placed:
+    return place_tips(
+        hands.tips,
+        hands.rotation[..., 2],
+        around.setback,
+        config,
+        around.table_height,
+        side=around.workspace.side,
+    )
 
 
 def _look(

@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--view", choices=(*VIEWS, "both"), default="both", help="both take turns")
     p.add_argument("--noise", default="gamma", help="of the depth images")
     p.add_argument("--tries", type=int, default=6, help="grasps of each plan that are tried")
-    p.add_argument("--floor", type=float, default=0.05, help="lowest score that is tried")
+    p.add_argument("--floor", type=float, default=0.1, help="lowest score that is tried")
     p.add_argument("--seed", type=int, default=SEED)
     p.add_argument("--no-rectify", action="store_true", help="take the depth as it comes")
     p.add_argument("--workers", type=int, default=2)

@@ -21,6 +21,7 @@ FLOORS = (
     "equigrasp/plan_result.py equigrasp/registry.py equigrasp/views.py",
     "equigrasp/avoid.py equigrasp/clearance.py equigrasp/peaks.py equigrasp/placement.py "
     "equigrasp/weights.py",
+    "equigrasp/refine.py",
     "equigrasp/sifting.py",
     "equigrasp/search.py",
     "equigrasp/planner.py equigrasp/viewer.py",
