@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from equigrasp.reliability import reliability
+
 RESAMPLES = 2000
 RoundRecord = dict[str, Any]
 
@@ -27,7 +29,8 @@ def summarise(records: Sequence[RoundRecord], crashed: int = 0) -> dict[str, Any
     Returns:
         JSON-able numbers; rates and intervals in percent, latencies in milliseconds. `std` is the
         population standard deviation over seeds (as published), `interval` the central 95 % of a
-        bootstrap over rounds, drawn within each seed.
+        bootstrap over rounds, drawn within each seed. `reliability` and `ece` compare scores of
+        executed grasps with outcomes, see `score_reliability`.
     """
     by_seed: dict[int, list[RoundRecord]] = defaultdict(list)
     for record in records:
@@ -49,6 +52,7 @@ def summarise(records: Sequence[RoundRecord], crashed: int = 0) -> dict[str, Any
         "dr": _rate(seeds, dr),
         "ends": dict(sorted(ends.items())),
         "failures": dict(sorted(fates.items())),
+        **score_reliability(attempts),
         "latency_ms": latencies([a["timings"] for a in attempts]),
         "per_object": per_object(records),
     }
@@ -116,6 +120,21 @@ def latencies(timings: Sequence[dict[str, float]]) -> dict[str, dict[str, float]
             "p95": round(float(np.percentile(values, 95)), 2),
         }
     return found
+
+
+def score_reliability(attempts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What the scores of executed grasps were worth.
+
+    Returns:
+        "reliability": bins of about equally many attempts, see `Reliability.to_rows`; "ece": their
+        expected calibration error in [0, 1]. Empty and None where there are no attempts, or where
+        scores are no probabilities.
+    """
+    scores = [attempt.get("score", np.nan) for attempt in attempts]
+    if not scores or not all(0.0 <= score <= 1.0 for score in scores):
+        return {"reliability": [], "ece": None}
+    found = reliability(scores, [bool(a["success"]) for a in attempts], equal_mass=True)
+    return {"reliability": found.to_rows(), "ece": round(found.ece, 4)}
 
 
 def per_object(records: Sequence[RoundRecord]) -> dict[str, dict[str, int]]:

@@ -34,7 +34,7 @@ FAR = 1.5
 def write_pictures(
     out: Path, summary: dict[str, Any], settings: EvalSettings, hand: Hand = PANDA
 ) -> None:
-    """Write `failures.png` (counts) and pictures of the first failed attempts, if any.
+    """Write `failures.png` (counts), `reliability.png` and pictures of the first failed attempts.
 
     Args:
         out: folder of the evaluation.
@@ -42,6 +42,9 @@ def write_pictures(
     """
     with atomic_path(out / "failures.png") as unfinished:
         draw_counts(summary).savefig(unfinished, dpi=80, format="png")
+    if summary["reliability"]:
+        with atomic_path(out / "reliability.png") as unfinished:
+            draw_reliability(summary).savefig(unfinished, dpi=80, format="png")
     scenes = out.parent / "scenes.json"
     failed = [
         (record, number)
@@ -119,6 +122,22 @@ def draw_counts(summary: dict[str, Any]) -> Figure:
         entries = summary[name]
         axes.barh([key.lower() for key in entries], list(entries.values()), color="tab:blue")
         axes.set_title(title)
+    return figure
+
+
+def draw_reliability(summary: dict[str, Any]) -> Figure:
+    """Share of successes over the mean score of each bin, and how many attempts a bin holds."""
+    bins = summary["reliability"]
+    score, success, count = (np.array([b[k] for b in bins]) for k in ("score", "success", "count"))
+    figure = Figure(figsize=(4.5, 5.4), layout="tight")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.plot([0, 1], [0, 1], color="gray", lw=1)
+    error = np.sqrt(success * (1 - success) / count)
+    upper.errorbar(score, success, error, fmt="o", color="tab:blue", capsize=3)
+    upper.set(ylim=(-0.05, 1.05), ylabel="share that succeeded")
+    upper.set_title(f"calibration error {100 * summary['ece']:.1f} %, {count.sum()} attempts")
+    lower.bar(score, count, width=0.02, color="tab:blue")
+    lower.set(xlim=(0, 1), xlabel="score of the executed grasp", ylabel="attempts")
     return figure
 
 

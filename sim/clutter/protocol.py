@@ -13,13 +13,14 @@ from equigrasp.perception.camera import DEFAULT_INTRINSICS, Intrinsics
 from equigrasp.perception.noise import ALIASES, NOISE_KINDS
 from sim.clutter.viewpoints import Viewpoint
 from sim.scene.kinds import scene_kinds
+from sim.scene.physics import Physics
 
 VIEWS = ("fixed", "random")
 TRIALS = ("lift", "lift_and_shake")
 MAX_CONSECUTIVE_FAILURES = 2
 OBJECTS_PER_ROUND = 5
 
-SCENE_STREAM, VIEW_STREAM, NOISE_STREAM, PLANNER_STREAM = range(4)
+SCENE_STREAM, VIEW_STREAM, NOISE_STREAM, PLANNER_STREAM, PHYSICS_STREAM = range(5)
 """Independent generators of a round: what differs between two planners is the planner alone."""
 
 
@@ -45,6 +46,7 @@ class EvalSettings:
         intrinsics: of every camera.
         noise_sigma: standard deviation of "gaussian" noise, metres; None for the usual one.
         scales: range of the objects' scales; None for the one of the scene kind.
+        physics: ranges of masses and frictions, see `Physics`; {} leaves every object its own.
         finger_friction: lateral, in the simulator; None for the hand's own.
         trial: "lift", or "lift_and_shake" (see `sim.clutter.shake`).
         max_failures: so many failures in a row end a round.
@@ -67,6 +69,7 @@ class EvalSettings:
     intrinsics: dict[str, Any] = field(default_factory=DEFAULT_INTRINSICS.to_dict)
     noise_sigma: float | None = None
     scales: list[float] | None = None
+    physics: dict[str, Any] = field(default_factory=dict)
     finger_friction: float | None = None
     trial: str = "lift"
     max_failures: int = MAX_CONSECUTIVE_FAILURES
@@ -85,6 +88,7 @@ class EvalSettings:
             raise ValueError(f"num_objects is {self.num_objects}; a round needs at least 1")
         self._check_numbers()
         Intrinsics.from_dict(self.intrinsics).validate()
+        Physics.of(self.physics)
         if self.viewpoint:
             Viewpoint.of(self.viewpoint)
 

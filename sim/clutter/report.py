@@ -24,6 +24,7 @@ def report(rows: Sequence[Row], protocol: Protocol | None = None) -> str:
     if protocol is not None:
         settings = rows[0][1]["settings"]
         parts.append(published_figures(protocol, settings["scene"], settings["view"]))
+    parts += [score_error(name, summary) for name, summary in rows]
     parts += [object_rates(name, summary["per_object"]) for name, summary in rows]
     if protocol is not None and protocol.cannot_reproduce:
         lines = "\n".join(f"- {sentence}" for sentence in protocol.cannot_reproduce)
@@ -67,6 +68,17 @@ def published_figures(protocol: Protocol, scene: str, view: str) -> str:
         rates = ["-" if value is None else f"{value}" for value in (*row.gsr, *row.dr)]
         lines.append(f"| {row.method} | {row.scene} | {' | '.join(rates)} | {row.source} |")
     return "\n".join(lines)
+
+
+def score_error(name: str, summary: Mapping[str, Any]) -> str:
+    """A sentence on what scores are worth; empty where they are no probabilities."""
+    if summary.get("ece") is None:
+        return ""
+    error, bins = f"{100 * summary['ece']:.1f} %", len(summary["reliability"])
+    return (
+        f"{name}: expected calibration error of the scores {error}, over {summary['attempts']} "
+        f"attempts in {bins} bins of about equal count."
+    )
 
 
 def object_rates(name: str, per_object: Mapping[str, Mapping[str, int]]) -> str:

@@ -6,11 +6,13 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from equigrasp.data.files import write_json
-from sim.clutter.protocol import SCENE_STREAM, EvalSettings, round_generator
+from sim.clutter.protocol import PHYSICS_STREAM, SCENE_STREAM, EvalSettings, round_generator
 from sim.scene.builders import Scene, build_scene
 from sim.scene.kinds import find_kind
+from sim.scene.physics import Physics
 from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
@@ -27,16 +29,25 @@ def build_round(
     seed: int,
     index: int,
     scales: list[float] | None = None,
+    physics: dict[str, Any] | None = None,
 ) -> str:
-    """Build the scene of one round and return it as JSON. Runs in a worker process."""
+    """Build the scene of one round and return it as JSON. Runs in a worker process.
+
+    Args:
+        scene, objects, split, count, scales, physics: see `EvalSettings`; count is `num_objects`.
+        seed, index: seed and number of the round.
+    """
     from sim.objects.load import load_objects
     from sim.scene.world import World
 
     kind = find_kind(scene)
     specs = load_objects(objects, kind.objects, split, report=[])
     rng = round_generator(seed, index, SCENE_STREAM)
+    draw = Physics.of(physics or {}).drawer(round_generator(seed, index, PHYSICS_STREAM))
     with World() as world:
-        return build_scene(kind.scaled(scales), specs, rng, count, world, seed=seed).to_json()
+        return build_scene(
+            kind.scaled(scales), specs, rng, count, world, seed=seed, draw_physics=draw
+        ).to_json()
 
 
 def build_scene_list(
@@ -53,7 +64,8 @@ def build_scene_list(
     """
     built: dict[Key, Scene] = {}
     common = {"scene": settings.scene, "objects": settings.objects, "split": settings.split}
-    common |= {"count": settings.num_objects, "scales": settings.scales}
+    common |= {"count": settings.num_objects}
+    common |= {"scales": settings.scales, "physics": settings.physics}
 
     def keep(result: Ok | Failed) -> None:
         if isinstance(result, Failed):

@@ -91,6 +91,7 @@ def play_story(settings: dict[str, Any], seed: int, index: int, hand: dict[str, 
         seed,
         index,
         options.scales,
+        options.physics,
     )
     played = Round(options, Scene.from_json(text), seed, index, grasping)
     looks: list[Look] = []

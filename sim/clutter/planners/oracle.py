@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,8 +36,8 @@ class OraclePlanner(ClutterPlanner):
     The labeller of training data sorts them: first those that it confirms, ranked by the number of
     yaws that succeed at the same point, then contact pairs that it refuses, for a round allows
     contacts on the way. A rehearsal is the attempt that the round will make, so that a grasp that
-    is returned fails for no reason. One that pushes other objects out of the workspace is a last
-    resort.
+    is returned fails for no reason, and its score is 1. One that pushes other objects out of the
+    workspace is a last resort.
 
     Args:
         hand: the hand that will close.
@@ -85,10 +86,11 @@ def _first_to_hold(seen: SceneView, queue: Sequence[Grasp]) -> list[Grasp]:
     spare: list[Grasp] = []
     for grasp in queue:
         attempt = seen.rehearse(grasp)
+        known = replace(grasp, score=1.0)
         if attempt.success and not attempt.lost:
-            return [grasp]
+            return [known]
         if attempt.success and not spare:
-            spare = [grasp]
+            spare = [known]
     return spare
 
 

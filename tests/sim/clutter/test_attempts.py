@@ -103,5 +103,6 @@ def test_the_oracle_offers_nothing_that_fails(pile):
         seen = observe(world, pile, 0)
         strong = OraclePlanner().plan(seen)
         assert seen.rehearse(strong.grasps[0]).success
+        assert strong.grasps[0].score == 1.0
         seen.rehearse = Rehearsal(seen.rehearse.standing, pile.objects, weak)
         assert OraclePlanner().plan(seen).grasps == []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.clutter.metrics import bootstrap, counts, dr, gsr, latencies, summarise
+from sim.clutter.metrics import bootstrap, counts, dr, gsr, latencies, score_reliability, summarise
 
 
 def attempt(success, name="a"):
@@ -101,3 +101,38 @@ def test_latency_percentiles():
 def test_object_counts():
     found = summarise([record([True, False], 2)])["per_object"]
     assert found == {"a": {"present": 2, "cleared": 1}}
+
+
+def scored(pairs):
+    return [{"score": score, "success": success} for score, success in pairs]
+
+
+def test_scores_are_compared_with_outcomes():
+    honest = scored(
+        [(0.25, i % 4 == 0) for i in range(40)] + [(0.75, i % 4 > 0) for i in range(40)]
+    )
+    assert score_reliability(honest)["ece"] == pytest.approx(0.0, abs=1e-3)
+    proud = scored([(0.95, i % 2 == 0) for i in range(40)])
+    found = score_reliability(proud)
+    assert found["ece"] == pytest.approx(0.45)
+    assert found["reliability"] == [
+        {"low": 0.95, "high": 1.0, "count": 40, "score": 0.95, "success": 0.5}
+    ]
+
+
+@pytest.mark.parametrize("pairs", [[], [(1.5, True)], [(float("nan"), True), (0.5, True)]])
+def test_scores_that_are_no_probabilities_have_no_calibration(pairs):
+    assert score_reliability(scored(pairs)) == {"reliability": [], "ece": None}
+
+
+def test_the_reliability_diagram_shows_every_bin():
+    from sim.clutter.pictures import draw_reliability
+
+    pairs = [(score, i < 10 * score) for score in (0.2, 0.5, 0.8) for i in range(10)]
+    summary = score_reliability(scored(pairs))
+    upper, lower = draw_reliability(summary).axes
+    drawn = upper.containers[0].lines[0]
+    np.testing.assert_allclose(drawn.get_xdata(), [0.2, 0.5, 0.8])
+    np.testing.assert_allclose(drawn.get_ydata(), [0.2, 0.5, 0.8])
+    assert [bar.get_height() for bar in lower.patches] == [10, 10, 10]
+    assert "0.0 %, 30 attempts" in upper.get_title()

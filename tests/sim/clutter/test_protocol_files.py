@@ -94,6 +94,8 @@ def test_cameras_of_a_ring_are_turns_of_the_first_about_the_target():
         (lambda v: v["scenes"]["pile"].update(colour=1), "scenes.pile has no 'colour'"),
         (lambda v: v.update(trial="throw"), "trial is 'throw'"),
         (lambda v: v.update(max_failures=0), "max_failures is 0"),
+        (lambda v: v.update(physics={"wieght": 1}), "wieght"),
+        (lambda v: v.update(physics={"mass": [0.5, 0.1]}), r"mass is \[0.5, 0.1\]"),
         (lambda v: v.update(finger_friction=-1.0), "finger_friction is -1.0"),
         (lambda v: v["published"][0].update(gsr=[172.5, 1.0]), r"published\[0\].gsr"),
         (lambda v: v["published"][0].pop("source"), r"published\[0\] lacks 'source'"),
@@ -126,6 +128,23 @@ def test_scales_of_a_scene_are_those_asked_for():
     assert usual == build_round("packed", "random_urdfs", "test", 3, 0, 0, scales=[0.7, 0.9])
 
 
+def test_objects_weigh_what_the_protocol_says():
+    """In the list of scenes, in the world that is built from it, and after an attempt."""
+    from sim.clutter.rounds import Round
+    from sim.scene.builders import Scene
+
+    fields = load_protocol("contact").settings("packed")
+    settings = EvalSettings(**{**fields, "objects": "random_urdfs"})
+    text = build_round("packed", "random_urdfs", "test", 3, 0, 0, None, settings.physics)
+    played = Round(settings, Scene.from_json(text), 0, 0)
+    with played.laid_out() as world:
+        played.rehearsal(world).standing.build(world, played.objects)
+        assert world.bodies
+        for body in world.bodies:
+            assert world.mass(body) == pytest.approx(0.5)
+            assert world.friction(body) == pytest.approx(1.0)
+
+
 def test_a_kind_with_scales_of_its_own_refuses_others():
     from dataclasses import replace
 
@@ -156,6 +175,9 @@ def test_the_report_puts_published_figures_beside_ours():
     assert "1 of 2 objects were cleared" in text
     assert all(sentence in text for sentence in protocol.cannot_reproduce)
     assert "Published" not in report(rows)
+    assert "calibration" not in report(rows)
+    known = summary(ece=0.083, reliability=[{}] * 4)
+    assert "error of the scores 8.3 %, over 10 attempts in 4 bins" in report([("ours", known)])
 
 
 def test_objects_that_fail_most_come_first():
