@@ -2,17 +2,24 @@
 
     python benchmarks/compare.py --packed data/packed --pile data/pile     # everything
     python benchmarks/compare.py --packed data/packed --models giga giga_c4 equigiga_hr60 --epochs 6
-    python benchmarks/compare.py --shipped --pile data/pile --models equiigd_n1 equiigd_n16
+    python benchmarks/compare.py --shipped --objects twins=my/urdfs limit --protocols giga contact \
+        --rectify on off --models antipodal giga equigiga equiigd oracle
     python benchmarks/compare.py --table-only --record                     # of what is there
     python benchmarks/compare.py --quick                                   # shipped weights only
 
-Every model is trained on the same scenes for the same number of steps, and every evaluation plays
-the same rounds (same seeds, same scene list, same noise). Runs and evaluations below --out are
-resumed, so an interrupted comparison goes on and another model can be added later. The table has
-parameters, training time and labels per second, planning latency, equivariance error, average
-precision, GSR and DR; a second one tells how far ours are ahead of the others on the same rounds.
-The plots show GSR and DR against latency, and how far a score can be taken for a probability. With
---record, rows recorded before stay, except for those played again.
+Every model is trained on the same scenes for the same number of steps. A column is a source of
+objects (none of which any model here was trained on), a kind of scene, a protocol, a view, and
+depth as it comes or rectified with the table; its evaluations play the same rounds (same seeds,
+same scene list, same noise). Runs and evaluations below --out are resumed, so an interrupted
+comparison goes on and another model can be added later. The table has parameters, training time and
+labels per second, planning latency, equivariance error, average precision, GSR and DR; a second one
+tells how far ours are ahead of the others on the same rounds. The plots show GSR and DR against
+latency, and how far a score can be taken for a probability. With --record, rows recorded before
+stay, except for those played again.
+
+Headline figures, of the rows recorded and played: `equiigd_gsr_gap` and `equiigd_dr_gap`, the most
+points that EquiIGD stays below the oracle in any column, and `ece`, its largest expected
+calibration error.
 """
 
 from __future__ import annotations
@@ -27,11 +34,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared import paired
-from shared.compare_table import collect, draw_plots, headline, markdown, with_earlier
+from shared.compare_table import (
+    collect,
+    draw_plots,
+    figures,
+    headline,
+    markdown,
+    with_earlier,
+)
 from shared.results import command_line, finish
 
 from equigrasp.data.files import write_atomically, write_json
 from equigrasp.weights import shipped_names
+from sim.clutter.planners import planner_class
+from sim.clutter.protocol_files import load_protocol
 
 ROOT = Path(__file__).parents[1]
 MODELS = ("vgn", "giga", "igd", "equigiga", "equiigd")
@@ -42,12 +58,14 @@ C4 = "_c4"
 SETTINGS = {"hr": "lattice", "n": "num_samples"}
 """Endings with a number that stand for a planner setting: a lattice of so many points a side
 ("HR"), so many rotations sampled per peak. The trained model is the same."""
+BASELINES = ("antipodal", "oracle")
+"""Planners without weights."""
 ENDING = re.compile(rf"_({'|'.join(SETTINGS)})(\d+)$")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A model to train and to evaluate on one kind of scene."""
+    """A model to train and to evaluate on one kind of scene; or a baseline."""
 
     scene: str
     model: str
@@ -69,6 +87,31 @@ class Entry:
         return f"{SETTINGS[found.group(1)]}={found.group(2)}" if found else None
 
 
+@dataclass(frozen=True)
+class Column:
+    """Rounds that several planners play.
+
+    Attributes:
+        label: what the objects are called in the table.
+        sets: object sets and folders, as `--objects` of the evaluation takes them.
+        scene, protocol, view: see `sim/clutter_eval.py`.
+        raw: whether depth is taken as it comes.
+    """
+
+    label: str
+    sets: str
+    scene: str
+    protocol: str
+    view: str
+    raw: bool
+
+    @property
+    def name(self) -> str:
+        """As `shared.compare_table.collect` reads it back."""
+        depth = "raw" if self.raw else "rectified"
+        return "_".join([self.label, self.scene, self.protocol, self.view, depth])
+
+
 def main() -> None:
     """Everything, or a quick look at shipped weights."""
     arguments = parser().parse_args()
@@ -78,6 +121,7 @@ def main() -> None:
     if arguments.record:
         raise SystemExit("--quick would replace recorded rows by one round; leave out --record")
     arguments.rounds, arguments.seeds, arguments.views = 1, 1, ["fixed"]
+    arguments.protocols, arguments.objects, arguments.rectify = ["giga"], ["default"], ["on"]
     if arguments.models == list(MODELS):
         arguments.models = ["giga", "equigiga"]
     with tempfile.TemporaryDirectory() as folder:  # nothing of an earlier look is resumed
@@ -91,8 +135,9 @@ def compare(arguments: argparse.Namespace) -> None:
         play(arguments)
     rows = collect(arguments.out / "evaluations")
     recorded = arguments.result.with_name("compare_rows.json")
-    if arguments.record and recorded.exists():
-        rows = with_earlier(rows, json.loads(recorded.read_text()))
+    earlier = json.loads(recorded.read_text()) if recorded.exists() else []
+    if arguments.record:
+        rows = with_earlier(rows, earlier)
     text = f"{markdown(rows)}\n\nThe same rounds, side by side:\n\n{paired.markdown(rows)}"
     print(text)
     if arguments.record:
@@ -101,7 +146,7 @@ def compare(arguments: argparse.Namespace) -> None:
         )
         write_json(recorded, rows)
         draw_plots(rows, arguments.result.with_suffix(".png"))
-    finish(arguments, headline(rows))
+    finish(arguments, {**figures(rows), **headline(with_earlier(rows, earlier))})
 
 
 def play(arguments: argparse.Namespace) -> None:
@@ -109,18 +154,36 @@ def play(arguments: argparse.Namespace) -> None:
     entries = [
         Entry(scene, model)
         for scene in ("packed", "pile")
-        if getattr(arguments, scene) or arguments.quick
+        if getattr(arguments, scene) or arguments.quick or arguments.shipped
         for model in arguments.models
     ]
     weights = {}
     for entry in entries:
-        if (path := weights_of(entry, arguments)) is not None:
+        if entry.model in BASELINES:
+            weights[entry] = Path(entry.model)
+        elif (path := weights_of(entry, arguments)) is not None:
             weights[entry] = path
     if not weights:
         raise SystemExit("nothing to compare: give --packed or --pile with folders of scenes")
-    for view in arguments.views:
+    for column in columns(arguments):
         for entry, path in weights.items():
-            clear_rounds(entry, path, view, arguments)
+            if entry.scene == column.scene:
+                clear_rounds(column, entry, path, arguments)
+
+
+def columns(arguments: argparse.Namespace) -> list[Column]:
+    """Every column that the command line asks for, the protocols' own views first."""
+    found = []
+    for text in arguments.objects:
+        label, _, sets = text.partition("=")
+        for protocol in arguments.protocols:
+            own = set(load_protocol(protocol).views)
+            for view in (v for v in arguments.views if v in own):
+                for scene in ("packed", "pile"):
+                    for rectify in arguments.rectify:
+                        raw = rectify == "off"
+                        found.append(Column(label, sets or label, scene, protocol, view, raw))
+    return found
 
 
 def parser() -> argparse.ArgumentParser:
@@ -138,8 +201,10 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--shipped", action="store_true", help="shipped weights where there are any")
     add("--epochs", type=int, default=6)
-    add("--objects", default="default", help="object sets and folders of the evaluation")
+    add("--objects", nargs="+", default=["default"], help="LABEL=SETS, or the name of a set")
+    add("--protocols", nargs="+", default=["giga"], help="names in configs/protocol")
     add("--views", nargs="+", choices=("fixed", "random"), default=["fixed", "random"])
+    add("--rectify", nargs="+", choices=("on", "off"), default=["on"], help="off: depth as it is")
     add("--rounds", type=int, default=100, help="rounds per seed")
     add("--seeds", type=int, default=5)
     add("--workers", type=int, default=2)
@@ -177,16 +242,22 @@ def weights_of(entry: Entry, arguments: argparse.Namespace) -> Path | None:
     return run
 
 
-def clear_rounds(entry: Entry, weights: Path, view: str, arguments: argparse.Namespace) -> None:
-    """Clear the rounds of one scene kind and view; all models of a kind play one scene list."""
-    out = arguments.out / "evaluations" / f"{entry.scene}_{view}_{entry.model}"
-    command = ["sim/clutter_eval.py", "--scene", entry.scene, "--view", view]
-    command += ["--model", str(weights), "--objects", arguments.objects, "--table-rectify", "on"]
+def clear_rounds(
+    column: Column, entry: Entry, weights: Path, arguments: argparse.Namespace
+) -> None:
+    """Clear the rounds of a column; all planners of a column play one scene list."""
+    if column.raw and not planner_class(str(weights)).reads_depth:
+        return
+    out = arguments.out / "evaluations" / f"{column.name}_{entry.model}"
+    command = ["sim/clutter_eval.py", "--scene", column.scene, "--view", column.view]
+    command += ["--protocol", column.protocol, "--objects", column.sets]
+    command += ["--table-rectify", "off" if column.raw else "on", "--model", str(weights)]
     command += ["--rounds", str(arguments.rounds), "--seeds", str(arguments.seeds)]
     command += ["--workers", str(arguments.workers), "--out", str(out)]
     if entry.setting:
         command += ["--set", entry.setting]
-    scenes = arguments.out / f"{entry.scene}_{arguments.seeds}x{arguments.rounds}.json"
+    size = f"{arguments.seeds}x{arguments.rounds}"
+    scenes = arguments.out / f"{column.label}_{column.scene}_{column.protocol}_{size}.json"
     if scenes.exists():
         command += ["--scene-list", str(scenes)]
     call(command)

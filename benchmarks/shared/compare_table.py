@@ -6,37 +6,40 @@ import json
 from pathlib import Path
 from typing import Any
 
+from equigrasp.reliability import reliability
 from equigrasp.weights import find_weights
-from shared.paired import outcomes
+from shared.paired import COLUMN, outcomes
 from shared.results import save_figure
 
 Row = dict[str, Any]
-BINS = 10
 
 
 def collect(folder: Path) -> list[Row]:
-    """A row per `SCENE_VIEW_MODEL` folder below `folder` that `sim/clutter_eval.py` wrote.
+    """A row per `OBJECTS_SCENE_PROTOCOL_VIEW_DEPTH_MODEL` folder that `sim/clutter_eval.py` wrote.
 
     Raises:
         FileNotFoundError: there is none.
     """
     rows = []
-    for path in sorted(folder.glob("*/rectified/summary.json")):
+    for path in sorted(folder.glob("*/r*/summary.json")):
         summary = json.loads(path.read_text())
-        scene, view, model = path.parents[1].name.split("_", 2)
+        objects, scene, protocol, view, depth, model = path.parents[1].name.split("_", 5)
         settings = json.loads((path.parent / "settings.json").read_text())
         latency = summary["latency_ms"].get("total", {})
         rows.append(
             {
+                "objects": objects,
                 "scene": scene,
+                "protocol": protocol,
                 "view": view,
+                "depth": depth,
                 "model": model,
-                "rectified": summary["settings"]["table_rectify"],
                 **{rate: summary[rate] for rate in ("gsr", "dr")},
-                **{name: summary[name] for name in ("rounds", "attempts", "objects", "successes")},
+                **{name: summary[name] for name in ("rounds", "attempts", "successes")},
+                "present": summary["objects"],
                 "median_ms": latency.get("median"),
                 "p95_ms": latency.get("p95"),
-                "calibration": calibration(path.parent / "rounds.jsonl"),
+                **calibration(path.parent / "rounds.jsonl"),
                 "outcomes": outcomes(path.parent / "rounds.jsonl"),
                 **training_facts(settings["model"]),
             }
@@ -47,7 +50,7 @@ def collect(folder: Path) -> list[Row]:
 
 
 def with_earlier(rows: list[Row], earlier: list[Row]) -> list[Row]:
-    """`rows`, and those of `earlier` for a scene, view and model that `rows` does not have."""
+    """`rows`, and those of `earlier` for a column and model that `rows` does not have."""
     return list({_planner(row): row for row in [*earlier, *rows]}.values())
 
 
@@ -76,41 +79,43 @@ def training_facts(model: str) -> Row:
     return facts
 
 
-def calibration(path: Path) -> list[list[float]]:
-    """Reliability of scores: per occupied tenth (mean score, share of successes, attempts)."""
+def calibration(path: Path) -> Row:
+    """How far the scores of executed grasps are probabilities, from a `rounds.jsonl`.
+
+    Returns:
+        `calibration`, per occupied tenth (mean score, share of successes, attempts), and `ece`, the
+        expected calibration error; [] and None for a planner whose scores are no shares.
+    """
     attempts = [
-        (attempt["score"], attempt["success"])
+        attempt
         for line in path.read_text().splitlines()
         for attempt in json.loads(line)["attempts"]
     ]
-    bins: dict[int, list[tuple[float, bool]]] = {}
-    for score, success in attempts:
-        if score == score:  # a baseline without a score says NaN
-            bins.setdefault(min(int(score * BINS), BINS - 1), []).append((score, success))
-    return [
-        [
-            sum(score for score, _ in members) / len(members),
-            sum(success for _, success in members) / len(members),
-            len(members),
-        ]
-        for _, members in sorted(bins.items())
-    ]
+    scores = [attempt["score"] for attempt in attempts]
+    if not attempts or not all(0.0 <= score <= 1.0 for score in scores):
+        return {"calibration": [], "ece": None}
+    found = reliability(scores, [attempt["success"] for attempt in attempts])
+    bins = [[row["score"], row["success"], row["count"]] for row in found.to_rows()]
+    return {"calibration": bins, "ece": round(found.ece, 4)}
 
 
 def markdown(rows: list[Row]) -> str:
     """Markdown table."""
     lines = [
-        "| scene, view | model | parameters | training min | labels/s | planning ms (median, p95) "
+        f"| {', '.join(COLUMN)} | model | parameters | training min | labels/s "
+        "| planning ms (median, p95) "
         "| equivariance | AP | GSR % (95 %) | DR % (95 %) | attempts |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in sorted(rows, key=lambda r: (r["scene"], r["view"], r["gsr"]["pooled"])):
+    for row in sorted(rows, key=lambda r: (column_of(r), r["gsr"]["pooled"] or 0.0)):
         rates = [
-            f"{r['pooled']:.1f} ({r['interval'][0]:.1f} to {r['interval'][1]:.1f})"
+            "-"
+            if r["pooled"] is None
+            else f"{r['pooled']:.1f} ({r['interval'][0]:.1f} to {r['interval'][1]:.1f})"
             for r in (row["gsr"], row["dr"])
         ]
         lines.append(
-            f"| {row['scene']}, {row['view']} | {row['model']} | {_number(row['parameters'], ',')} "
+            f"| {', '.join(column_of(row))} | {row['model']} | {_number(row['parameters'], ',')} "
             f"| {_number(row['minutes'], '.0f')} | {_number(row['labels_per_s'], '.0f')} "
             f"| {_number(row['median_ms'], '.0f')}, {_number(row['p95_ms'], '.0f')} "
             f"| {_number(row['equivariance'], '.0e')} | {_number(row['ap'], '.3f')} "
@@ -120,10 +125,31 @@ def markdown(rows: list[Row]) -> str:
 
 
 def headline(rows: list[Row]) -> dict[str, float]:
+    """The gaps to the oracle and the calibration error of EquiIGD, worst column first; see
+    `benchmarks/compare.py`. What cannot be told from the rows is left out."""
+    ours = {column_of(r): r for r in rows if r["model"] == "equiigd"}
+    # The oracle reads no depth: its row serves the rectified and the raw column.
+    ceiling = {column_of(r)[:-1]: r for r in rows if r["model"] == "oracle"}
+    numbers: dict[str, float] = {}
+    for rate in ("gsr", "dr"):
+        gaps = [
+            ceiling[column[:-1]][rate]["pooled"] - row[rate]["pooled"]
+            for column, row in ours.items()
+            if column[:-1] in ceiling
+        ]
+        if gaps:
+            numbers[f"equiigd_{rate}_gap"] = max(gaps)
+    errors = [row["ece"] for row in ours.values() if row["ece"] is not None]
+    if errors:
+        numbers["ece"] = max(errors)
+    return numbers
+
+
+def figures(rows: list[Row]) -> dict[str, float]:
     """Flat figures of every row."""
     numbers: dict[str, float] = {}
     for row in rows:
-        name = f"{row['scene']}_{row['view']}_{row['model']}"
+        name = "_".join([*column_of(row), row["model"]])
         numbers[f"{name}_gsr"] = row["gsr"]["pooled"]
         numbers[f"{name}_dr"] = row["dr"]["pooled"]
         if row["median_ms"] is not None:
@@ -155,9 +181,9 @@ def draw_plots(rows: list[Row], path: Path) -> None:
                 fmt=marks[row["scene"]],
                 color=colours[row["model"]],
                 mfc=None if row["view"] == "fixed" else "white",
-                label=f"{row['model']}, {row['scene']}, {row['view']}",
+                label=f"{row['model']}, {', '.join(column_of(row))}",
             )
-        if row["view"] == "fixed":
+        if row["view"] == "fixed" and row["calibration"]:
             score, share, _ = zip(*row["calibration"], strict=True)
             axes[2].plot(score, share, marks[row["scene"]] + "-", color=colours[row["model"]], lw=1)
     for axis, name in zip(axes, ("GSR %", "DR %"), strict=False):
@@ -169,8 +195,13 @@ def draw_plots(rows: list[Row], path: Path) -> None:
     save_figure(figure, path)
 
 
-def _planner(row: Row) -> tuple[str, str, str]:
-    return row["scene"], row["view"], row["model"]
+def column_of(row: Row) -> tuple[str, ...]:
+    """What the rows of a column share: objects, scene, protocol, view and depth."""
+    return tuple(row[name] for name in COLUMN)
+
+
+def _planner(row: Row) -> tuple[str, ...]:
+    return (*column_of(row), row["model"])
 
 
 def _number(value: float | None, form: str) -> str:

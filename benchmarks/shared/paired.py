@@ -17,6 +17,8 @@ import numpy as np
 from sim.clutter.metrics import RESAMPLES, counts
 
 OURS, OTHERS = ("equigiga", "equiigd"), ("giga", "igd")
+COLUMN = ("objects", "scene", "protocol", "view", "depth")
+"""What the rows of a column of the table share."""
 RATES = {"gsr": 1, "dr": 2}
 """Rates and the column of (successes, attempts, objects) that divides the successes."""
 
@@ -72,18 +74,21 @@ def difference(first: dict[str, str], second: dict[str, str]) -> dict[str, Any] 
 
 def markdown(rows: Sequence[Row]) -> str:
     """Markdown: `OURS` against `OTHERS` in every column that both have rounds of."""
-    played = {(r["scene"], r["view"], r["model"]): r.get("outcomes") for r in rows}
-    lines = ["| scene, view | ahead | of | rounds of both | GSR points (95 %) | DR points (95 %) |"]
+    played = {(*(r[name] for name in COLUMN), r["model"]): r.get("outcomes") for r in rows}
+    lines = [
+        f"| {', '.join(COLUMN)} | ahead | of | rounds of both | GSR points (95 %) "
+        "| DR points (95 %) |"
+    ]
     lines.append("|---|---|---|---|---|---|")
-    for scene, view in sorted({key[:2] for key in played}):
+    for column in sorted({key[:-1] for key in played}):
         for model in OURS:
             for other in OTHERS:
-                pair = [played.get((scene, view, name)) for name in (model, other)]
+                pair = [played.get((*column, name)) for name in (model, other)]
                 found = difference(*pair) if all(pair) else None
                 if found is None:
                     continue
                 cells = ["{:+.1f} ({:+.1f} to {:+.1f})".format(*found[rate]) for rate in RATES]
-                cells = [f"{scene}, {view}", model, other, str(found["rounds"]), *cells]
+                cells = [", ".join(column), model, other, str(found["rounds"]), *cells]
                 lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

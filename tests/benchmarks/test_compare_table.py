@@ -1,5 +1,6 @@
 """A table that grows: rows recorded before stay until the same planner plays again."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from compare import Entry
-from shared.compare_table import with_earlier
+from compare import Column, Entry
+from shared.compare_table import calibration, headline, with_earlier
+
+COLUMN = {"objects": "twins", "scene": "pile", "protocol": "giga", "depth": "rectified"}
 
 
 @pytest.mark.parametrize(
@@ -27,7 +30,7 @@ def test_names_tell_training_from_planner_settings(model, trained, architecture,
 
 def test_a_planner_played_again_replaces_its_row_and_others_stay():
     def row(model: str, view: str, attempts: int) -> dict:
-        return {"scene": "pile", "view": view, "model": model, "attempts": attempts}
+        return {**COLUMN, "view": view, "model": model, "attempts": attempts}
 
     earlier = [row("giga", "fixed", 1), row("giga", "random", 2), row("vgn", "fixed", 3)]
     found = with_earlier([row("giga", "fixed", 9), row("igd", "fixed", 4)], earlier)
@@ -37,3 +40,38 @@ def test_a_planner_played_again_replaces_its_row_and_others_stay():
         ("igd", "fixed", 4),
         ("vgn", "fixed", 3),
     ]
+
+
+def test_the_headline_is_the_worst_column_against_the_oracle_of_the_same_rounds():
+    def row(model, gsr, dr, ece=None, **other):
+        rates = {"gsr": {"pooled": gsr}, "dr": {"pooled": dr}, "ece": ece}
+        return {**COLUMN, "view": "fixed", "model": model, **rates, **other}
+
+    rows = [
+        row("oracle", 99.0, 95.0),
+        row("equiigd", 98.0, 91.0, 0.02),
+        row("equiigd", 95.5, 94.0, 0.04, depth="raw"),  # the oracle reads no depth
+        row("equiigd", 50.0, 50.0, 0.01, objects="limit"),  # without an oracle
+        row("giga", 10.0, 10.0, 0.5),
+    ]
+    found = headline(rows)
+    assert found == {"equiigd_gsr_gap": 3.5, "equiigd_dr_gap": 4.0, "ece": 0.04}
+    assert headline(rows[:1]) == {}
+
+
+def test_calibration_is_that_of_the_executed_grasps(tmp_path):
+    def write(*attempts):
+        tried = [{"score": score, "success": success} for score, success in attempts]
+        (tmp_path / "rounds.jsonl").write_text(json.dumps({"attempts": tried}) + "\n")
+        return calibration(tmp_path / "rounds.jsonl")
+
+    found = write((0.9, True), (0.9, False), (0.25, False))
+    assert found["calibration"] == [[0.25, 0.0, 1], [0.9, 0.5, 2]]
+    assert found["ece"] == pytest.approx((0.25 + 2 * 0.4) / 3, abs=1e-4)
+    assert write((float("nan"), True))["ece"] is None
+
+
+def test_names_of_columns_are_read_back_in_their_parts():
+    column = Column("twins", "some/folder", "pile", "contact", "random", raw=True)
+    parts = f"{column.name}_equiigd_n16".split("_", 5)
+    assert parts == ["twins", "pile", "contact", "random", "raw", "equiigd_n16"]

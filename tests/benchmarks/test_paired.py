@@ -85,9 +85,17 @@ def test_only_rounds_with_the_same_objects_count(tmp_path):
 
 def test_table_leaves_out_planners_whose_rounds_are_not_kept(tmp_path):
     rounds = played(tmp_path / "rounds.jsonl", [(5, 5, 5), (4, 5, 5)])
-    row = {"scene": "pile", "view": "fixed", "outcomes": rounds}
-    older = {"scene": "pile", "view": "fixed", "model": "igd"}
+    column = {
+        "objects": "twins",
+        "scene": "pile",
+        "protocol": "giga",
+        "view": "fixed",
+        "depth": "raw",
+    }
+    row = {**column, "outcomes": rounds}
+    older = {**column, "model": "igd"}
     text = markdown([{**row, "model": "equigiga"}, {**row, "model": "giga"}, older])
+    ahead = "+0.0 (+0.0 to +0.0)"
     assert text.splitlines()[2:] == [
-        "| pile, fixed | equigiga | giga | 2 | +0.0 (+0.0 to +0.0) | +0.0 (+0.0 to +0.0) |"
+        f"| twins, pile, giga, fixed, raw | equigiga | giga | 2 | {ahead} | {ahead} |"
     ]
