@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=64, help="grasp points per scene")
     parser.add_argument("--observations", type=int, default=4, help="of the policy per step")
     parser.add_argument("--threads", type=int, help="torch threads (default: as torch chooses)")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--seconds", type=float, help="time to measure (default 240, quick 20)")
     arguments = parser.parse_args()
     if arguments.threads:
@@ -71,7 +72,7 @@ def main() -> None:
         found = measure_policy(kind, arguments, counts, seconds / 3)
         numbers |= {f"{name}_{key}": value for key, value in found.items()}
     numbers |= {f"published_{name}_ratio_m64": value for name, value in ANCHOR.items()}
-    finish(arguments, numbers)
+    finish(arguments, numbers, {"device": arguments.device})
 
 
 def measure_equiigd(
@@ -83,8 +84,9 @@ def measure_equiigd(
         equigrasp.load_model(arguments.model, frozen=False)
         if arguments.model
         else equigrasp.build_model("equiigd")
-    )
+    ).to(arguments.device)
     batch = synthetic_batch(arguments.scenes, arguments.queries, 512, model.resolution)
+    batch = {name: value.to(arguments.device) for name, value in batch.items()}
     steps = {
         f"m{m}": step_function(TrainingStep(model, GraspLoss(num_samples=m)), batch) for m in counts
     }
@@ -114,9 +116,12 @@ def measure_policy(
 ) -> dict[str, float]:
     """The same of a policy's training step."""
     torch.manual_seed(0)
-    model = kind(Vocabulary.of(SENTENCES))
+    model = kind(Vocabulary.of(SENTENCES)).to(arguments.device)
     seen = random_observations(arguments.observations, POINTS, dtype=torch.float32)
     wanted = random_actions(arguments.observations, dtype=torch.float32)
+    tensors = (t.to(arguments.device) for t in seen[:-1])
+    seen = Observations(*tensors, seen.sentences)
+    wanted = Actions(*(t.to(arguments.device) for t in wanted))
     generator = torch.Generator().manual_seed(0)
 
     def step(samples: int, seen: Observations, wanted: Actions) -> Callable[[], None]:

@@ -41,6 +41,7 @@ def measure(
     """
     for run in variants.values():
         run()  # warm-up: allocations, kernel bases
+    _finish_on_gpu()
     wall: dict[str, list[float]] = {name: [] for name in variants}
     cpu: dict[str, list[float]] = {name: [] for name in variants}
     end = time.perf_counter() + seconds
@@ -48,6 +49,13 @@ def measure(
         for name, run in variants.items():
             start, start_cpu = time.perf_counter(), time.process_time()
             run()
+            _finish_on_gpu()
             wall[name].append(time.perf_counter() - start)
             cpu[name].append(time.process_time() - start_cpu)
     return {name: (statistics.median(wall[name]), statistics.median(cpu[name])) for name in wall}
+
+
+def _finish_on_gpu() -> None:
+    """Wait for what was handed to a GPU, so that its time counts."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
