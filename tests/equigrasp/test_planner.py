@@ -9,7 +9,6 @@ import torch
 
 from equigrasp import build_model
 from equigrasp.data.synthetic import Primitive
-from equigrasp.detection import DetectionConfig
 from equigrasp.hand import PANDA
 from equigrasp.perception.camera import fixed_view, random_view
 from equigrasp.plan_result import STAGES
@@ -73,8 +72,10 @@ def test_the_height_of_the_table_is_the_models_unless_given(blob_model):
     assert GraspPlanner(model, table_height=None).table_height is None
 
 
-def test_the_hand_of_the_model_decides_how_wide_a_grasp_may_be(camera, depth_image, blob_model):
-    config = DetectionConfig(quality_threshold=0.1, quality_floor=0.05)
+def test_the_hand_of_the_model_decides_how_wide_a_grasp_may_be(
+    camera, depth_image, blob_model, blob_planner
+):
+    config = blob_planner().detection
     widths = {}
     for opening in (0.08, 0.05):
         model = copy.copy(blob_model)
@@ -100,15 +101,15 @@ def test_max_grasps_cuts_the_list(camera, depth_image, blob_planner):
 def test_force_returns_the_best_grasp_below_the_threshold_and_only_that(
     camera, depth_image, blob_planner
 ):
-    high = DetectionConfig(quality_threshold=1.0, quality_floor=0.05)
+    high = replace(blob_planner().detection, quality_threshold=1.0)
     result = blob_planner(high).plan(depth_image(), camera, fixed_view())
     assert result.reason == "forced"
     best = blob_planner().plan(depth_image(), camera, fixed_view()).grasps[0]
     assert len(result.grasps) == 1
     np.testing.assert_array_equal(result.grasps[0].T_world_grasp, best.T_world_grasp)
     for other in (
-        DetectionConfig(quality_threshold=1.0, force=False),
-        DetectionConfig(quality_threshold=1.0, quality_floor=1.0),
+        replace(blob_planner().detection, quality_threshold=1.0, force=False),
+        replace(blob_planner().detection, quality_threshold=1.0, quality_floor=1.0),
     ):
         found = blob_planner(other).plan(depth_image(), camera, fixed_view())
         assert (found.grasps, found.reason) == ([], "no_grasp")
@@ -158,9 +159,8 @@ def test_an_object_outside_the_cube_changes_nothing(camera, depth_image, blob_pl
 
 
 def test_a_finer_lattice_keeps_the_networks_resolution(camera, depth_image, blob_planner):
-    fine = DetectionConfig(
-        quality_threshold=0.1, quality_floor=0.05, lattice=60, advance=0.0, max_retreat=0.0
-    )  # the tip then lies exactly 50 mm ahead of a lattice point
+    # The tip then lies exactly 50 mm ahead of a lattice point.
+    fine = replace(blob_planner().detection, lattice=60, advance=0.0, max_retreat=0.0)
     planner = blob_planner(fine)
     result = planner.plan(depth_image(), camera, fixed_view())
     coarse = blob_planner().plan(depth_image(), camera, fixed_view())

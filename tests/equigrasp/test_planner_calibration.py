@@ -10,6 +10,7 @@ from equigrasp.calibration import Calibration
 from equigrasp.detection import DetectionConfig
 from equigrasp.perception.camera import fixed_view
 
+PLAIN = {"quality_floor": 0.0, "coarse_to_fine": False, "min_points_between": 0}
 DOUBT = Calibration(1.4, 0.8, -0.9)
 """Says less than the score does, everywhere that scores of the tests lie."""
 
@@ -22,10 +23,10 @@ def calibrated(blob_planner, config):
 
 def test_scores_are_probabilities_and_thresholds_mean_them(camera, depth_image, blob_planner):
     view = (depth_image(), camera, fixed_view())
-    loose = DetectionConfig(quality_threshold=0.1, quality_floor=0.0, coarse_to_fine=False)
+    loose = DetectionConfig(quality_threshold=0.1, **PLAIN)
     plain = blob_planner(loose).plan(*view).grasps
     limit = float(np.median(DOUBT([g.score for g in plain])))
-    strict = DetectionConfig(quality_threshold=limit, quality_floor=0.0, coarse_to_fine=False)
+    strict = DetectionConfig(quality_threshold=limit, **PLAIN)
     found = calibrated(blob_planner, strict).plan(*view)
     expected = [g for g in plain if DOUBT(g.score) >= limit - 1e-9]
     assert 2 < len(expected) < len(plain)

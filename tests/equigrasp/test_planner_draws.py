@@ -1,9 +1,10 @@
 """Planning with a model that samples rotations and judges them."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
-from equigrasp.detection import DetectionConfig
 from equigrasp.perception.camera import fixed_view
 from equigrasp.planner import GraspPlanner
 
@@ -33,7 +34,7 @@ def test_drawn_grasps_are_ranked_by_quality_and_confidence(
     camera, depth_image, blob_model, blob_planner
 ):
     model = JudgedModel(blob_model)
-    config = DetectionConfig(quality_threshold=0.05, quality_floor=0.05, num_samples=7)
+    config = replace(blob_planner().detection, quality_threshold=0.05, num_samples=7)
     plain = blob_planner(config).plan(depth_image(), camera, fixed_view())
     judged = GraspPlanner(model, config).plan(depth_image(), camera, fixed_view())
     assert model.asked == [7]

@@ -12,7 +12,7 @@ from equigrasp.perception.camera import fixed_view, random_view
 from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.testing import turn_grid, turn_matrix
 
-LOOSE = DetectionConfig(quality_threshold=0.03, quality_floor=0.02)
+LOOSE = DetectionConfig(quality_threshold=0.03, quality_floor=0.02, min_points_between=0)
 STRICT = replace(LOOSE, clearance=0.0, unseen="careful", min_points_between=3)
 
 

@@ -42,7 +42,7 @@ def test_planning_commutes_with_turns_for_an_exact_model(
 def test_planning_commutes_with_turns_for_equigiga(encoding, camera, depth_image, assert_same_set):
     # In double precision: an untrained head's rotation is ill-conditioned at some peaks.
     model = freeze(build_model("equigiga", encoding=encoding, fields=2, head_fields=4)).double()
-    config = DetectionConfig(quality_threshold=0.0, quality_floor=0.0, width_min=0.0)
+    config = DetectionConfig(0.0, quality_floor=0.0, width_min=0.0, min_points_between=0)
     planner = GraspPlanner(model, config, table_height=None)
     pose = fixed_view()
     tsdf = fuse_tsdf(torch.from_numpy(depth_image(pose)), camera, pose, encoding=encoding).double()

@@ -116,7 +116,12 @@ def test_refined_plans_commute_with_turns(turns, camera, depth_image, assert_sam
     """With a network whose field has kinks at the lattice points where peaks begin."""
     model = freeze(build_model("equigiga", encoding="full", fields=2, head_fields=4)).double()
     config = DetectionConfig(
-        quality_threshold=0.0, quality_floor=0.0, width_min=0.0, refine_steps=3, centre=True
+        quality_threshold=0.0,
+        quality_floor=0.0,
+        width_min=0.0,
+        min_points_between=0,
+        refine_steps=3,
+        centre=True,
     )
     planner = GraspPlanner(model, config, table_height=None)
     tsdf = fuse_tsdf(torch.from_numpy(depth_image()), camera, fixed_view(), encoding="full")
