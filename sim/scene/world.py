@@ -213,8 +213,10 @@ class World(Client):
     def restore(self, state: Snapshot) -> None:
         """Go back to a snapshot.
 
-        Every restore of the same snapshot gives the same future, but not the one that an
-        uninterrupted run would have had (bullet3 issue 4387): compound bodies lose their contacts.
+        The future is not the one that an uninterrupted run would have had (bullet3 issue 4387):
+        compound bodies lose their contacts. Nor is it the same bit for bit after every restore, for
+        the order of contact pairs remembers what was simulated since; only a world that is built
+        afresh has one future (`sim.clutter.attempts`).
 
         Raises:
             ValueError: if the world holds other body ids than when the snapshot was taken. Bullet
