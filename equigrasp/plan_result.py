@@ -22,6 +22,8 @@ REASONS = {
     "ok": "there are grasps at or above the quality threshold",
     "forced": "no grasp reaches the threshold; the best one below it is returned",
     "empty_depth": "the depth images hold hardly any reading",
+    "check_setup": "the visible table contradicts the camera's pose, its intrinsics or the table's "
+    "height; `PlanResult.tables` holds the reasons",
     "empty_workspace": "no surface was seen inside the workspace cube (off the table, if known)",
     "no_grasp": "surface was seen, but no admissible grasp on it",
 }

@@ -26,7 +26,8 @@ from equigrasp.detection import DetectionConfig
 from equigrasp.geometry.transforms import inverse_transform
 from equigrasp.grasp import Grasp
 from equigrasp.perception.camera import Intrinsics
-from equigrasp.perception.rectify import TableFit, table_rectify
+from equigrasp.perception.rectify import SCALE_LIMIT, TableFit, fit_table, table_in_depth
+from equigrasp.perception.surface import raised_readings, raised_surface, surface_voxels
 from equigrasp.perception.tsdf import check_encoding, fuse_tsdf
 from equigrasp.plan_result import Found, PlanningError, PlanResult, Stopwatch
 from equigrasp.search import Volume, device_of, search
@@ -47,8 +48,11 @@ class GraspPlanner:
         table_height: height of the table in the workspace frame (m), or None if it is not known;
             by default that of the model's workspace.
         seed: of the rotations sampled by models that sample them; equal images give equal grasps.
-        rectify_table: whether to undo the camera's global depth factor by the visible table plane;
-            needs the table height.
+        rectify_table: whether to undo the camera's global depth factor by the visible table plane,
+            and to return nothing (`reason` "check_setup") where that plane contradicts pose,
+            intrinsics or table height; needs the table height.
+        scale_limit: a factor further than this from 1 counts as such a contradiction. The default
+            lets the published noise pass; a real camera allows 0.03.
 
     Raises:
         ValueError: if the model's encoding is unknown.
@@ -61,6 +65,7 @@ class GraspPlanner:
         *,
         table_height: float | Literal["of the model"] | None = "of the model",
         rectify_table: bool = True,
+        scale_limit: float = SCALE_LIMIT,
         seed: int = 0,
     ) -> None:
         check_encoding(model.encoding)
@@ -74,6 +79,7 @@ class GraspPlanner:
         self.table_height = table_height
         self.seed = seed
         self.rectify_table = rectify_table and table_height is not None
+        self.scale_limit = scale_limit
 
     @classmethod
     def from_pretrained(
@@ -124,35 +130,34 @@ class GraspPlanner:
         if to_workspace is not None:
             poses = to_workspace @ poses
         n, encoding = self.workspace.resolution, self.model.encoding
+        nothing = np.zeros((n, n, n), np.float32)
         if hardly_any_reading(images):
-            nothing = np.zeros((n, n, n), np.float32)
             return self._finish(Found(reason="empty_depth"), clock, nothing, strict=strict)
-        fits: tuple[TableFit, ...] = ()
+        fits = self._table_fits(images, intrinsics, poses)
+        tables = fits if self.rectify_table else ()
+        if any(fit.setup for fit in tables):
+            found = Found(reason="check_setup")
+            return self._finish(found, clock, nothing, tables, strict=strict)
+        table = table_in_depth(fits, poses, self.workspace)
         if self.rectify_table:
-            pairs = [
-                table_rectify(image, intrinsics, pose, self.workspace)
-                for image, pose in zip(images, poses, strict=True)
-            ]
-            images, fits = [image for image, _ in pairs], tuple(fit for _, fit in pairs)
+            images = [fit.divide(image) for fit, image in zip(fits, images, strict=True)]
+            table = None if table is None else self.table_height
         clock.lap("rectify")
         stack = torch.from_numpy(np.stack(images)).to(self.device)
-        tsdf = fuse_tsdf(stack, intrinsics, poses, workspace=self.workspace, encoding=encoding)
-        lattice = replace(self.workspace, resolution=self.detection.lattice or n)
-        near = tsdf
-        if lattice != self.workspace:  # the band is that of the finer lattice; the network's not
-            near = fuse_tsdf(stack, intrinsics, poses, workspace=lattice, encoding=encoding)
+        views = stack, intrinsics, poses
+        tsdf = fuse_tsdf(*views, workspace=self.workspace, encoding=encoding)
+        volume = Volume(tsdf, self._surface(*views, tsdf, table))
         seen = None
         if self.detection.looks:
-            seen = Observed.of_views(stack, intrinsics, poses, self.workspace, **self._looking)
+            seen = Observed.of_views(*views, self.workspace, **self._looking)
         clock.lap("fusion", self.device)
-        level = bool(fits) and all(fit.ok for fit in fits)
         if to_workspace is not None:
             avoid = [grasp.transformed(to_workspace) for grasp in avoid]
-        found = self._search(Volume(tsdf, near, level), avoid, seen, clock)
+        found = self._search(volume, avoid, seen, clock)
         if to_workspace is not None:
             found = found.transformed(inverse_transform(to_workspace))
         return self._finish(
-            found.first(self._limit(max_grasps)), clock, tsdf.cpu().numpy(), fits, strict=strict
+            found.first(self._limit(max_grasps)), clock, tsdf.cpu().numpy(), tables, strict=strict
         )
 
     def plan_tsdf(
@@ -189,16 +194,50 @@ class GraspPlanner:
         if self.detection.looks:
             encoding = self.model.encoding
             seen = Observed.of_volume(tsdf, encoding, self.workspace, **self._looking)
-        found = self._search(Volume(tsdf, tsdf, level), avoid, seen, clock)
+        floor, side = self._floor(self.table_height if level else None), self.workspace.side
+        surface = surface_voxels(tsdf) if floor is None else raised_surface(tsdf, floor, side=side)
+        found = self._search(Volume(tsdf, surface), avoid, seen, clock)
         found = found.first(self._limit(max_grasps))
         return self._finish(found, clock, tsdf.cpu().numpy(), strict=strict)
 
     @property
     def _looking(self) -> dict[str, Any]:
         """How to look at the surface: where the table ends, and whether unseen space counts."""
-        known = self.table_height is not None
-        floor = self.table_height + self.detection.table_margin if known else None
+        floor = self._floor(self.table_height)
         return {"floor": floor, "unseen": self.detection.unseen != "free"}
+
+    def _floor(self, table: float | None) -> float | None:
+        """Height up to which surface is the table's."""
+        return None if table is None else table + self.detection.table_margin
+
+    def _table_fits(
+        self, images: Sequence[NDArray], intrinsics: Intrinsics, poses: NDArray
+    ) -> tuple[TableFit, ...]:
+        """What the table says about every view; nothing where its height is not known."""
+        if self.table_height is None:
+            return ()
+        return tuple(
+            fit_table(image, intrinsics, pose, self.workspace, limit=self.scale_limit)
+            for image, pose in zip(images, poses, strict=True)
+        )
+
+    def _surface(
+        self,
+        depth: Tensor,
+        intrinsics: Intrinsics,
+        poses: NDArray,
+        tsdf: Tensor,
+        table: float | None,
+    ) -> Tensor:
+        """Observed surface on the lattice of query points, without a table of known height."""
+        n = self.detection.lattice or self.workspace.resolution
+        lattice, floor = replace(self.workspace, resolution=n), self._floor(table)
+        if floor is not None:
+            return raised_readings(depth, intrinsics, poses, floor, lattice)
+        if lattice != self.workspace:  # the surface is that of the finer lattice
+            encoding = self.model.encoding
+            tsdf = fuse_tsdf(depth, intrinsics, poses, workspace=lattice, encoding=encoding)
+        return surface_voxels(tsdf)
 
     def _search(
         self, volume: Volume, avoid: Sequence[Grasp], seen: Observed | None, clock: Stopwatch

@@ -22,7 +22,7 @@ from equigrasp.peaks import (
     select_peaks,
     smooth,
 )
-from equigrasp.perception.surface import surface_band
+from equigrasp.perception.surface import within_reach
 from equigrasp.plan_result import Found, Stopwatch
 from equigrasp.refine import climb
 from equigrasp.sifting import Surroundings, sift
@@ -33,14 +33,12 @@ class Volume(NamedTuple):
 
     Attributes:
         tsdf: (N, N, N) in the model's encoding and resolution.
-        near: (K, K, K), the same scene on the lattice of query points.
-        level: whether the table surface is known to lie at its height to within
-            `DetectionConfig.table_margin`, so that it needs no queries.
+        surface: (K, K, K) bool on the lattice of query points: the observed surface, without the
+            table where that is known.
     """
 
     tsdf: Tensor
-    near: Tensor
-    level: bool
+    surface: Tensor
 
 
 def device_of(model: Any) -> torch.device:
@@ -72,16 +70,15 @@ def search(
         seed: of sampled rotations.
         clock: told the time that each stage takes.
     """
-    tsdf, near, level = volume
+    tsdf, surface = volume
     calibration = getattr(model, "calibration", Calibration())
     raw, device = config.before(calibration), device_of(model)
-    lattice = replace(around.workspace, resolution=near.shape[-1])
-    floor = around.table_height + config.table_margin if level else None
-    band = surface_band(near, config.reach, side=lattice.side, floor=floor)
-    if not band.any():
+    if not surface.any():
         return Found(reason="empty_workspace")
+    lattice = replace(around.workspace, resolution=surface.shape[-1])
+    band = within_reach(surface, config.reach / lattice.voxel)
     z_min = config.z_min if config.z_min is not None else (around.table_height or 0.0)
-    band &= lattice_limits(lattice, config.border, z_min, device=near.device)
+    band &= lattice_limits(lattice, config.border, z_min, device=surface.device)
     clock.lap("select")
     features = model.encode(tsdf[None])
     clock.lap("encode", device)
@@ -89,7 +86,7 @@ def search(
     def ask(points: Tensor) -> Tensor:
         return model.query(features, points[None], ("quality",)).quality[0]
 
-    quality, fine, asked = lattice_quality(ask, band, raw, device=near.device, dtype=tsdf.dtype)
+    quality, fine, asked = lattice_quality(ask, band, raw, device=surface.device, dtype=tsdf.dtype)
     clock.lap("query", device)
     spread, window = config.windows(lattice)
     quality = torch.where(fine, smooth(quality, band, spread), 0.0)
@@ -97,9 +94,9 @@ def search(
     clock.lap("select", device)
     if not len(peaks):
         return Found(queries=asked)
-    points = query_lattice(len(near), device=near.device, dtype=tsdf.dtype)[tuple(peaks.T)]
+    points = query_lattice(len(surface), device=surface.device, dtype=tsdf.dtype)[tuple(peaks.T)]
     if config.refine_steps:
-        options = {"spacing": 1 / len(near), "steps": config.refine_steps, "sigma": spread}
+        options = {"spacing": 1 / len(surface), "steps": config.refine_steps, "sigma": spread}
         points, scores = climb(ask, points, scores, **options)
     hands = hands_at(model, features, points, scores, num_samples=config.num_samples, seed=seed)
     clock.lap("query", device)

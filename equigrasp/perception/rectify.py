@@ -1,12 +1,19 @@
-"""Undo the global depth factor of a camera by the table it sees.
+"""Undo the global depth factor of a camera by the table it sees, or tell that the set-up is wrong.
 
 Where the table's height in the workspace frame is known, every pixel's table depth has a closed
 form. The ratio of the measured to that depth is one common number on table pixels and smaller
 where an object stands in between; its most frequent value is the camera's scale.
+
+A wrong pose, wrong intrinsics, a wrong table height or a flipped image give ratios too, and no
+division mends them. They show in a plane that is tilted against the table, or in a factor that no
+camera has; then nothing is divided, and the fit says what to check. What cannot be told from a
+factor is a plane parallel to the table, such as a tray that fills the view: it is taken for the
+table where the factor is a plausible one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,23 +37,48 @@ MIN_PIXELS = 200
 """So many (strided) pixels have to agree on a factor ..."""
 MIN_SHARE = 0.05
 """... and this share of those that would see the table if nothing stood on it."""
+SCALE_LIMIT = 0.126
+"""A factor further than this from 1 is no camera's: four standard deviations of the published
+gamma noise (3.2 %), which one image in ten thousand exceeds. Real cameras stay below 2 %."""
+TILT_LIMIT = 3.0
+"""A plane that is tilted further than this (degrees) against the table is a fault of the set-up: on
+a workspace of 30 cm it is 16 mm. Noise tilts it by a tenth of a degree."""
+LEVEL = 0.5
+"""Up to this angle (degrees) the most frequent ratio is the better estimate of the factor."""
+SURE_SHARE = 0.4
+"""A fault of the set-up is told only where this share of the readings lies on that plane. Else
+something other than the table may have been found."""
+NEARBY = (0.6, 1.7)
+"""A plane whose depth at the middle of the workspace is out of this range, as a share of the
+table's, is a wall or the background: the table is not in view."""
+PLANE_POINTS = 3000
+"""So many readings at most decide on the tilt."""
 
 
 @dataclass(frozen=True)
 class TableFit:
-    """Outcome of `table_rectify`.
+    """What the visible table says about a depth image.
 
     Attributes:
         scale: estimated factor between measured and true depth; 1 where `ok` is False.
         inliers: number of (strided) pixels that agree with it.
-        ok: whether depth was rescaled.
+        ok: whether the table was found where it should be, but for the factor.
         reason: why not, empty if it was.
+        setup: whether the reason is a fault of the set-up (pose, intrinsics, table height, image),
+            not that the table is hardly visible.
+        tilt: angle between the plane that was found and the table, degrees; 0 where none was.
     """
 
     scale: float
     inliers: int
     ok: bool
     reason: str = ""
+    setup: bool = False
+    tilt: float = 0.0
+
+    def divide(self, depth: NDArray[np.floating]) -> NDArray[np.float32]:
+        """A depth image with the factor divided out; a copy of it where `ok` is False."""
+        return np.asarray(depth, dtype=np.float32) / np.float32(self.scale)
 
 
 def table_depth(
@@ -87,25 +119,133 @@ def table_rectify(
     intrinsics: Intrinsics,
     T_world_camera: NDArray,
     workspace: Workspace = WORKSPACE,
+    *,
+    limit: float = SCALE_LIMIT,
 ) -> tuple[NDArray[np.float32], TableFit]:
     """Estimate the depth's global factor from the visible table and divide it out.
+
+    Args:
+        depth, intrinsics, T_world_camera, workspace, limit: as for `fit_table`.
+
+    Returns:
+        The rescaled depth, and what was found. Where the table is not visible enough, or the set-up
+        is wrong, the depth comes back as it was and the fit says why.
+    """
+    fit = fit_table(depth, intrinsics, T_world_camera, workspace, limit=limit)
+    return fit.divide(depth), fit
+
+
+def fit_table(
+    depth: NDArray[np.floating],
+    intrinsics: Intrinsics,
+    T_world_camera: NDArray,
+    workspace: Workspace = WORKSPACE,
+    *,
+    limit: float = SCALE_LIMIT,
+) -> TableFit:
+    """Find the table in a depth image: its factor, and whether it lies where it should.
 
     Args:
         depth: (H, W) metres.
         intrinsics, T_world_camera: the camera, in the workspace frame.
         workspace: its side and the height of the table.
-
-    Returns:
-        The rescaled depth, and what was found. Where the table is not visible enough, the depth
-        comes back as it was and the fit says why.
+        limit: a factor further than this from 1 is taken for a fault of the set-up.
     """
-    depth = np.asarray(depth, dtype=np.float32)
-    coarse = depth[::STRIDE, ::STRIDE]
+    coarse = np.asarray(depth, dtype=np.float32)[::STRIDE, ::STRIDE]
     expected = table_depth(intrinsics, T_world_camera, workspace, stride=STRIDE)
     candidates = np.isfinite(expected) & valid_pixels(coarse)
-    ratios = coarse[candidates] / expected[candidates]
-    fit = _mode_of_ratios(ratios, int(np.isfinite(expected).sum()))
-    return (depth / np.float32(fit.scale) if fit.ok else depth.copy()), fit
+    readings = coarse[candidates]
+    fit = _mode_of_ratios(readings / expected[candidates], int(np.isfinite(expected).sum()))
+    if len(readings) < MIN_PIXELS:
+        return fit
+    step = max(1, len(readings) // PLANE_POINTS)
+    row, column = (STRIDE * pixels[::step] for pixels in np.nonzero(candidates))
+    u, v = (column - intrinsics.cx) / intrinsics.fx, (row - intrinsics.cy) / intrinsics.fy
+    points = np.stack([u, v, np.ones_like(u)]) * readings[::step]
+    # A plane w in the camera frame holds the points p with w @ p = 1.
+    T = np.asarray(T_world_camera, dtype=float)
+    table = T[2, :3] / (workspace.table_height - T[2, 3])
+    plane, share = _plane_near(points, table / fit.scale) if fit.ok else (table, 0.0)
+    if share < SURE_SHARE:
+        other, held = _plane_anywhere(points)
+        plane, share = (other, held) if held >= SURE_SHARE else (plane, share)
+    middle = np.array([workspace.side / 2, workspace.side / 2, workspace.table_height])
+    at_middle = 1 / (plane @ (T[:3, :3].T @ (middle - T[:3, 3])))
+    if not fit.ok and (share < SURE_SHARE or not NEARBY[0] < at_middle < NEARBY[1]):
+        return fit
+    return _judged(fit, _angle(plane, table), share, at_middle, limit)
+
+
+def table_in_depth(
+    fits: Sequence[TableFit],
+    T_world_camera: NDArray,
+    workspace: Workspace = WORKSPACE,
+) -> float | None:
+    """Height (m) at which the table shows in depth that keeps its factors; None if it is unknown.
+
+    A factor moves a plane along the rays to a parallel one. Several views may each have their own;
+    the highest counts.
+
+    Args:
+        fits: of all views.
+        T_world_camera: their poses (V, 4, 4) in the workspace frame.
+        workspace: with the true height of the table.
+    """
+    if not fits or not all(fit.ok for fit in fits):
+        return None
+    camera = np.asarray(T_world_camera, dtype=float)[:, 2, 3]
+    scale = np.array([fit.scale for fit in fits])
+    return float((camera - scale * (camera - workspace.table_height)).max())
+
+
+def _plane_near(
+    points: NDArray, plane: NDArray, windows: Sequence[float] = (WINDOW,) * 10
+) -> tuple[NDArray, float]:
+    """The plane through points (3, n) that is found from a guess, and the share of them on it.
+
+    Readings within the window of the present plane decide on the next one. On a tilted table the
+    window holds a strip at first, and more of it every time.
+    """
+    for window in windows:
+        kept = points[:, np.abs(plane @ points - 1) < window]
+        if kept.shape[1] < 3:
+            return plane, 0.0
+        plane = np.linalg.lstsq(kept @ kept.T, kept.sum(1), rcond=1e-9)[0]
+    return plane, float((np.abs(plane @ points - 1) < WINDOW).mean())
+
+
+def _plane_anywhere(points: NDArray) -> tuple[NDArray, float]:
+    """The plane that most of the points (3, n) lie on, if they do, and their share."""
+    guess = np.linalg.lstsq(points @ points.T, points.sum(1), rcond=1e-9)[0]
+    return _plane_near(points, guess, (0.2, 0.1, 0.05, 0.025, WINDOW, WINDOW, WINDOW))
+
+
+def _angle(first: NDArray, second: NDArray) -> float:
+    """Angle between two vectors, degrees."""
+    cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
+
+def _judged(fit: TableFit, tilt: float, share: float, at_middle: float, limit: float) -> TableFit:
+    """The fit, or its refusal, after the plane that was found."""
+    sure = share >= SURE_SHARE
+    # On a tilted plane the most frequent ratio is that of some strip of it.
+    scale = at_middle if sure and (tilt > LEVEL or not fit.ok) else fit.scale
+    if tilt > TILT_LIMIT:
+        fault = (
+            f"the table is seen tilted by {tilt:.1f} degrees (limit {TILT_LIMIT:g}); check the "
+            "camera's pose and axes, its intrinsics, and whether the image is flipped"
+        )
+    elif abs(scale - 1) > limit:
+        fault = (
+            f"depth is {scale:.3f} times what the table's height implies (limit {limit:g} from "
+            "1); check the height of table and camera, the unit of depth, and the intrinsics"
+        )
+    else:
+        return TableFit(scale, fit.inliers, True, tilt=tilt)
+    if not sure:
+        fault = f"only {share:.0%} of the readings lie on the plane that was found: {fault}"
+    return TableFit(1.0, fit.inliers, False, fault, setup=sure, tilt=tilt)
 
 
 def _mode_of_ratios(ratios: NDArray[np.floating], visible: int) -> TableFit:

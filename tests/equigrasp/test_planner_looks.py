@@ -44,9 +44,10 @@ def test_stricter_ways_to_see_the_unseen_leave_fewer(camera, depth_image, blob_p
 
 def test_hands_that_close_on_nothing_are_not_proposed(camera, depth_image, blob_planner):
     """A bare table that is not told from objects: tips end above it, and nothing is between."""
-    view = (depth_image(shapes=[]), camera, fixed_view())
-    assert blob_planner(LOOSE, rectify_table=False).plan(*view).grasps
-    careful = blob_planner(replace(LOOSE, min_points_between=3), rectify_table=False).plan(*view)
+    depth = torch.from_numpy(depth_image(shapes=[]))
+    tsdf = fuse_tsdf(depth, camera, fixed_view(), encoding="full")
+    assert blob_planner(LOOSE).plan_tsdf(tsdf).grasps
+    careful = blob_planner(replace(LOOSE, min_points_between=3)).plan_tsdf(tsdf)
     assert (careful.grasps, careful.reason) == ([], "no_grasp")
     assert careful.dropped["nothing_between"] > 0
 
