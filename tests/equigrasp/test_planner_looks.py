@@ -8,8 +8,17 @@ import torch
 
 from equigrasp.detection import DetectionConfig
 from equigrasp.geometry.transforms import make_transform
-from equigrasp.perception.camera import fixed_view, random_view
+from equigrasp.perception.camera import (
+    DEFAULT_INTRINSICS,
+    fixed_view,
+    pixel_rays,
+    random_view,
+    view_on_sphere,
+)
+from equigrasp.perception.noise import apply_noise
+from equigrasp.perception.rectify import table_depth
 from equigrasp.perception.tsdf import fuse_tsdf
+from equigrasp.planner import GraspPlanner
 from equigrasp.testing import turn_grid, turn_matrix
 
 LOOSE = DetectionConfig(quality_threshold=0.03, quality_floor=0.02, min_points_between=0)
@@ -77,3 +86,18 @@ def test_looking_commutes_with_turns(turns, camera, depth_image, blob_planner, a
 def test_checks_that_make_no_sense_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         DetectionConfig(**change)
+
+
+@pytest.mark.parametrize("noise", ["none", "gamma"])
+def test_a_hole_in_the_depth_of_a_bare_table_is_no_object(noise):
+    """Seen from above, round, 5 cm wide: the network alone calls it a grasp of 0.8."""
+    pose = view_on_sphere(0.6, np.radians(25), -np.pi / 2, (0.15, 0.15, 0.1))
+    depth = np.nan_to_num(table_depth(DEFAULT_INTRINSICS, pose, margin=0.5), nan=2.0)
+    points = (pixel_rays(DEFAULT_INTRINSICS) * depth[..., None]) @ pose[:3, :3].T + pose[:3, 3]
+    depth[np.hypot(points[..., 0] - 0.16, points[..., 1] - 0.14) < 0.025] = 0.0
+    seen = apply_noise(depth.astype(np.float32), noise, np.random.default_rng(0))
+    margin = DetectionConfig(table_margin=0.01)  # noise lifts the table by more than 4 mm
+    planner = GraspPlanner.from_pretrained("equigiga_pile", detection=margin)
+    result = planner.plan(seen, DEFAULT_INTRINSICS, pose)
+    assert result.grasps == []
+    assert result.reason in ("no_grasp", "empty_workspace")
