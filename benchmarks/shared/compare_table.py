@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from equigrasp.reliability import reliability
 from equigrasp.weights import find_weights
 from shared.paired import COLUMN, outcomes
 from shared.results import save_figure
@@ -39,7 +38,11 @@ def collect(folder: Path) -> list[Row]:
                 "present": summary["objects"],
                 "median_ms": latency.get("median"),
                 "p95_ms": latency.get("p95"),
-                **calibration(path.parent / "rounds.jsonl"),
+                "ece": summary["ece"],
+                "calibration": [
+                    [bin_[name] for name in ("score", "success", "count")]
+                    for bin_ in summary["reliability"]
+                ],
                 "outcomes": outcomes(path.parent / "rounds.jsonl"),
                 **training_facts(settings["model"]),
             }
@@ -77,26 +80,6 @@ def training_facts(model: str) -> Row:
         labels = card["steps_done"] * card["training"]["batch_size"] * card["draws"]["queries"]
         facts["labels_per_s"] = labels / (60 * facts["minutes"])
     return facts
-
-
-def calibration(path: Path) -> Row:
-    """How far the scores of executed grasps are probabilities, from a `rounds.jsonl`.
-
-    Returns:
-        `calibration`, per occupied tenth (mean score, share of successes, attempts), and `ece`, the
-        expected calibration error; [] and None for a planner whose scores are no shares.
-    """
-    attempts = [
-        attempt
-        for line in path.read_text().splitlines()
-        for attempt in json.loads(line)["attempts"]
-    ]
-    scores = [attempt["score"] for attempt in attempts]
-    if not attempts or not all(0.0 <= score <= 1.0 for score in scores):
-        return {"calibration": [], "ece": None}
-    found = reliability(scores, [attempt["success"] for attempt in attempts])
-    bins = [[row["score"], row["success"], row["count"]] for row in found.to_rows()]
-    return {"calibration": bins, "ece": round(found.ece, 4)}
 
 
 def markdown(rows: list[Row]) -> str:

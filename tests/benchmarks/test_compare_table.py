@@ -1,6 +1,5 @@
 """A table that grows: rows recorded before stay until the same planner plays again."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from compare import Column, Entry
-from shared.compare_table import calibration, headline, with_earlier
+from shared.compare_table import headline, with_earlier
 
 COLUMN = {"objects": "twins", "scene": "pile", "protocol": "giga", "depth": "rectified"}
 
@@ -57,18 +56,6 @@ def test_the_headline_is_the_worst_column_against_the_oracle_of_the_same_rounds(
     found = headline(rows)
     assert found == {"equiigd_gsr_gap": 3.5, "equiigd_dr_gap": 4.0, "ece": 0.04}
     assert headline(rows[:1]) == {}
-
-
-def test_calibration_is_that_of_the_executed_grasps(tmp_path):
-    def write(*attempts):
-        tried = [{"score": score, "success": success} for score, success in attempts]
-        (tmp_path / "rounds.jsonl").write_text(json.dumps({"attempts": tried}) + "\n")
-        return calibration(tmp_path / "rounds.jsonl")
-
-    found = write((0.9, True), (0.9, False), (0.25, False))
-    assert found["calibration"] == [[0.25, 0.0, 1], [0.9, 0.5, 2]]
-    assert found["ece"] == pytest.approx((0.25 + 2 * 0.4) / 3, abs=1e-4)
-    assert write((float("nan"), True))["ece"] is None
 
 
 def test_names_of_columns_are_read_back_in_their_parts():
