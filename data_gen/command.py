@@ -28,6 +28,15 @@ PHYSICS_HELP = (
     "as_found: objects of our own sets from half to twice their density and with less grip, "
     "published ones as published; own: all as their files say"
 )
+REPORTED = (
+    ValueError,
+    FileNotFoundError,
+    ManifestError,
+    GenerationError,
+    WorkerError,
+    ImportError,
+)
+"""Errors that are told in a sentence."""
 QUIET_SECONDS = 10.0
 """Time between two lines of progress where the output is not a terminal."""
 
@@ -52,7 +61,7 @@ def main(kind: SceneKind, arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    except (ValueError, ManifestError, GenerationError, WorkerError, ImportError) as error:
+    except REPORTED as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1
     display.close()
@@ -84,6 +93,8 @@ def build_parser(kind: SceneKind) -> argparse.ArgumentParser:
     add("--margin-pairs", type=int, default=s.margin_pairs, help="of trials around a success")
     add("--physics", choices=PHYSICS, default="as_found", help=PHYSICS_HELP)
     add("--antipodal", type=float, default=s.antipodal, help="share of antipodal grasp points")
+    add("--proposer", default="", help="weights whose plans are labelled as well")
+    add("--planned", type=float, help="share of their grasps (default: 0.5 with --proposer)")
     add("--occupancy-points", type=int, default=s.occupancy_points, help="per scene")
     add("--hand", default=PANDA.name, help="name in configs/hand, or a YAML file")
     add("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes")
@@ -100,9 +111,20 @@ def read_design(kind: SceneKind, options: dict[str, Any]) -> DataDesign:
         ValueError: for a setting out of range, or an unknown hand.
     """
     names = {f.name for f in fields(SceneSettings)}
-    options = {**options, "physics": PHYSICS[options["physics"]]}
+    options = {**options, "physics": PHYSICS[options["physics"]], **_proposer(options)}
     settings = SceneSettings(**{k: v for k, v in options.items() if k in names})
     return DataDesign(kind, options["seed"], settings, load_hand(options["hand"]))
+
+
+def _proposer(options: dict[str, Any]) -> dict[str, Any]:
+    """Settings of the model whose plans are labelled."""
+    model, share = options["proposer"], options["planned"]
+    if not model:
+        return {"planned": share or 0.0}
+    from data_gen.planned import weights_digest
+
+    share = 0.5 if share is None else share
+    return {"planned": share, "proposer_digest": weights_digest(model)}
 
 
 class ProgressLine:

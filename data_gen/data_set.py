@@ -30,7 +30,7 @@ from equigrasp.data.scene_files import failed_path, scene_path
 from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
-FATAL = {"OSError", "MemoryError", "ObjectSetError"}
+FATAL = {"OSError", "MemoryError", "ObjectSetError", "ProposerError"}
 """Exceptions that speak of the machine, not of a scene: the run ends, and nothing is noted."""
 OBJECTS_TIMEOUT = 24 * 3600.0
 """Preparing a large folder of concave meshes for the first time may take hours."""

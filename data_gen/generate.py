@@ -34,7 +34,7 @@ from sim.scene.builders import Scene, build_scene, load_scene
 from sim.scene.renderer import SceneGeometry, scene_geometry
 from sim.scene.world import World
 
-STREAMS = ("build", "views", "propose", "label", "occupancy", "physics")
+STREAMS = ("build", "views", "propose", "label", "occupancy", "physics", "plan")
 """Independent generators of a scene. Their order is part of the data: only append."""
 OBJECT_PADDING = 0.02
 """Half of the occupancy points lie within so much of the objects' bounding box."""
@@ -107,7 +107,9 @@ def generate_scene(design: DataDesign, index: int, clock: StageClock | None = No
             _check_visible(geometry, names, poses, streams["views"])
             depth = np.stack([geometry.render(DEFAULT_INTRINSICS, T) for T in poses])
         with clock("propose"):
-            candidates = propose_grasps(design, geometry, streams["propose"], poses[0])
+            planned = _planned(design, geometry, poses, streams["plan"])
+            drawn = propose_grasps(design, geometry, streams["propose"], poses[0], len(planned))
+            candidates = planned + drawn
             if not len(candidates):
                 raise EmptySceneError("no grasp could be proposed on the objects")
         with clock("label"):
@@ -151,12 +153,14 @@ def propose_grasps(
     geometry: SceneGeometry,
     rng: np.random.Generator,
     T_world_camera: np.ndarray,
+    planned: int = 0,
 ) -> Candidates:
-    """Grasps that a scene is labelled with; the camera tells which contacts are visible."""
+    """Grasps that are drawn on a scene, beside those that a model `planned`; the camera tells which
+    contacts are visible."""
     return propose(
         geometry,
         rng,
-        design.settings.grasps_per_scene,
+        design.settings.grasps_per_scene - planned,
         design.settings.antipodal,
         camera_position=T_world_camera[:3, 3],
         hand=design.hand,
@@ -256,6 +260,24 @@ def _label(
         world, geometry, candidates, rng, audit, hand=design.hand, margin_pairs=pairs
     )
     return labels, FAST_LABELLER
+
+
+def _planned(
+    design: DataDesign,
+    geometry: SceneGeometry,
+    poses: Sequence[np.ndarray],
+    rng: np.random.Generator,
+) -> Candidates:
+    """What a model plans on a scene; nothing where no model is asked."""
+    settings = design.settings
+    if not settings.planned:
+        return Candidates.none()
+    from data_gen.planned import planned_grasps  # loads torch, which drawing does without
+
+    count = round(settings.planned * settings.grasps_per_scene)
+    return planned_grasps(
+        settings.proposer, settings.proposer_digest, geometry, poses, count, rng, design.hand
+    )
 
 
 def _grasp_fields(candidates: Candidates, labels: Labels) -> dict[str, Any]:

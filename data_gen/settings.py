@@ -34,6 +34,9 @@ class SceneSettings:
         margin_pairs: pairs of disturbed trials per successful yaw (`sim.grasping.margin`).
         physics: ranges of the objects' masses and frictions.
         antipodal: share of grasp points drawn as antipodal contact pairs.
+        planned: share of grasp points that a model plans (`data_gen.planned`); the rest is drawn.
+        proposer: shipped name or path of that model's weights.
+        proposer_digest: hash of the weights, so that a run goes on with the same ones.
         occupancy_points: per scene; half near the objects, half anywhere in the workspace.
         num_objects: objects asked for per scene; None draws Poisson(4) + 1.
 
@@ -51,6 +54,9 @@ class SceneSettings:
     margin_pairs: int = 1
     physics: Physics = AS_FOUND
     antipodal: float = 0.5
+    planned: float = 0.0
+    proposer: str = ""
+    proposer_digest: str = ""
     occupancy_points: int = 20_000
     num_objects: int | None = None
 
@@ -67,7 +73,12 @@ class SceneSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}; it must be at least 1")
-        for name in ("audit", "antipodal"):
+        if (self.planned > 0.0) != bool(self.proposer):
+            raise ValueError(
+                f"planned is {self.planned} and proposer '{self.proposer}'; give a share above 0 "
+                "and the model that plans, or neither"
+            )
+        for name in ("audit", "antipodal", "planned"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is a share in [0, 1]")
 

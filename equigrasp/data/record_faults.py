@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equigrasp.data.scene_files import ADDED, SceneRecord
-from equigrasp.data.vocabulary import Fate
+from equigrasp.data.vocabulary import Fate, Source
 from equigrasp.hand import PANDA, Hand
 from equigrasp.workspace import WORKSPACE, Workspace
 
@@ -64,7 +64,7 @@ def record_faults(
         ((r.yaw_fate == Fate.SUCCESS) == r.yaw_success).all(), "yaw_fate contradicts yaw_success"
     )
     expect(_margins_sound(r), "yaw_margin is out of range or positive where the grasp failed")
-    expect((r.grasp_source <= 1).all(), "grasp_source exceeds 1")
+    expect((r.grasp_source <= max(Source)).all(), f"grasp_source exceeds {max(Source)}")
     expect(len(r.object_id) > 0, "there is no object")
     expect((r.object_scale > 0).all(), "object_scale is not positive")
     for name in ("object_mass", "object_friction"):

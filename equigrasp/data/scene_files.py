@@ -48,7 +48,7 @@ SCHEMA: dict[str, tuple[str, ArrayShape]] = {
     "T_world_camera": ("f8", ("V", 4, 4)),  # OpenCV axes | m
     "grasp_position": ("f4", ("G", 3)),  # between the finger tips | m
     "grasp_rotation": ("f4", ("G", 3, 3)),  # at yaw 0; yaw k is R @ Rz(k * pi / 5)
-    "grasp_source": ("u1", ("G",)),  # 0 along a normal, 1 antipodal pair
+    "grasp_source": ("u1", ("G",)),  # 0 along a normal, 1 antipodal, 2 a model's
     "grasp_visible": ("?", ("G",)),  # surface point seen from the first view
     "yaw_success": ("?", ("G", Y)),
     "yaw_width": ("f4", ("G", Y)),  # opening after the trial | m

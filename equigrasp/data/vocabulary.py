@@ -33,3 +33,5 @@ class Source(IntEnum):
     """Along the surface normal."""
     ANTIPODAL = 1
     """Two contacts whose friction cones hold each other."""
+    MODEL = 2
+    """Planned by a trained model."""

@@ -76,6 +76,16 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.position)
 
+    def __add__(self, other: Candidates) -> Candidates:
+        """Both, one after the other."""
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Candidates(*(np.concatenate(pair) for pair in pairs))
+
+    @classmethod
+    def none(cls) -> Candidates:
+        """No candidate at all."""
+        return cls(np.zeros((0, 3)), np.zeros((0, 3, 3)), np.zeros(0, np.uint8), np.zeros(0, bool))
+
     def select(self, index: np.ndarray) -> Candidates:
         """The grasps of an index or boolean array."""
         return Candidates(
@@ -111,9 +121,7 @@ def propose(
     if not 0.0 <= mix <= 1.0 or count < 0:
         raise ValueError(f"mix={mix}, count={count}: give mix in [0, 1] and count >= 0")
     if not len(geometry) or count == 0:
-        return Candidates(
-            np.zeros((0, 3)), np.zeros((0, 3, 3)), np.zeros(0, np.uint8), np.zeros(0, bool)
-        )
+        return Candidates.none()
     pairs = _collect(_antipodal, geometry, hand, rng, int(rng.binomial(count, mix)))
     normals = _collect(_normal_aligned, geometry, hand, rng, count - len(pairs[0]))
     position, rotation, seed = (np.concatenate(parts) for parts in zip(pairs, normals, strict=True))
