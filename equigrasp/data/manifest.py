@@ -155,7 +155,8 @@ def provenance(directory: str | Path) -> dict[str, Any]:
 
     Returns:
         `manifest_sha256`; and, where there is a manifest, kind, seed, scenes, settings (folders of
-        objects by their last name alone), packages, the number of objects, hand and workspace.
+        objects and the proposer by their last name alone), packages, the number of objects, hand
+        and workspace.
 
     Raises:
         ManifestError: the manifest is torn or of another format version.
@@ -165,9 +166,9 @@ def provenance(directory: str | Path) -> dict[str, Any]:
         return {"manifest_sha256": "no manifest"}
     manifest = read_manifest(directory)
     settings = dict(manifest.settings)
-    if "objects" in settings:
-        parts = str(settings["objects"]).split(",")
-        settings["objects"] = ",".join(Path(part).name for part in parts)
+    for name in {"objects", "proposer"} & settings.keys():
+        parts = str(settings[name]).split(",")
+        settings[name] = ",".join(Path(part).name for part in parts)
     return {
         "manifest_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "kind": manifest.kind,
