@@ -12,9 +12,9 @@ from equigrasp.workspace import Workspace
 WINDOW_LATTICE = Workspace(side=0.30, resolution=40)
 """The lattice whose steps, 7.5 mm each, `smoothing` and `nms_window` of `DetectionConfig` count."""
 
-WIDTH_RESERVE = 0.01
-"""The fingers of a hand that is opened all the way pass an object of that width only if the hand is
-placed exactly; so much (m) of the opening is kept for errors of placement."""
+WIDTH_RESERVE = 0.002
+"""So much (m) of the opening is kept by default: chosen on validation objects as wide as the hand, of
+which a larger reserve leaves only corners to be grasped."""
 
 
 UNSEEN = ("free", "careful", "blocked")
@@ -103,7 +103,7 @@ class DetectionConfig:
     z_min: float | None = None
     tip_clearance: float = 0.0
     max_retreat: float = 0.01
-    advance: float = 0.015
+    advance: float = 0.02
     clearance: float | None = None
     unseen: str = "free"
     min_points_between: int = 3
