@@ -13,8 +13,8 @@ WINDOW_LATTICE = Workspace(side=0.30, resolution=40)
 """The lattice whose steps, 7.5 mm each, `smoothing` and `nms_window` of `DetectionConfig` count."""
 
 WIDTH_RESERVE = 0.002
-"""So much (m) of the opening is kept by default: chosen on validation objects as wide as the hand, of
-which a larger reserve leaves only corners to be grasped."""
+"""So much (m) of the opening is kept by default: chosen on validation objects as wide as the hand,
+of which a larger reserve leaves only corners to be grasped."""
 
 
 UNSEEN = ("free", "careful", "blocked")

@@ -172,7 +172,7 @@ def spoil_one(rotations):
         ({"yaw_width": np.full((5, 5), -0.01, "f4")}, "yaw_width"),
         ({"yaw_fate": np.full((5, 5), 9, "u1")}, "yaw_fate exceeds"),
         ({"yaw_success": np.ones((5, 5), bool)}, "contradicts"),
-        ({"grasp_source": np.full(5, 2, "u1")}, "grasp_source"),
+        ({"grasp_source": np.full(5, 3, "u1")}, "grasp_source"),
         ({"object_scale": np.zeros(2)}, "object_scale"),
         ({"object_id": ["a", "stranger"]}, "'stranger', which is not in the manifest"),
         ({"occ_points": np.full((6, 3), 0.4, "f2")}, "occ_points"),
