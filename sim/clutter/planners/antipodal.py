@@ -62,17 +62,25 @@ class AntipodalPlanner(ClutterPlanner):
     def plan(self, seen: SceneView) -> PlanResult:
         """Ranked grasps from the noisy depth alone."""
         begin = time.perf_counter()
-        depth = seen.depth
+        depth, tables = seen.depth, ()
         if self.rectify:
-            depth, _ = table_rectify(depth, seen.intrinsics, seen.T_world_camera, self.workspace)
+            depth, fit = table_rectify(depth, seen.intrinsics, seen.T_world_camera, self.workspace)
+            tables = (fit,)
+        if any(fit.setup for fit in tables):
+            grasps, reason = [], "check_setup"
+        else:
+            grasps = self._grasps(depth, seen)
+            reason = "ok" if grasps else "no_grasp"
+        seconds, volume = {"total": time.perf_counter() - begin}, np.zeros((0, 0, 0), np.float32)
+        return PlanResult(
+            grasps, reason, seconds, volume, tables, hand=self.hand, workspace=self.workspace
+        )
+
+    def _grasps(self, depth: NDArray[np.floating], seen: SceneView) -> list[Grasp]:
         points, normals = object_cloud(depth, seen.intrinsics, seen.T_world_camera, self.workspace)
-        grasps = []
-        if len(points) >= MIN_BETWEEN:
-            grasps = sample_grasps(points, normals, seen.rng, self.hand, self.workspace)
-        seconds = {"total": time.perf_counter() - begin}
-        empty = np.zeros((0, 0, 0), np.float32)
-        reason = "ok" if grasps else "no_grasp"
-        return PlanResult(grasps, reason, seconds, empty, hand=self.hand, workspace=self.workspace)
+        if len(points) < MIN_BETWEEN:
+            return []
+        return sample_grasps(points, normals, seen.rng, self.hand, self.workspace)
 
 
 def object_cloud(

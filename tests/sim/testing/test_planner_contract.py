@@ -14,6 +14,13 @@ from sim.testing.planner_contract import PlannerContract
 class TestAntipodal(PlannerContract):
     model = "antipodal"
 
+    def test_an_image_upside_down_is_a_fault_of_the_set_up(self):
+        with self._seen() as seen:
+            flipped = replace(seen, depth=seen.depth[::-1].copy())
+            plan = self._made().plan(flipped)
+        assert (plan.reason, plan.grasps) == ("check_setup", [])
+        assert "flipped" in plan.table.reason
+
 
 class TestOracle(PlannerContract):
     model = "oracle"
