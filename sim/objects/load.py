@@ -2,12 +2,14 @@
 
 A set is named by a registry entry (`random_urdfs`, `procedural`, `pybullet_misc`; `default` stands
 for those that the kind of scene names) or by a folder. Objects are prepared when first used and
-then found in the cache, so that listing a thousand of them is quick. Run `python -m sim.objects
---help` for the command line.
+then found in the cache, so that listing a thousand of them is quick. "NAME@0.5kg" is what of a set
+weighs half a kilogram or more: heavy things are rare in the published sets and hard to hold. Run
+`python -m sim.objects --help` for the command line.
 """
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +18,9 @@ from sim.objects.cache import cache_root
 from sim.objects.rule import ObjectRule
 from sim.objects.sets import load_set
 from sim.objects.spec import SPLITS, Fault, ObjectSpec
+
+LEAST_MASS = re.compile(r"(.+)@(\d+(?:\.\d+)?)kg")
+"""A set, and the least mass (kg) of its objects that are taken."""
 
 
 def load_objects(
@@ -30,7 +35,8 @@ def load_objects(
     Args:
         names: comma-separated registry names ("default", "random_urdfs", "procedural" or
             "procedural:COUNT", "pybullet_misc") and folders. A folder holds the published layout
-            ({packed,pile}/{train,test}/*.urdf), or meshes and URDFs side by side.
+            ({packed,pile}/{train,test}/*.urdf), or meshes and URDFs side by side. After any of them
+            "@0.5kg" (or another mass) leaves out what is lighter.
         rule: what a kind of scene asks of them, `SceneKind.objects`.
         split: "train", "val", "test" or "all".
         cache_dir: see `sim.objects.cache.cache_root`.
@@ -43,8 +49,10 @@ def load_objects(
         raise ValueError(f"split is '{split}'; choose one of {', '.join(SPLITS)}")
     faults: list[Fault] = []
     found: dict[str, ObjectSpec] = {}
-    for name in _each_name(names, rule):
+    for name, least_mass in _each_name(names, rule):
         for spec in load_set(name, rule, split, cache_root(cache_dir), faults):
+            if spec.mass < least_mass:
+                continue
             if found.setdefault(spec.object_id, spec) != spec:
                 raise ValueError(
                     f"two objects are called '{spec.object_id}' in '{names}'; rename one of them"
@@ -61,11 +69,21 @@ def load_objects(
     return [found[key] for key in sorted(found)]
 
 
-def _each_name(names: str, rule: ObjectRule) -> list[str]:
-    """Every set once, in the order given."""
-    each = [name.strip() for name in names.split(",")]
-    each = [n for name in each for n in (rule.sets.split(",") if name == "default" else [name])]
-    return [name for name in dict.fromkeys(each) if name]
+def split_least_mass(name: str) -> tuple[str, float]:
+    """A set and the least mass (kg) of its objects, from "NAME" or "NAME@0.5kg"."""
+    found = LEAST_MASS.fullmatch(name)
+    return (found[1], float(found[2])) if found else (name, 0.0)
+
+
+def _each_name(names: str, rule: ObjectRule) -> list[tuple[str, float]]:
+    """Every set once, in the order given, with its least mass."""
+    each = [split_least_mass(name.strip()) for name in names.split(",")]
+    flat = [
+        (one, least)
+        for name, least in each
+        for one in (rule.sets.split(",") if name == "default" else [name])
+    ]
+    return [(name, least) for name, least in dict.fromkeys(flat) if name]
 
 
 def _warn(faults: Sequence[Fault]) -> None:

@@ -47,6 +47,16 @@ def test_a_set_may_be_given_a_size(cache):
         load_objects("procedural:many", PILE, "all", cache)
 
 
+def test_a_set_may_be_given_a_least_mass(cache):
+    everything = load_objects("procedural:25", PILE, "all", cache)
+    least = float(f"{sorted(spec.mass for spec in everything)[12]:.3f}")
+    heavy = load_objects(f"procedural:25@{least}kg", PILE, "all", cache)
+    assert heavy == [spec for spec in everything if spec.mass >= least]
+    assert 0 < len(heavy) < len(everything)
+    with pytest.raises(ValueError, match="no usable"):
+        load_objects("procedural:25@900kg", PILE, "all", cache)
+
+
 @pytest.mark.parametrize(
     ("names", "split", "message"),
     [
