@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equigrasp.models
 from equigrasp.discovery import found_classes
 from equigrasp.models.base import GraspModel
+from equigrasp.options import check_names
+
+if TYPE_CHECKING:
+    from equigrasp.nn.steerable import BasisBank
 
 
 def model_classes() -> dict[str, type[GraspModel]]:
@@ -41,13 +44,19 @@ def build_model(name: str, **overrides: Any) -> GraspModel:
     return build_kind(model_class(name), overrides)
 
 
-def build_kind(kind: type[GraspModel], options: Mapping[str, Any]) -> GraspModel:
+def build_kind(
+    kind: type[GraspModel], options: Mapping[str, Any], *, bank: BasisBank | None = None
+) -> GraspModel:
     """A freshly initialised model of a class, of this package or of one's own.
 
+    Args:
+        kind: the class.
+        options: keyword arguments of it.
+        bank: kernel bases, for a class that takes some; None for those of escnn.
+
     Raises:
-        ValueError: unknown keyword.
+        ValueError: unknown, missing or impossible options.
     """
-    known = inspect.signature(kind).parameters
-    if unknown := sorted(set(options) - set(known)):
-        raise ValueError(f"{kind.name} has no option {unknown}; known options: {sorted(known)}")
+    options = dict(options) if bank is None else {**options, "bank": bank}
+    check_names(kind, options)
     return kind(**options)

@@ -1,25 +1,29 @@
 """Save and load models as safetensors with a JSON card beside them.
 
 A file pair `name.safetensors` + `name.json` holds the trainable coefficients, the kernel bases they
-refer to, and the card: architecture, constructor arguments and whatever the author records (data,
-seeds, metrics). Nothing in it can execute code. Because the bases travel along, loading needs no
-escnn, and coefficients keep their meaning whatever version of escnn is installed.
+refer to, and the card: architecture, constructor arguments, digests of both (`equigrasp.seal`) and
+whatever the author records (data, seeds, metrics). Nothing in it can execute code. Because the
+bases travel along, loading needs no escnn, and coefficients keep their meaning whatever version of
+escnn is installed.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from equigrasp.data.files import atomic_path
+from equigrasp.data.files import atomic_path, read_json
+from equigrasp.seal import check_seal, check_tensors, check_types, sealed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from equigrasp.models.base import GraspModel
+    from equigrasp.nn.steerable import BasisBank
 
 SHIPPED = Path(__file__).parent / "weights_data"
 """Folder of the weights that come with the package."""
@@ -51,7 +55,8 @@ def save_model(
     Args:
         model: trainable (not frozen) grasp model or policy.
         path_prefix: path without extension; the folder is created.
-        card: JSON-able facts to keep with the weights; "format" and "config" are set here.
+        card: JSON-able facts to keep with the weights; "format", "config" and "digest" are set
+            here.
         half: round to float16, half the file; loading gives the model's own precision again.
 
     Returns:
@@ -71,7 +76,7 @@ def save_model(
     bank = getattr(model, "bank", None)  # models without symmetry have no kernel bases
     tensors |= {_BASIS + k: v.contiguous() for k, v in (bank.tensors() if bank else {}).items()}
     target, note = _paths(prefix)
-    content = {**(card or {}), "format": FORMAT, "config": model.config}
+    content = sealed({**(card or {}), "format": FORMAT, "config": model.config}, tensors)
     with atomic_path(note) as card_file, atomic_path(target) as tensor_file:
         save_file(tensors, tensor_file)  # neither takes its name before both are complete
         card_file.write_text(json.dumps(content, indent=2) + "\n")
@@ -84,6 +89,7 @@ def load_model(
     frozen: bool = True,
     *,
     kind: type[GraspModel] | None = None,
+    verify: bool = True,
 ) -> GraspModel:
     """Load a shipped model by name or any saved model by path.
 
@@ -94,6 +100,9 @@ def load_model(
         device: torch device.
         frozen: plain-torch copy for inference (default), otherwise the trainable model.
         kind: class of the model, where it is not one of this package.
+        verify: compare tensors and configuration with the digests of the card, and ask for finite
+            tensors and all kernel bases. A card without digests, of an early version, gives a
+            warning. False loads whatever fits.
 
     Returns:
         the model; `model.card` is the JSON card, `model.calibration` the map from its scores to
@@ -101,43 +110,49 @@ def load_model(
 
     Raises:
         FileNotFoundError: nothing there; the message lists what is shipped.
-        ValueError: the card or the tensors do not describe a model of this version.
+        ValueError: the card or the tensors do not describe a model of this version, or are not
+            what they were when saved; there is no such device.
     """
-    from equigrasp.nn.steerable import BasisBank
+    from equigrasp.devices import find_device
     from equigrasp.registry import build_kind, model_class
 
+    place = find_device(device)
     if Path(name_or_path).suffix in PUBLISHED_SUFFIXES:
         from equigrasp.models.giga_checkpoint import load_published_giga
 
-        published = load_published_giga(name_or_path)
-        card = {"config": published.config, "source": Path(name_or_path).name}
-        return _ready(published, card, frozen, device)
-    target, note = find_weights(name_or_path)
-    card = read_card(note)
-    tensors = read_tensors(target)
-    bases = {k[len(_BASIS) :]: v for k, v in tensors.items() if k.startswith(_BASIS)}
-    options = {k: v for k, v in card["config"].items() if k != "name"}
-    if bases:
-        options["bank"] = BasisBank(bases)
-    model = build_kind(kind or model_class(card["config"]["name"]), options)
+        model = load_published_giga(name_or_path)
+        check_tensors(model.state_dict() if verify else {}, str(name_or_path))
+        card = {"config": model.config, "source": Path(name_or_path).name}
+        return _ready(model, card, frozen).to(place)
+    saved = read_weights(name_or_path, verify=verify)
+    tensors = {k: v for k, v in saved.tensors.items() if not k.startswith(_BASIS)}
+    options = {k: v for k, v in saved.card["config"].items() if k != "name"}
+    kind = kind or model_class(saved.card["config"]["name"])
     try:
-        model.load_state_dict(
-            current_names({k: v for k, v in tensors.items() if not k.startswith(_BASIS)}, model)
-        )
-    except RuntimeError as error:
-        raise ValueError(f"{target} does not fit the model in its card: {error}") from error
-    return _ready(model, card, frozen, device)
+        model = build_kind(kind, options, bank=_bank(saved.tensors, kind, verify))
+        fill(model, tensors, saved.target)
+    except ValueError as error:
+        raise ValueError(f"{saved.target} and its card: {error}") from error
+    return _ready(model, saved.card, frozen).to(place)
 
 
-def _ready(model: GraspModel, card: dict[str, Any], frozen: bool, device: str) -> GraspModel:
-    import torch
+def _bank(tensors: Mapping[str, Tensor], kind: type, verify: bool) -> BasisBank | None:
+    """The kernel bases of a file, for a class that takes some."""
+    from equigrasp.nn.steerable import BasisBank
 
+    bases = {k[len(_BASIS) :]: v.float() for k, v in tensors.items() if k.startswith(_BASIS)}
+    if "bank" not in inspect.signature(kind).parameters or not (bases or verify):
+        return None
+    return BasisBank(bases, complete=verify)
+
+
+def _ready(model: GraspModel, card: dict[str, Any], frozen: bool) -> GraspModel:
     from equigrasp.calibration import Calibration
     from equigrasp.nn.freeze import freeze
 
     model = freeze(model) if frozen else model
     model.card, model.calibration = card, Calibration.of_card(card)
-    return model.to(torch.device(device))
+    return model
 
 
 def _rounded(name: str, tensor: Tensor) -> Tensor:
@@ -180,6 +195,50 @@ def find_weights(name_or_path: str | os.PathLike, shipped: Path = SHIPPED) -> tu
     )
 
 
+class SavedWeights(NamedTuple):
+    """A pair of files: where the tensors are, the card, and the tensors by name."""
+
+    target: Path
+    card: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+
+def read_weights(
+    name_or_path: str | os.PathLike, shipped: Path = SHIPPED, *, verify: bool = True
+) -> SavedWeights:
+    """Card and tensors of a shipped or saved model, see `load_model`.
+
+    Args:
+        name_or_path: see `load_model`.
+        shipped: folder in which shipped names are looked up.
+        verify: whether digests have to agree and tensors to be finite.
+
+    Raises:
+        FileNotFoundError: nothing there.
+        ValueError: torn, foreign or damaged, or one file of another pair.
+    """
+    target, note = find_weights(name_or_path, shipped)
+    card, tensors = read_card(note), read_tensors(target)
+    if verify:
+        check_tensors(tensors, str(target))
+        check_seal(card, tensors, str(target))
+    return SavedWeights(target, card, tensors)
+
+
+def fill(model: nn.Module, tensors: Mapping[str, Tensor], owner: str | os.PathLike) -> None:
+    """Give a model the tensors of a file, by their names of today.
+
+    Raises:
+        ValueError: they are of another model, or of other types.
+    """
+    named = current_names(tensors, model)
+    check_types(named, model, str(owner))
+    try:
+        model.load_state_dict(named)
+    except RuntimeError as error:
+        raise ValueError(f"the tensors do not fit the model in the card: {error}") from error
+
+
 def read_tensors(target: Path) -> dict[str, Tensor]:
     """Tensors of a safetensors file by name.
 
@@ -219,15 +278,9 @@ def read_card(note: Path) -> dict[str, Any]:
     Raises:
         ValueError: it is no card, or of another format.
     """
-    try:
-        card = json.loads(note.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{note} is not JSON: {error}") from error
-    if (
-        not isinstance(card, dict)
-        or not isinstance(card.get("config"), dict)
-        or "name" not in card["config"]
-    ):
+    card = read_json(note)
+    config = card.get("config") if isinstance(card, dict) else None
+    if not isinstance(config, dict) or not isinstance(config.get("name"), str):
         raise ValueError(f"{note} lacks the model's `config` with its `name`")
     if card.get("format") != FORMAT:
         raise ValueError(f"{note} has format {card.get('format')!r}; this version reads {FORMAT}")

@@ -4,8 +4,9 @@
         --summary "EquiIGD for pile scenes; 40 voxels, one depth image, Panda hand (0.08 m)." \\
         --objects "published VGN/GIGA training objects, less a tenth for validation; set 'limit'"
 
-The card keeps what training wrote, and the calibration; name, licence, summary and objects come in
-front, and what the model predicts on the fixed scene of `equigrasp.doctor` at the end.
+The card keeps what training wrote, its digests, and the calibration; name, licence, summary and
+objects come in front, and what the model predicts on the fixed scene of `equigrasp.doctor` at the
+end.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import shutil
 from pathlib import Path
 
 from equigrasp.data.files import atomic_path, write_json
+from equigrasp.seal import sealed
 from equigrasp.self_test import record
-from equigrasp.weights import SHIPPED, find_weights, read_card
+from equigrasp.weights import SHIPPED, read_weights
 
 LICENCE = "Apache-2.0"
 
@@ -32,9 +34,10 @@ def ship(run: str, name: str, summary: str, objects: str, folder: Path = SHIPPED
 
     Raises:
         FileNotFoundError: there are no weights.
+        ValueError: they are damaged, or not those of their card.
     """
-    weights, note = find_weights(run)
-    card = read_card(note)
+    weights, card, tensors = read_weights(run)
+    card = sealed(card, tensors)  # runs of early versions have no digests
     if card.get("init"):  # a run is known by its folder, not by where that lies
         start = Path(card["init"])
         card["init"] = (start.parent if start.stem == "model" else start).name

@@ -11,6 +11,7 @@ from equigrasp.self_test import difference, predictions
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
+from seal_weights import seal
 from ship_weights import ship
 
 
@@ -30,6 +31,35 @@ def test_a_run_becomes_shipped_weights_with_a_complete_card(tmp_path):
     assert str(tmp_path) not in note.read_text()
     loaded = load_model(folder / "mine_pile")
     assert difference(written["self_test"], predictions(loaded)) == 0.0
+
+
+def without_digest(note):
+    card = json.loads(note.read_text())
+    note.write_text(json.dumps({key: value for key, value in card.items() if key != "digest"}))
+    return card["digest"]
+
+
+def test_an_old_run_is_shipped_with_digests(tmp_path):
+    save_model(build_model("giga", channels=8, hidden=8), tmp_path / "run" / "model")
+    digest = without_digest(tmp_path / "run" / "model.json")
+    with pytest.warns(UserWarning, match="no digest"):
+        note = ship(str(tmp_path / "run"), "mine", "A summary.", "Some objects.", tmp_path)
+    assert json.loads(note.read_text())["digest"] == digest
+
+
+def test_old_weights_are_sealed_once_and_damaged_ones_never(tmp_path):
+    target = save_model(build_model("giga", channels=8, hidden=8), tmp_path / "net", {"seed": 3})
+    note = target.with_suffix(".json")
+    whole = note.read_text()
+    digest = without_digest(note)
+    assert seal(str(target))
+    assert json.loads(note.read_text()) == json.loads(whole)
+    assert json.loads(whole)["digest"] == digest
+    assert not seal(str(target))
+    save_model(build_model("giga", channels=8, hidden=8), tmp_path / "other")
+    (tmp_path / "other.safetensors").replace(target)
+    with pytest.raises(ValueError, match="not those of its card"):
+        seal(str(target))
 
 
 def test_without_weights_nothing_is_shipped(tmp_path):

@@ -9,8 +9,8 @@ from equigrasp.imports import Import, Source, read_sources
 
 FLOORS = (
     # values, geometry, data
-    "equigrasp/differences.py equigrasp/discovery.py equigrasp/imports.py equigrasp/options.py "
-    "equigrasp/reliability.py "
+    "equigrasp/devices.py equigrasp/differences.py equigrasp/discovery.py equigrasp/imports.py "
+    "equigrasp/options.py equigrasp/reliability.py "
     "sim/__init__.py",
     "equigrasp/calibration.py equigrasp/geometry equigrasp/hand.py equigrasp/workspace.py",
     "equigrasp/diffusion equigrasp/grasp.py equigrasp/perception",
@@ -18,7 +18,8 @@ FLOORS = (
     # models of grasps, and plans made with them
     "equigrasp/models equigrasp/scene_axes.py",
     "equigrasp/candidates.py equigrasp/detection.py equigrasp/onnx_export.py "
-    "equigrasp/plan_result.py equigrasp/registry.py equigrasp/views.py",
+    "equigrasp/plan_result.py equigrasp/registry.py equigrasp/seal.py "
+    "equigrasp/views.py",
     "equigrasp/avoid.py equigrasp/clearance.py equigrasp/peaks.py equigrasp/placement.py "
     "equigrasp/weights.py",
     "equigrasp/refine.py",

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 MAX_ARRAY_BYTES = 1 << 30
 """An array that claims to be larger is not one of ours, and is not read."""
 
+MAX_JSON_BYTES = 1 << 28
+"""A JSON file that is larger is not one of ours, and is not read."""
+
 _COMPRESSION_LEVEL = 6
 _CONSTANT_TIME = (1980, 1, 1, 0, 0, 0)
 _DAMAGE = (
@@ -101,6 +104,28 @@ def write_json(
         sort_keys: whether equal contents have to give equal bytes.
     """
     write_atomically(path, json.dumps(content, indent=indent, sort_keys=sort_keys) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """What a JSON file holds; the counterpart of `write_json`.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is no JSON file, whatever it is instead; the message names it.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise ValueError(f"it is larger than {MAX_JSON_BYTES >> 20} MiB")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not JSON: it is not text in UTF-8 ({error.reason})") from error
+    except RecursionError:
+        raise ValueError(f"{path} is not JSON of ours: it is nested too deep") from None
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
 
 
 def link_atomically(link: str | Path, target: str) -> None:

@@ -22,6 +22,15 @@ OUTPUTS = (*GRASP_OUTPUTS, "occupancy")
 """What models predict as a rule."""
 
 
+LIMITS = {
+    "resolution": (2, 256),
+    "query_setback": (-0.1, 0.1),
+    "workspace_side": (0.01, 10.0),
+    "table_height": (-10.0, 10.0),
+}
+"""(smallest, largest) of the options that every model has, see `equigrasp.options`."""
+
+
 class FlowTerms(NamedTuple):
     """Predicted and true velocities (P, M, d) of M noised rotations at P grasp points."""
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from equigrasp.hand import PANDA, Hand
-from equigrasp.models.base import GRASP_OUTPUTS, GraspField, GraspModel, check_points
+from equigrasp.models.base import GRASP_OUTPUTS, LIMITS, GraspField, GraspModel, check_points
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.heads import Head
 from equigrasp.nn.planes import TriPlane
@@ -29,7 +29,11 @@ HEAD_TYPES = {
 }
 
 
-@records_options(exclude=("bank",))
+@records_options(
+    exclude=("bank",),
+    limits={**LIMITS, "fields": (1, 256), "depth": (1, 6), "head_fields": (1, 256)}
+    | {"head_blocks": (0, 32)},
+)
 class EquiGIGA(GraspModel):
     """Scene encoder and four equivariant heads.
 

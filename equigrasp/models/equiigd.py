@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from equigrasp.diffusion.flows import FLOWS, integrate
 from equigrasp.diffusion.times import sample_times
 from equigrasp.hand import PANDA, Hand
-from equigrasp.models.base import FlowTerms
+from equigrasp.models.base import LIMITS, FlowTerms
 from equigrasp.models.sampling import SamplingModel
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.hand_points import HandPoints, hand_grid
@@ -44,7 +44,20 @@ STATES = {
 """Per flow: how a state becomes a field, that field's type, and the velocity's type."""
 
 
-@records_options(exclude=("bank",))
+@records_options(
+    exclude=("bank",),
+    limits={
+        **LIMITS,
+        "fields": (1, 256),
+        "depth": (1, 6),
+        "steps": (1, 1000),
+        "attention_samples": (1, 64),
+        "hidden_fields": (1, 256),
+        "head_blocks": (0, 32),
+        "flow_fields": (1, 256),
+        "flow_blocks": (0, 32),
+    },
+)
 class EquiIGD(SamplingModel):
     """Scene encoder, deformable attention, rotation flow, and a judge of (point, rotation).
 

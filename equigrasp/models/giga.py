@@ -14,6 +14,7 @@ from torch import Tensor
 from equigrasp.hand import PANDA, Hand
 from equigrasp.models.base import (
     GRASP_OUTPUTS,
+    LIMITS,
     GraspField,
     GraspModel,
     check_points,
@@ -32,7 +33,15 @@ DECODERS = {
 """Module and channels per output; rotations are quaternions (xyzw), widths shares of the cube."""
 
 
-@records_options()
+@records_options(
+    limits={
+        **LIMITS,
+        "channels": (1, 1024),
+        "depth": (1, 6),
+        "hidden": (1, 1024),
+        "blocks": (0, 32),
+    }
+)
 class GIGA(GraspModel):
     """Plane encoder and four decoders.
 

@@ -22,7 +22,7 @@ from equigrasp.diffusion.schedules import Diffusion
 from equigrasp.diffusion.times import sample_steps
 from equigrasp.geometry.rotations import matrix_to_quaternion, quaternion_to_matrix
 from equigrasp.hand import PANDA, Hand
-from equigrasp.models.base import FlowTerms
+from equigrasp.models.base import LIMITS, FlowTerms
 from equigrasp.models.sampling import SamplingModel
 from equigrasp.nn.hand_points import hand_grid
 from equigrasp.nn.plain import PlaneEncoder, Planes, PointDecoder, read_planes
@@ -91,7 +91,17 @@ def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(query.unsqueeze(-2), key, value).squeeze(-2)
 
 
-@records_options()
+@records_options(
+    limits={
+        **LIMITS,
+        "channels": (1, 1024),
+        "depth": (1, 6),
+        "hidden": (1, 1024),
+        "blocks": (0, 32),
+        "flow_hidden": (1, 1024),
+        "steps": (1, 1000),
+    }
+)
 class IGD(SamplingModel):
     """GIGA's planes, attention, decoders, a quaternion diffusion and a classifier.
 

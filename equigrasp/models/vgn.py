@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from equigrasp.hand import PANDA, Hand
 from equigrasp.models.base import (
     GRASP_OUTPUTS,
+    LIMITS,
     GraspField,
     GraspModel,
     check_points,
@@ -34,7 +35,7 @@ class Volume(NamedTuple):
     grasps: Tensor
 
 
-@records_options()
+@records_options(limits={**LIMITS, "filters": (1, 1024)})
 class VGN(GraspModel):
     """3-D convolutional encoder (three halvings) and decoder.
 

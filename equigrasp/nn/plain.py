@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equigrasp.nn.volume import VolumeConv
+from equigrasp.options import check_widest
 
 PADDING = 1e-5
 """Coordinates are shrunk by this much so that the last pixel is not overrun."""
@@ -96,6 +97,7 @@ class PlaneEncoder(nn.Module):
 
     def __init__(self, channels: int = 32, depth: int = 3) -> None:
         super().__init__()
+        check_widest("channels", channels, depth)
         self.conv_in = VolumeConv(1, channels, 3)
         self.unet = PlaneUNet(channels, depth)
 

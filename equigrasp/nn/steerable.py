@@ -36,19 +36,44 @@ class BasisBank:
 
     Args:
         tensors: known bases, as returned by `tensors()` of another bank.
+        complete: whether these are all there are, as those of a saved model: one that is missing
+            or not steerable is then refused.
     """
 
-    def __init__(self, tensors: Mapping[str, Tensor] | None = None) -> None:
-        self._known = dict(tensors or {})
+    def __init__(
+        self, tensors: Mapping[str, Tensor] | None = None, *, complete: bool = False
+    ) -> None:
+        self._known, self._complete = dict(tensors or {}), complete
 
     def get(
         self, group: str, kind_in: str, kind_out: str, kernel_size: int, ndim: int = 2
     ) -> Tensor:
-        """Basis ``(K, size_out, size_in, *kernel)``; no kernel axes for `kernel_size` POINT."""
+        """Basis ``(K, size_out, size_in, *kernel)``; no kernel axes for `kernel_size` POINT.
+
+        Raises:
+            ValueError: a complete bank lacks it, or holds something else under its name.
+        """
         key = f"{group}.{kind_in}.{kind_out}.{kernel_size}.{ndim}"
+        if self._complete:
+            self._check(
+                key, group, kind_in, kind_out, (kernel_size,) * (ndim if kernel_size else 0)
+            )
         if key not in self._known:
             self._known[key] = compute_basis(group, kind_in, kind_out, kernel_size, ndim)
         return self._known[key]
+
+    def _check(
+        self, key: str, group: str, kind_in: str, kind_out: str, kernel: tuple[int, ...]
+    ) -> None:
+        if key not in self._known:
+            raise ValueError(f"the kernel basis {key} is missing; the file is not complete")
+        basis = self._known[key].double()
+        sizes = (representation(group, kind).shape[0] for kind in (kind_out, kind_in))
+        if basis.numel() and tuple(basis.shape[1:]) != (*sizes, *kernel):
+            raise ValueError(f"the kernel basis {key} has shape {tuple(basis.shape)}")
+        off = (symmetrise(basis, group, kind_in, kind_out) - basis).abs()
+        if basis.numel() and off.max() > 1e-3 * basis.abs().max():
+            raise ValueError(f"the kernel basis {key} is not steerable; the file is damaged")
 
     def tensors(self) -> dict[str, Tensor]:
         """All bases asked for so far (or given), by name."""

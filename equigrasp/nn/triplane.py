@@ -12,6 +12,7 @@ from equigrasp.nn.planes import TriPlane, project_table, sample_plane
 from equigrasp.nn.side import side_rule
 from equigrasp.nn.steerable import BasisBank, SteerableConv
 from equigrasp.nn.unet import TriPlaneUNet
+from equigrasp.options import check_widest
 from equigrasp.perception.tsdf import ENCODINGS, check_encoding
 
 
@@ -46,6 +47,7 @@ class TriPlaneEncoder(nn.Module):
         super().__init__()
         self.rule = side_rule(side_features)
         _check(resolution, depth, encoding)
+        check_widest("fields", fields, depth, 1024)
         self.fields, self.resolution = fields, resolution
         self.scale, self.offset = ENCODINGS[encoding]
         volume, lifted = FieldType("C4", trivial=2), FieldType("C4", regular=fields)

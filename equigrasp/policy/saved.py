@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from equigrasp.devices import find_device
+from equigrasp.options import check_names
 from equigrasp.policy.models import find_policy_class
 from equigrasp.policy.models.base import KeyframePolicy
 from equigrasp.policy.nn.vocabulary import Vocabulary
-from equigrasp.weights import SHIPPED, current_names, find_weights, read_card, read_tensors
+from equigrasp.weights import SHIPPED, fill, find_weights, read_weights
 
 SHIPPED_POLICIES = SHIPPED / "policies"
 """Folder of the policies that come with the package."""
@@ -30,6 +32,7 @@ def load_policy(
     clip: str | Path | None = None,
     device: str = "cpu",
     kind: type[KeyframePolicy] | None = None,
+    verify: bool = True,
 ) -> KeyframePolicy:
     """A saved policy, in evaluation mode; `policy.card` is its JSON card.
 
@@ -38,14 +41,16 @@ def load_policy(
         clip: folder of CLIP's text weights, for a policy that was trained with them.
         device: torch device.
         kind: class of a policy of one's own; by default the one of the name in the card.
+        verify: as for `equigrasp.load_model`.
 
     Raises:
         FileNotFoundError: nothing there.
-        ValueError: the card or the tensors do not describe a policy, or one of another build; the
-            policy was trained with other text weights than `clip` holds.
+        ValueError: the card or the tensors do not describe a policy, or one of another build, or
+            are not what they were when saved; the policy was trained with other text weights than
+            `clip` holds; there is no such device.
     """
-    target, note = find_policy(path)
-    card = read_card(note)
+    place = find_device(device)
+    target, card, tensors = read_weights(path, SHIPPED_POLICIES, verify=verify)
     options = dict(card["config"])
     name = options.pop("name")
     kind = kind or find_policy_class(name)
@@ -55,20 +60,27 @@ def load_policy(
             f"{target} is of build {build} of {kind.name}, whose weights would mean something else "
             f"in build {kind.build}; train it again"
         )
-    text = options.pop("text")
-    policy = kind(_words(text, clip, target), **options)
-    if "clip" in text:
-        policy.text.check(text)
+    text = options.pop("text", None)
+    words = _words(text, clip, target)
     try:
-        policy.load_state_dict(current_names(read_tensors(target), policy))
-    except RuntimeError as error:
-        raise ValueError(f"{target} does not fit the policy in its card: {error}") from error
+        check_names(kind, options, given=1)
+        policy = kind(words, **options)
+        if "clip" in text:
+            policy.text.check(text)
+        fill(policy, tensors, target)
+    except ValueError as error:
+        raise ValueError(f"{target} and its card: {error}") from error
     policy.card = card
-    return policy.eval().to(device)
+    return policy.eval().to(place)
 
 
-def _words(text: dict[str, Any], clip: str | Path | None, target: Path) -> Vocabulary | str | Path:
+def _words(text: Any, clip: str | Path | None, target: Path) -> Vocabulary | str | Path:
     """What the policy's constructor makes a text encoder of."""
+    if not isinstance(text, dict) or not {"vocabulary", "clip"} & set(text):
+        raise ValueError(
+            f"the card of {target} does not tell with what it understands sentences: its config "
+            "has no `text` with a `vocabulary` or `clip`"
+        )
     if "vocabulary" in text:
         return Vocabulary(text["vocabulary"])
     if clip is None:

@@ -114,7 +114,7 @@ def test_stored_bases_are_the_ones_used(tmp_path):
     scaled = {k: v * 2 if k.startswith("basis:") else v for k, v in tensors.items()}
     scaled = {k: v / 2 if "coefficients" in k else v for k, v in scaled.items()}
     save_file(scaled, target)
-    assert torch.allclose(answer(load_model(target)), answer(model), atol=1e-5)
+    assert torch.allclose(answer(load_model(target, verify=False)), answer(model), atol=1e-5)
 
 
 def test_files_with_early_names_of_layers_load_as_before(tmp_path):
@@ -124,7 +124,13 @@ def test_files_with_early_names_of_layers_load_as_before(tmp_path):
     names = {k: ".".join(early.get(part, part) for part in k.split(".")) for k in load_file(target)}
     assert sum("enter" in name for name in names.values()) == 8
     save_file({names[k]: v for k, v in load_file(target).items()}, target)
-    assert torch.equal(answer(load_model(target, frozen=False)), answer(model))
+    note = target.with_suffix(".json")
+    card = json.loads(note.read_text())
+    del card["digest"]  # as in those files
+    note.write_text(json.dumps(card))
+    with pytest.warns(UserWarning, match="holds no digest, as those of early versions"):
+        loaded = load_model(target, frozen=False)
+    assert torch.equal(answer(loaded), answer(model))
 
 
 def test_frozen_models_cannot_be_saved(tmp_path):
@@ -150,8 +156,8 @@ def test_missing_torn_and_foreign_files_are_named(tmp_path):
     with pytest.raises(ValueError, match="format 99"):
         load_model(target)
     note.write_text(json.dumps({**card, "config": {**card["config"], "fields": 3}}))
-    with pytest.raises(ValueError, match="does not fit"):
-        load_model(target)
+    with pytest.raises(ValueError, match="do not fit"):
+        load_model(target, verify=False)
     note.write_text(json.dumps(card))
     target.write_bytes(target.read_bytes()[:1000])
     with pytest.raises(ValueError, match="torn"):
@@ -163,3 +169,36 @@ def test_shipped_weights_load_and_keep_the_contract(name):
     model = equigrasp.load_model(name)
     assert (SHIPPED / f"{name}.safetensors").stat().st_size < 5e6
     assert model.card["config"]["name"] == model.config["name"]
+    assert set(model.card["digest"]) == {"tensors", "config"}
+
+
+def test_digests_follow_content_alone_and_the_card_may_grow(tmp_path):
+    model = EquiGIGA(**SMALL)
+    target = save_model(model, tmp_path / "net")
+    note = target.with_suffix(".json")
+    card = json.loads(note.read_text())
+    tensors = load_file(target)
+    save_file(dict(reversed(tensors.items())), target)
+    card["config"] = dict(reversed(card["config"].items()))
+    note.write_text(json.dumps({**card, "calibration": {"a": 2.0, "b": 1.0, "c": 0.0}}))
+    assert torch.allclose(answer(load_model(target)), answer(model), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16])
+def test_real_numbers_of_another_precision_are_taken_bases_included(tmp_path, kind):
+    model = EquiGIGA(**SMALL)
+    target = save_model(model, tmp_path / "net")
+    save_file({k: v.to(kind) for k, v in load_file(target).items()}, target)
+    torch.testing.assert_close(
+        answer(load_model(target, verify=False)), answer(model), rtol=0, atol=5e-3
+    )
+
+
+def test_whoever_means_it_loads_what_is_not_verified(tmp_path):
+    target = save_model(EquiGIGA(**SMALL), tmp_path / "net")
+    tensors = load_file(target)
+    name = next(name for name in tensors if "coefficients" in name)
+    save_file({**tensors, name: tensors[name] + float("nan")}, target)
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        load_model(target)
+    assert not answer(load_model(target, verify=False)).isfinite().all()

@@ -39,7 +39,20 @@ POSE = (3, 6)
 """Numbers of a pose: whitened position, first two rows of the rotation."""
 
 
-@records_options(exclude=("words",))
+@records_options(
+    exclude=("words",),
+    limits={
+        "channels": (1, 1024),
+        "head_channels": (1, 1024),
+        "tokens": (1, 10_000),
+        "neighbours": (1, 1000),
+        "scene_layers": (0, 32),
+        "trunk_layers": (0, 32),
+        "branch_layers": (0, 32),
+        "noise_steps": (1, 10_000),
+        "table_top": (-10.0, 10.0),
+    },
+)
 class DiffuserActor(KeyframePolicy):
     """The policy.
 

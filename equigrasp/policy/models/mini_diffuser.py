@@ -43,7 +43,17 @@ class Encoded(NamedTuple):
     acting: PositionMemory
 
 
-@records_options(exclude=("words",))
+@records_options(
+    exclude=("words",),
+    limits={
+        "widths": (1, 1024),
+        "channels": (1, 1024),
+        "head_channels": (1, 1024),
+        "patch": (1, 4096),
+        "noise_steps": (1, 10_000),
+        "table_top": (-10.0, 10.0),
+    },
+)
 class MiniDiffuser(KeyframePolicy):
     """The policy.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -30,6 +31,8 @@ class Vocabulary:
     """
 
     def __init__(self, words: Sequence[str]) -> None:
+        if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+            raise ValueError(f"a vocabulary is a list of words, not {reprlib.repr(words)}")
         self.words = list(words)
         everything = [PADDING, UNKNOWN, *self.words]
         self._numbers = {word: number for number, word in enumerate(everything)}

@@ -1,0 +1,32 @@
+"""The one door for devices: a name in, a torch device that is there out."""
+
+from __future__ import annotations
+
+import torch
+
+
+def known_devices() -> list[str]:
+    """Names of the devices of this machine."""
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return ["cpu", *cuda, *(["mps"] if torch.backends.mps.is_available() else [])]
+
+
+def find_device(name: str | torch.device) -> torch.device:
+    """The device of a name.
+
+    Args:
+        name: for instance "cpu", "cuda", "cuda:1".
+
+    Raises:
+        ValueError: there is no such device; the message lists those there are.
+    """
+    try:
+        device = torch.device(name)
+        if device.type == "meta":
+            raise RuntimeError("holds no values")
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        raise ValueError(
+            f"there is no device {name!r} here; this machine has {', '.join(known_devices())}"
+        ) from error
+    return device

@@ -1,0 +1,1 @@
+"""Kinds of broken inputs, a module each."""
