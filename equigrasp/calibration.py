@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
-from scipy.special import expit, log_expit, logit
 
 from equigrasp.reliability import expected_calibration_error
 
@@ -95,7 +93,8 @@ class Calibration:
             return wanted.copy()
         # Beyond 40 a logit's sigmoid is 0 or 1 in double precision, whichever way it is turned.
         low, high = np.full_like(wanted, -800.0), np.full_like(wanted, 40.0)
-        target = logit(wanted)
+        with np.errstate(divide="ignore"):
+            target = np.log(wanted) - np.log1p(-wanted)
         for _ in range(70):
             middle = 0.5 * (low + high)
             above = self.a * log_expit(middle) - self.b * log_expit(-middle) + self.c > target
@@ -125,6 +124,8 @@ def fit(
     Raises:
         ValueError: fewer than `FEWEST` attempts, or all of them with the same outcome.
     """
+    from scipy.optimize import minimize  # a planner only applies maps
+
     score, outcome = np.asarray(scores, dtype=np.float64), np.asarray(success, dtype=bool)
     before = expected_calibration_error(score, outcome)
     good = int(outcome.sum())
@@ -148,3 +149,13 @@ def fit(
     told = {"grasps": len(score), "successes": good, "ece_before": before, "ece": after}
     told = {key: round(value, 4) for key, value in told.items()}
     return Calibration(found.a, found.b, found.c, {**(fitted_on or {}), **told})
+
+
+def log_expit(z: Array) -> Array:
+    """Logarithm of the sigmoid of logits (...)."""
+    return -np.logaddexp(0.0, -z)
+
+
+def expit(z: Array) -> Array:
+    """Sigmoid of logits (...)."""
+    return np.exp(log_expit(z))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from equigrasp.geometry.rotations import random_rotations
+from equigrasp.geometry.rotations import random_rotations, rotation_exp
 
 
 class SO3Flow:
@@ -52,13 +52,6 @@ class SO3Flow:
     def to_rotation(state: Tensor) -> Tensor:
         """Rotations (..., 3, 3) of states."""
         return state
-
-
-def rotation_exp(vector: Tensor) -> Tensor:
-    """Rotations (..., 3, 3) by |vector| radians about vectors (..., 3)."""
-    import roma
-
-    return roma.rotvec_to_rotmat(vector)
 
 
 def rotation_log(rotation: Tensor) -> Tensor:

@@ -6,9 +6,12 @@ symmetric under a half turn about its approach axis: R and R Rz(pi) are the same
 
 from __future__ import annotations
 
-import roma
+import math
+
 import torch
 from torch import Tensor
+
+from equigrasp.geometry.transforms import quaternion_rows
 
 GRIPPER_SYMMETRY = torch.diag(torch.tensor([-1.0, -1.0, 1.0]))
 """Rz(pi), the half turn that maps a parallel-jaw grasp onto itself (right multiplication)."""
@@ -16,12 +19,38 @@ GRIPPER_SYMMETRY = torch.diag(torch.tensor([-1.0, -1.0, 1.0]))
 
 def quaternion_to_matrix(quaternion: Tensor) -> Tensor:
     """Rotation matrices (..., 3, 3) of quaternions (..., 4), xyzw, normalised first."""
-    return roma.unitquat_to_rotmat(quaternion / quaternion.norm(dim=-1, keepdim=True))
+    unit = quaternion / quaternion.norm(dim=-1, keepdim=True)
+    return torch.stack([torch.stack(row, -1) for row in quaternion_rows(*unit.unbind(-1))], -2)
 
 
 def matrix_to_quaternion(rotation: Tensor) -> Tensor:
     """Unit quaternions (..., 4), xyzw, of rotation matrices (..., 3, 3); the sign is arbitrary."""
-    return roma.rotmat_to_unitquat(rotation)
+    # 4 q q^T from the entries of R; its row with the largest diagonal is q up to a factor, and the
+    # only one that never loses precision (Bar-Itzhack; scipy does the same).
+    xx, yy, zz = rotation.diagonal(dim1=-2, dim2=-1).unbind(-1)
+    (_, xy, xz), (yx, _, yz), (zx, zy, _) = (row.unbind(-1) for row in rotation.unbind(-2))
+    rows = (
+        (1 + xx - yy - zz, xy + yx, xz + zx, zy - yz),
+        (xy + yx, 1 - xx + yy - zz, yz + zy, xz - zx),
+        (xz + zx, yz + zy, 1 - xx - yy + zz, yx - xy),
+        (zy - yz, xz - zx, yx - xy, 1 + xx + yy + zz),
+    )
+    outer = torch.stack([torch.stack(row, -1) for row in rows], -2)
+    largest = outer.diagonal(dim1=-2, dim2=-1).argmax(-1)
+    row = outer.take_along_dim(largest[..., None, None], -2).squeeze(-2)
+    return row / row.norm(dim=-1, keepdim=True)
+
+
+def rotation_exp(vector: Tensor) -> Tensor:
+    """Rotations (..., 3, 3) by |vector| radians about vectors (..., 3); smooth at 0."""
+    x, y, z = vector.unbind(-1)
+    none = torch.zeros_like(x)
+    rows = ((none, -z, y), (z, none, -x), (-y, x, none))
+    cross = torch.stack([torch.stack(row, -1) for row in rows], -2)
+    angle = vector.norm(dim=-1)[..., None, None]
+    # Rodrigues: sin(a) / a and (1 - cos(a)) / a^2.
+    first, second = torch.sinc(angle / math.pi), 0.5 * torch.sinc(angle / (2 * math.pi)).square()
+    return torch.eye(3).to(vector) + first * cross + second * (cross @ cross)
 
 
 def geodesic_distance(first: Tensor, second: Tensor) -> Tensor:

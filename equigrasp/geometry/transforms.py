@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation
 
 Matrix = NDArray[np.float64]
 
@@ -53,8 +54,19 @@ def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 0.0, 1.0)) 
 
 
 def quaternion_to_transform(quaternion: ArrayLike, translation: ArrayLike) -> Matrix:
-    """(4, 4) from a quaternion xyzw and a translation."""
-    return make_transform(Rotation.from_quat(quaternion).as_matrix(), translation)
+    """(4, 4) from a quaternion xyzw, normalised first, and a translation."""
+    quaternion = np.asarray(quaternion, np.float64)
+    unit = (quaternion / np.linalg.norm(quaternion)).tolist()
+    return make_transform(quaternion_rows(*unit), translation)
+
+
+def quaternion_rows(x: Any, y: Any, z: Any, w: Any) -> tuple[tuple[Any, ...], ...]:
+    """Rows of the rotation matrix of a unit quaternion: of numbers or of arrays."""
+    return (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)),
+        (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)),
+        (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)),
+    )
 
 
 def frame_from_approach(approach: ArrayLike, closing: ArrayLike | None = None) -> Matrix:

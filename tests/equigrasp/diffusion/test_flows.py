@@ -8,9 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from equigrasp.diffusion.flow_so3 import rotation_exp, rotation_log
+from equigrasp.diffusion.flow_so3 import rotation_log
 from equigrasp.diffusion.flows import FLOWS, integrate
-from equigrasp.geometry.rotations import random_rotations, symmetric_geodesic_distance
+from equigrasp.geometry.rotations import (
+    random_rotations,
+    rotation_exp,
+    symmetric_geodesic_distance,
+)
 
 HALF_TURN = torch.diag(torch.tensor([-1.0, -1.0, 1.0], dtype=torch.float64))
 flows = pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)

@@ -1,6 +1,7 @@
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
+import roma
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from equigrasp.geometry.rotations import (
     polar_rows,
     quaternion_to_matrix,
     random_rotations,
+    rotation_exp,
     symmetric_geodesic_distance,
 )
 
@@ -38,6 +40,31 @@ def test_quaternions_survive_the_round_trip_up_to_sign(q):
     q = q / np.linalg.norm(q)
     back = matrix_to_quaternion(quaternion_to_matrix(tensor(q))).numpy()
     assert min(np.abs(back - q).max(), np.abs(back + q).max()) < 1e-9
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_roma_agrees_in_either_precision(dtype):
+    rotation = random_rotations((500,), torch.Generator().manual_seed(1), dtype)
+    tolerance = {"rtol": 0, "atol": 20 * torch.finfo(dtype).eps}
+    mine, other = matrix_to_quaternion(rotation), roma.rotmat_to_unitquat(rotation)
+    same = (mine * other).sum(-1, keepdim=True).sign() * mine
+    torch.testing.assert_close(same, other, **tolerance)
+    torch.testing.assert_close(
+        quaternion_to_matrix(mine), roma.unitquat_to_rotmat(mine), **tolerance
+    )
+    vector = roma.rotmat_to_rotvec(rotation)
+    torch.testing.assert_close(rotation_exp(vector), roma.rotvec_to_rotmat(vector), **tolerance)
+
+
+def test_quaternions_of_half_turns_are_exact():
+    half = torch.diag_embed(torch.tensor([[1.0, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, 1, 1]]))
+    assert torch.equal(matrix_to_quaternion(half), torch.eye(4))
+
+
+def test_the_exponential_is_smooth_at_nothing():
+    vector = torch.zeros(2, 3, dtype=torch.float64, requires_grad=True)
+    rotation_exp(vector)[..., 1, 0].sum().backward()
+    torch.testing.assert_close(vector.grad, torch.tensor([[0.0, 0, 1]] * 2).double())
 
 
 @given(quaternions, quaternions)
