@@ -30,9 +30,9 @@ format: setup   ## let ruff mend what it can
 	$(PYTHON_ENV) -m ruff check --fix .
 	$(PYTHON_ENV) -m ruff format .
 
-data: setup     ## a small data set of either kind in data/ (ARGS="--scenes 1000" for a real one)
-	$(PYTHON_ENV) data_gen/packed.py --scenes 20 --out data/packed $(ARGS)
-	$(PYTHON_ENV) data_gen/pile.py --scenes 20 --out data/pile $(ARGS)
+data: setup     ## a small data set of either kind in data/ (ARGS="--scenes 3000" for a real one)
+	$(PYTHON_ENV) data_gen/packed.py $(ARGS)
+	$(PYTHON_ENV) data_gen/pile.py $(ARGS)
 
 train: setup    ## train EquiGIGA on data/$(SCENE)
 	$(PYTHON_ENV) -m equigrasp.train model=equigiga data=$(SCENE) $(ARGS)

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from data_gen.announcement import SCENES, announcement, scenes_wanted
 from data_gen.data_set import GenerationError, Progress, Resources, generate_data_set
 from data_gen.settings import LABELLERS, STAGES, VIEWS, DataDesign, SceneSettings
 from equigrasp.data.files import read_arrays
 from equigrasp.data.manifest import ManifestError
 from equigrasp.hand import PANDA, load_hand
+from equigrasp.sizes import HELP
 from sim.objects.spec import SPLITS
 from sim.scene.kind import SceneKind
 from sim.scene.physics import AS_FOUND, OWN
@@ -27,6 +29,10 @@ PHYSICS = {"as_found": AS_FOUND, "own": OWN}
 PHYSICS_HELP = (
     "as_found: objects of our own sets from half to twice their density and with less grip, "
     "published ones as published; own: all as their files say"
+)
+SCENES_HELP = (
+    f"number of scenes; more extend a data set (without it: {SCENES}, or as many as "
+    "the data set that is there was begun with)"
 )
 REPORTED = (
     ValueError,
@@ -46,10 +52,14 @@ def main(kind: SceneKind, arguments: list[str] | None = None) -> int:
     options = vars(build_parser(kind).parse_args(arguments))
     display = ProgressLine()
     try:
+        design = read_design(kind, options)
+        scenes = scenes_wanted(options["out"], options["scenes"])
+        if scenes > 0:  # else refused below
+            print(announcement(kind, options, scenes), file=sys.stderr, flush=True)
         progress = generate_data_set(
             options["out"],
-            read_design(kind, options),
-            options["scenes"],
+            design,
+            scenes,
             Resources(
                 options["workers"],
                 options["timeout"],
@@ -75,12 +85,12 @@ def build_parser(kind: SceneKind) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=f"Make a data set of {kind.name} scenes: {kind.description}.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        epilog=f"example: python -m data_gen {kind.name} --scenes 1000 --out data/{kind.name}; "
-        "interrupted at any moment, the same command goes on and ends with the same files",
+        epilog=f"example: python -m data_gen {kind.name} --scenes 1000; interrupted at any moment, "
+        f"the same command goes on and ends with the same files. {HELP}",
     )
     add = parser.add_argument
-    add("--scenes", type=int, required=True, help="number of scenes; more extend a data set")
-    add("--out", type=Path, required=True, help="folder of the data set")
+    add("--scenes", type=int, help=SCENES_HELP)
+    add("--out", type=Path, default=Path("data") / kind.name, help="folder of the data set")
     add("--seed", type=int, default=0, help="scene i is drawn from (seed, i)")
     add("--grasps-per-scene", type=int, default=s.grasps_per_scene, help="grasp points per scene")
     add("--objects", default=s.objects, help="object sets and folders, separated by commas")

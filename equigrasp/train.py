@@ -1,4 +1,4 @@
-"""Train a model: `python -m equigrasp.train model=equigiga data=pile`.
+"""Train a model: `python -m equigrasp.train model=equiigd`.
 
 Hydra composes `configs/train.yaml` for grasp models, `configs/train_policy.yaml` for policies
 (`model=mini_diffuser data=demos`); every option is explained there. Hydra stops here: everything
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
@@ -30,6 +31,7 @@ from equigrasp.policy.training import train_policy
 from equigrasp.testing import equivariance_error
 from equigrasp.training.best_model import save_best_model
 from equigrasp.training.checkpoint import CheckpointError
+from equigrasp.training.data_at_hand import choose_data, data_at_hand, name_at_hand
 from equigrasp.training.grasp_recipe import GraspRecipe
 from equigrasp.training.instantiate import instantiate, target_of
 from equigrasp.training.loop import TrainResult, train
@@ -39,6 +41,12 @@ from equigrasp.workspace import require_same_cube
 log = logging.getLogger(__name__)
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+
+AUTO = "auto"
+"""The data sets that are there, see `equigrasp.training.data_at_hand`."""
+
+OmegaConf.register_new_resolver("data_at_hand", lambda: [*map(str, data_at_hand())], replace=True)
+OmegaConf.register_new_resolver("name_at_hand", name_at_hand, replace=True)
 
 
 def train_from_config(config: dict[str, Any]) -> TrainResult:
@@ -199,6 +207,8 @@ def _run(config: DictConfig) -> None:
     """Train; known errors become one message."""
     plain = OmegaConf.to_container(config, resolve=True)
     try:
+        if HydraConfig.get().runtime.choices.get("data") == AUTO:
+            log.info(choose_data())
         train_policy(plain) if _is_policy(plain["model"]) else train_from_config(plain)
     except (DataSetError, CheckpointError, ValueError, FloatingPointError) as error:
         sys.exit(f"error: {error}")

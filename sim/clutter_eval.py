@@ -1,7 +1,8 @@
 """Clear packed or pile scenes with a planner and report GSR and DR.
 
-    python sim/clutter_eval.py --scene pile                      # shipped EquiGIGA, 5 x 100 rounds
-    python sim/clutter_eval.py --scene packed --model antipodal --rounds 20 --seeds 2
+    python sim/clutter_eval.py --scene pile                 # best shipped model, 5 x 20 rounds
+    python sim/clutter_eval.py --scene pile --rounds 100    # as many as published: half an hour
+    python sim/clutter_eval.py --scene packed --model antipodal --seeds 2 --table-rectify both
     python sim/clutter_eval.py --scene pile --model runs/mine/model --objects my/urdfs
     python sim/clutter_eval.py --scene packed --protocol contact --model equiigd_packed
 
@@ -10,6 +11,9 @@ options override it.
 
 Interrupted at any moment, the same command goes on. Scene lists are written beside the results and
 can be replayed elsewhere with --scene-list.
+
+EQUIGRASP_SIZE=0.03 in the environment makes the default number of rounds that share of itself, for
+a quick look.
 """
 
 from __future__ import annotations
@@ -23,13 +27,18 @@ from typing import Any
 from equigrasp.data.files import write_atomically
 from equigrasp.hand import load_hand
 from equigrasp.perception.noise import NOISE_KINDS
+from equigrasp.sizes import default_size
+from sim.clutter.default_model import BEST, default_model
 from sim.clutter.planners import planner_class, planner_names
 from sim.clutter.protocol import OBJECTS_PER_ROUND, TRIALS, VIEWS, EvalSettings
 from sim.clutter.protocol_files import Protocol, load_protocol, protocol_names
 from sim.scene.kinds import scene_kinds
 from sim.workers.run import ENGINES
 
+ROUNDS, SEEDS = 20, 5
+"""Where neither the command line nor a protocol says: an evaluation of minutes."""
 RECTIFY = {"on": (True,), "off": (False,), "both": (True, False)}
+RECTIFY_HELP = "undo the depth's global factor with the visible table (default: on)"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,13 +52,15 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--view", help=f"{', '.join(VIEWS)}, or what the protocol calls it")
     p.add_argument("--noise", help=f"{', '.join(NOISE_KINDS)} (default: gamma)")
-    p.add_argument("--rounds", type=int, help="rounds per seed (default: 100)")
-    p.add_argument("--seeds", type=int, help="seeds 0 to N - 1 (default: 5)")
+    p.add_argument(
+        "--rounds", type=int, help=f"rounds per seed (default: {ROUNDS}, or the protocol's)"
+    )
+    p.add_argument("--seeds", type=int, help=f"seeds 0 to N - 1 (default: {SEEDS})")
     p.add_argument(
         "--model",
         default=None,
         help=f"saved weights, a shipped name, or one of {', '.join(planner_names())} "
-        "(default: equigiga_<scene>)",
+        f"(default: the best shipped one for the scene, {BEST}_<scene>)",
     )
     p.add_argument(
         "--hand", help="a name in configs/hand or a YAML file (default: the model's own hand)"
@@ -62,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--avoid", action="store_true", help="tell the planner which grasps failed before"
     )
-    p.add_argument("--table-rectify", choices=tuple(RECTIFY), default="both")
+    p.add_argument("--table-rectify", choices=tuple(RECTIFY), default="on", help=RECTIFY_HELP)
     p.add_argument("--planner-config", type=Path, help="JSON file of DetectionConfig thresholds")
     p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a threshold")
     p.add_argument("--scene-list", type=Path, help="replay these scenes instead of building some")
@@ -90,12 +101,12 @@ def _run(args: argparse.Namespace) -> int:
     from sim.clutter.run import run_evaluation
 
     protocol = load_protocol(args.protocol) if args.protocol else None
-    for name, usual in (("rounds", 100), ("seeds", 5)):
+    for name, usual in (("rounds", default_size(ROUNDS)), ("seeds", SEEDS)):
         if getattr(args, name) is None:
             setattr(args, name, getattr(protocol, name) if protocol else usual)
     if args.rounds < 1 or args.seeds < 1:
         raise ValueError(f"--rounds {args.rounds} --seeds {args.seeds}; both must be at least 1")
-    model = args.model or f"equigiga_{args.scene}"
+    model = args.model or default_model(args.scene)
     planner = planner_class(model)
     hand = planner.hand_for(model, load_hand(args.hand) if args.hand else None)
     common = _chosen(args, protocol) | {

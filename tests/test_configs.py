@@ -181,7 +181,7 @@ def known_options(main, *groups):
     [
         ("experiment/one_core.yaml", "train.yaml", "model/equigiga"),
         ("experiment/policy_one_core.yaml", "train_policy.yaml", "model/mini_diffuser"),
-        *[(f"data/{name}.yaml", "train.yaml", "") for name in ("pile", "packed", "both")],
+        *[(f"data/{name}.yaml", "train.yaml", "") for name in ("auto", "pile", "packed", "both")],
         ("data/demos.yaml", "train_policy.yaml", ""),
     ],
 )
@@ -198,7 +198,7 @@ def test_every_file_is_checked_by_something():
     """A new group of configs needs a line in this module."""
     groups = {path.name for path in CONFIGS.iterdir() if path.is_dir() and path.name[0] != "_"}
     assert groups == {"data", "experiment", "hand", "model", "protocol", "text", "trainer"}
-    covered = {"one_core", "policy_one_core", "pile", "packed", "both", "demos"}
+    covered = {"one_core", "policy_one_core", "pile", "packed", "both", "auto", "demos"}
     assert {p.stem for g in ("data", "experiment") for p in CONFIGS.glob(f"{g}/*.yaml")} == covered
 
 

@@ -10,7 +10,7 @@ from equigrasp.imports import Import, Source, read_sources
 FLOORS = (
     # values, geometry, data
     "equigrasp/devices.py equigrasp/differences.py equigrasp/discovery.py equigrasp/imports.py "
-    "equigrasp/options.py equigrasp/reliability.py "
+    "equigrasp/options.py equigrasp/reliability.py equigrasp/sizes.py "
     "sim/__init__.py",
     "equigrasp/calibration.py equigrasp/geometry equigrasp/hand.py equigrasp/workspace.py",
     "equigrasp/diffusion equigrasp/grasp.py equigrasp/perception",

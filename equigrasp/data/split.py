@@ -21,7 +21,7 @@ def list_scenes(directory: str | Path) -> list[Path]:
     """
     directory = Path(directory)
     remedy = (
-        f"make it with `python data_gen/pile.py --scenes 1000 --out {directory}` (or packed.py), "
+        f"make it with `python data_gen/pile.py --out {directory}` (or packed.py), "
         "or point data.dirs at an existing data set"
     )
     if not directory.is_dir():

@@ -88,4 +88,5 @@ PACKED = SceneKind(
     ),
     build=build,
     scales=SCALES,
+    seconds=0.7,
 )

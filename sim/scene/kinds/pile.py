@@ -118,4 +118,5 @@ PILE = SceneKind(
     ),
     build=build,
     scales=SCALES,
+    seconds=1.0,
 )
