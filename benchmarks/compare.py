@@ -65,10 +65,24 @@ ENDING = re.compile(rf"_({'|'.join(SETTINGS)})(\d+)$")
 
 @dataclass(frozen=True)
 class Entry:
-    """A model to train and to evaluate on one kind of scene; or a baseline."""
+    """A model to train and to evaluate on one kind of scene; or a baseline.
+
+    Attributes:
+        scene: name of the kind.
+        model: name, in folders and the table too.
+        planner: MODULE:CLASS or "cmd:..." of a planner from elsewhere, as `sim/clutter_eval.py`
+            takes it; "" for ours.
+    """
 
     scene: str
     model: str
+    planner: str = ""
+
+    @classmethod
+    def of(cls, scene: str, text: str) -> Entry:
+        """An entry of `--models`: a name, or LABEL=PLANNER for one from elsewhere."""
+        label, _, planner = text.partition("=")
+        return cls(scene, label, planner)
 
     @property
     def trained(self) -> str:
@@ -152,15 +166,15 @@ def compare(arguments: argparse.Namespace) -> None:
 def play(arguments: argparse.Namespace) -> None:
     """Train what is missing, then clear the rounds with every planner."""
     entries = [
-        Entry(scene, model)
+        Entry.of(scene, model)
         for scene in ("packed", "pile")
         if getattr(arguments, scene) or arguments.quick or arguments.shipped
         for model in arguments.models
     ]
-    weights = {}
+    weights: dict[Entry, Path | str] = {}
     for entry in entries:
-        if entry.model in BASELINES:
-            weights[entry] = Path(entry.model)
+        if entry.planner or entry.model in BASELINES:
+            weights[entry] = entry.planner or entry.model
         elif (path := weights_of(entry, arguments)) is not None:
             weights[entry] = path
     if not weights:
@@ -197,7 +211,8 @@ def parser() -> argparse.ArgumentParser:
         "--models",
         nargs="+",
         default=list(MODELS),
-        help=f"names, with {C4} for C4 augmentation, then _hr60 (lattice of 60) or _n4 (4 samples)",
+        help=f"names, with {C4} for C4 augmentation, then _hr60 (lattice) or _n4 (samples); "
+        "or LABEL=MODULE:CLASS and 'LABEL=cmd:...' for planners of your own (docs/planners.md)",
     )
     add("--shipped", action="store_true", help="shipped weights where there are any")
     add("--epochs", type=int, default=6)
@@ -243,7 +258,7 @@ def weights_of(entry: Entry, arguments: argparse.Namespace) -> Path | None:
 
 
 def clear_rounds(
-    column: Column, entry: Entry, weights: Path, arguments: argparse.Namespace
+    column: Column, entry: Entry, weights: Path | str, arguments: argparse.Namespace
 ) -> None:
     """Clear the rounds of a column; all planners of a column play one scene list."""
     if column.raw and not planner_class(str(weights)).reads_depth:

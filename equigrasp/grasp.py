@@ -16,20 +16,27 @@ from equigrasp.hand import PANDA, Hand
 
 _AXES = {
     "zyx": np.eye(3),
-    # graspnetAPI: x approaches, y closes. GraspGen: z approaches, x closes.
+    # graspnetAPI, GPD: x approaches, y closes. GraspGen, ACRONYM: z approaches, x closes.
     "graspnet": np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]),
     "graspgen": np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]),
 }
 
+EDGE_GRASP_BODY = 0.022
+"""From the body of VGN's simulated Panda, where Edge Grasp's poses begin, to its finger root, m."""
+
 CONVENTIONS = {
     "tcp": ("zyx", lambda hand: 0.0),
     "vgn": ("zyx", lambda hand: hand.finger_depth),
+    "edgegrasp": ("zyx", lambda hand: hand.finger_depth + EDGE_GRASP_BODY),
     "graspnet": ("graspnet", lambda hand: 0.0),
+    "gpd": ("graspnet", lambda hand: hand.finger_depth),
     "graspgen": ("graspgen", lambda hand: hand.tcp_from_base),
 }
 """Axes of each convention, and how far (m) behind the tips its origin lies: "vgn" (VGN, GIGA, IGD:
-at the finger root), "graspnet" (graspnetAPI axes, between the tips), "graspgen" (at the origin of
-the hand's base frame)."""
+at the finger root), "edgegrasp" (Edge Grasp and what plays in its simulator: the body of the hand),
+"graspnet" (graspnetAPI: between the tips, or a grasp's own `depth` behind them), "gpd" (GPD: at
+the finger root, graspnetAPI's axes), "graspgen" (GraspGen, ACRONYM, 6-DoF GraspNet: at the origin
+of the hand's base frame)."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +79,19 @@ class Grasp:
         """(4, 4) pose of the grasp frame."""
         return make_transform(self.rotation, self.position)
 
-    def to(self, convention: str, hand: Hand = PANDA) -> NDArray[np.float64]:
+    def to(self, convention: str, hand: Hand = PANDA, *, depth: float = 0.0) -> NDArray[np.float64]:
         """(4, 4) pose of another software's grasp frame.
 
         Args:
             convention: one of `CONVENTIONS`.
             hand: where the finger root and the hand's base are.
+            depth: metres that the origin lies further behind the tips, as graspnetAPI's grasps
+                say one by one.
 
         Raises:
             ValueError: for an unknown convention.
         """
-        return self.T_world_grasp @ _offset(convention, hand)
+        return self.T_world_grasp @ _offset(convention, hand, depth)
 
     @classmethod
     def from_convention(
@@ -93,9 +102,10 @@ class Grasp:
         score: float = float("nan"),
         *,
         hand: Hand = PANDA,
+        depth: float = 0.0,
     ) -> Grasp:
         """Inverse of `to`: a grasp from another software's pose (4, 4) and opening in metres."""
-        T = np.asarray(T, dtype=np.float64) @ inverse_transform(_offset(convention, hand))
+        T = np.asarray(T, dtype=np.float64) @ inverse_transform(_offset(convention, hand, depth))
         return cls(T[:3, 3], T[:3, :3], width, score)
 
     def transformed(self, T_new_old: ArrayLike) -> Grasp:
@@ -104,11 +114,11 @@ class Grasp:
         return Grasp(T[:3, 3], T[:3, :3], self.width, self.score)
 
 
-def _offset(convention: str, hand: Hand) -> NDArray[np.float64]:
+def _offset(convention: str, hand: Hand, depth: float) -> NDArray[np.float64]:
     """`T_tcp_other` (4, 4) of a convention."""
     if convention not in CONVENTIONS:
         raise ValueError(
             f"convention is {convention!r}; choose one of {', '.join(sorted(CONVENTIONS))}"
         )
     axes, behind = CONVENTIONS[convention]
-    return make_transform(_AXES[axes], (0.0, 0.0, -behind(hand)))
+    return make_transform(_AXES[axes], (0.0, 0.0, -behind(hand) - depth))

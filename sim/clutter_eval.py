@@ -5,6 +5,8 @@
     python sim/clutter_eval.py --scene packed --model antipodal --seeds 2 --table-rectify both
     python sim/clutter_eval.py --scene pile --model runs/mine/model --objects my/urdfs
     python sim/clutter_eval.py --scene packed --protocol contact --model equiigd_packed
+    python sim/clutter_eval.py --scene pile --model examples/top_down.py:TopDown
+    python sim/clutter_eval.py --scene pile --model "cmd:python3 examples/top_down_process.py"
 
 A protocol (`configs/protocol`, or a YAML file) says all that decides a published evaluation; single
 options override it.
@@ -29,7 +31,7 @@ from equigrasp.hand import load_hand
 from equigrasp.perception.noise import NOISE_KINDS
 from equigrasp.sizes import default_size
 from sim.clutter.default_model import BEST, default_model
-from sim.clutter.planners import planner_class, planner_names
+from sim.clutter.planners import planner_class, planner_label, planner_names
 from sim.clutter.protocol import OBJECTS_PER_ROUND, TRIALS, VIEWS, EvalSettings
 from sim.clutter.protocol_files import Protocol, load_protocol, protocol_names
 from sim.scene.kinds import scene_kinds
@@ -59,7 +61,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--model",
         default=None,
-        help=f"saved weights, a shipped name, or one of {', '.join(planner_names())} "
+        help=f"saved weights, a shipped name, one of {', '.join(planner_names())}, "
+        "MODULE:CLASS or FILE.py:CLASS of your own, or 'cmd:PROGRAM ...' in another environment "
         f"(default: the best shipped one for the scene, {BEST}_<scene>)",
     )
     p.add_argument(
@@ -80,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--workers", type=int, default=2)
     p.add_argument("--engine", choices=ENGINES, default="local", help="ray: of a Ray cluster")
     p.add_argument("--timeout", type=float, default=300.0, help="longest time for a round, seconds")
+    p.add_argument("--plan-timeout", type=float, help="seconds for a plan of 'cmd:' (default: 60)")
     p.add_argument("--out", type=Path, default=None, help="default: outputs/clutter/<name>")
     return p
 
@@ -120,7 +124,7 @@ def _run(args: argparse.Namespace) -> int:
     settings = [EvalSettings(table_rectify=rectify, **common) for rectify in variants]
     view = settings[0].view
     middle = f"{protocol.name}_{view}" if protocol else view
-    out = args.out or Path("outputs/clutter") / f"{args.scene}_{middle}_{Path(model).name}"
+    out = args.out or Path("outputs/clutter") / f"{args.scene}_{middle}_{planner_label(model)}"
     scenes = _scenes(args, settings[0], out)
     rows = []
     for option in settings:
@@ -135,7 +139,7 @@ def _run(args: argparse.Namespace) -> int:
             engine=args.engine,
         )
         write_pictures(out / name, summary, option, hand)
-        rows.append((f"{args.scene} {middle} {Path(model).name} {name}", summary))
+        rows.append((f"{args.scene} {middle} {planner_label(model)} {name}", summary))
     text = report(rows, protocol)
     write_atomically(out / "table.md", text + "\n")
     print(text)
@@ -171,6 +175,8 @@ def _chosen(args: argparse.Namespace, protocol: Protocol | None) -> dict[str, An
         fields["noise_sigma"] = None  # the protocol's belongs to the protocol's noise
     thresholds = {**fields.get("detection", {}), **_thresholds(args)}
     _check_thresholds(thresholds)
+    if args.plan_timeout is not None:
+        fields["plan_seconds"] = args.plan_timeout
     return {**fields, "detection": thresholds, "avoid": args.avoid}
 
 

@@ -25,6 +25,11 @@ class ClutterPlanner(ABC):
     reads_depth: ClassVar[bool] = True
 
     @classmethod
+    def takes(cls, model: str) -> bool:
+        """Whether `--model` asks for this planner; by default, with its name."""
+        return model == cls.name
+
+    @classmethod
     @abstractmethod
     def from_settings(cls, settings: EvalSettings, hand: Hand) -> ClutterPlanner:
         """The planner that an evaluation asks for, in the process that plays the rounds."""

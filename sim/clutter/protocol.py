@@ -51,6 +51,7 @@ class EvalSettings:
         trial: "lift", or "lift_and_shake" (see `sim.clutter.shake`).
         max_failures: so many failures in a row end a round.
         avoid: whether the planner is told which grasps failed since something was lifted last.
+        plan_seconds: longest time for a plan of a planner in a process of its own.
     """
 
     scene: str = "pile"
@@ -74,6 +75,7 @@ class EvalSettings:
     trial: str = "lift"
     max_failures: int = MAX_CONSECUTIVE_FAILURES
     avoid: bool = False
+    plan_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         known = {"scene": scene_kinds(), "noise": (*NOISE_KINDS, *ALIASES), "trial": TRIALS}
@@ -95,6 +97,8 @@ class EvalSettings:
     def _check_numbers(self) -> None:
         if self.max_failures < 1:
             raise ValueError(f"max_failures is {self.max_failures}; a round needs at least 1")
+        if not self.plan_seconds > 0.0:
+            raise ValueError(f"plan_seconds is {self.plan_seconds}; give seconds above 0")
         for name in ("noise_sigma", "finger_friction"):
             value = getattr(self, name)
             if value is not None and not 0.0 < value <= 10.0:

@@ -15,6 +15,7 @@ from equigrasp.data.files import write_json
 from equigrasp.differences import differing_entries
 from equigrasp.hand import Hand
 from sim.clutter.metrics import summarise
+from sim.clutter.planners import planner_label
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.scene_lists import Key, public_object_names
 from sim.workers.jobs import Failed, Job, Ok
@@ -132,7 +133,7 @@ def public_settings(settings: EvalSettings) -> dict[str, Any]:
     """Settings without machine paths, for result files."""
     values = settings.to_dict()
     values["objects"] = public_object_names(settings.objects)
-    values["model"] = Path(settings.model).name
+    values["model"] = planner_label(settings.model)
     values["hand"] = settings.hand["name"]
     return values
 

@@ -24,7 +24,7 @@ _PR_SET_PDEATHSIG = 1
 
 def main(fd: int, parent: int) -> None:
     """Serve the connection `fd` until the parent closes it."""
-    _die_with(parent)
+    die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)
@@ -55,7 +55,7 @@ def resolve(name: str) -> Callable[..., Any]:
         raise ValueError(f"module '{module}' has no '{attribute}'") from error
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Have the kernel kill this process when its parent dies, even inside a C library.
 
     Only Linux can: elsewhere an orphan ends with its job, when it finds the connection closed.

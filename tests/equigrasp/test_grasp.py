@@ -37,17 +37,32 @@ def test_what_each_convention_means(grasp):
     np.testing.assert_allclose(graspgen[:3, 2], approach, atol=1e-12)
     np.testing.assert_allclose(graspgen[:3, 0], closing, atol=1e-12)
     np.testing.assert_allclose(graspgen[:3, 3], tip - PANDA.tcp_from_base * approach, atol=1e-12)
-    for pose in (vgn, graspnet, graspgen):
+    gpd, edge = grasp.to("gpd"), grasp.to("edgegrasp")
+    np.testing.assert_allclose(gpd[:3, :3], graspnet[:3, :3], atol=1e-12)
+    np.testing.assert_allclose(gpd[:3, 3], tip - 0.05 * approach, atol=1e-12)
+    np.testing.assert_allclose(edge[:3, :3], vgn[:3, :3], atol=1e-12)
+    # 65 mm from the origin to a contact at no depth, which is 7 mm short of the tips.
+    np.testing.assert_allclose(edge[:3, 3] + 0.065 * approach, tip - 0.007 * approach, atol=1e-12)
+    for pose in (vgn, graspnet, graspgen, gpd, edge):
         assert np.linalg.det(pose[:3, :3]) == pytest.approx(1)
 
 
 @given(grasps(), st.sampled_from(sorted(CONVENTIONS)))
 def test_conventions_follow_the_hand(grasp, convention):
     long = replace(PANDA, name="long", finger_depth=0.08, tcp_from_base=0.2)
-    behind = {"vgn": 0.08, "graspgen": 0.2}.get(convention, 0.0)
+    behind = {"vgn": 0.08, "gpd": 0.08, "edgegrasp": 0.102, "graspgen": 0.2}.get(convention, 0.0)
     pose = grasp.to(convention, long)
     np.testing.assert_allclose(pose[:3, 3], grasp.position - behind * grasp.approach, atol=1e-12)
     back = Grasp.from_convention(pose, grasp.width, convention, hand=long)
+    np.testing.assert_allclose(back.T_world_grasp, grasp.T_world_grasp, atol=1e-12)
+
+
+@given(grasps(), st.sampled_from(sorted(CONVENTIONS)), st.floats(0.0, 0.05))
+def test_a_depth_of_its_own_lies_on_the_approach(grasp, convention, depth):
+    pose = grasp.to(convention, depth=depth)
+    moved = grasp.to(convention)[:3, 3] - depth * grasp.approach
+    np.testing.assert_allclose(pose[:3, 3], moved, atol=1e-12)
+    back = Grasp.from_convention(pose, grasp.width, convention, depth=depth)
     np.testing.assert_allclose(back.T_world_grasp, grasp.T_world_grasp, atol=1e-12)
 
 

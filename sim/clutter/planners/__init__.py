@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import lru_cache
+from pathlib import Path
 
 from equigrasp.discovery import found_classes
 from equigrasp.hand import Hand
@@ -12,6 +14,7 @@ from sim.clutter.protocol import EvalSettings
 
 WEIGHTS = "model"
 """Name of the planner that is given weights."""
+MAX_LABEL = 60
 
 
 def planner_classes() -> dict[str, type[ClutterPlanner]]:
@@ -20,14 +23,23 @@ def planner_classes() -> dict[str, type[ClutterPlanner]]:
 
 
 def planner_names() -> list[str]:
-    """What `--model` takes beside weights."""
-    return [name for name in planner_classes() if name != WEIGHTS]
+    """Names that `--model` takes beside weights, classes and commands."""
+    return [name for name, kind in planner_classes().items() if kind.takes(name)]
 
 
 def planner_class(model: str) -> type[ClutterPlanner]:
     """The planner that `--model` asks for; for weights, the one that loads them."""
     classes = planner_classes()
-    return classes.get(model, classes[WEIGHTS])
+    takers = [kind for kind in classes.values() if kind.takes(model)]
+    return takers[0] if takers else classes[WEIGHTS]
+
+
+def planner_label(model: str) -> str:
+    """What an evaluation of `--model` is called in folders and tables."""
+    if planner_class(model) is planner_classes()[WEIGHTS]:
+        return Path(model).name
+    words = [Path(word).name for word in model.split()]
+    return re.sub(r"[^\w.=-]+", "_", "_".join(words)).strip("_")[:MAX_LABEL]
 
 
 @lru_cache(maxsize=2)

@@ -33,6 +33,11 @@ class ModelPlanner(ClutterPlanner):
         )
 
     @classmethod
+    def takes(cls, model: str) -> bool:
+        """Never: weights are what no other planner takes."""
+        return False
+
+    @classmethod
     def from_settings(cls, settings: EvalSettings, hand: Hand) -> ModelPlanner:
         """With the weights that the settings name; the hand is the one they were trained for."""
         return cls(settings.model, settings.detection, settings.table_rectify)
