@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
@@ -42,10 +41,10 @@ log = logging.getLogger(__name__)
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
-AUTO = "auto"
-"""The data sets that are there, see `equigrasp.training.data_at_hand`."""
+AT_HAND = "data_at_hand"
+"""Name by which configurations ask for the data sets that are there."""
 
-OmegaConf.register_new_resolver("data_at_hand", lambda: [*map(str, data_at_hand())], replace=True)
+OmegaConf.register_new_resolver(AT_HAND, lambda: [*map(str, data_at_hand())], replace=True)
 OmegaConf.register_new_resolver("name_at_hand", name_at_hand, replace=True)
 
 
@@ -188,13 +187,32 @@ def main_config(arguments: Sequence[str]) -> str:
     """Name of the configuration file that a command line is about.
 
     Args:
-        arguments: overrides, for instance `["model=mini_diffuser", "data=demos"]`.
+        arguments: overrides, for instance `["model=mini_diffuser", "data=demos"]`; without a
+            model, the one of the experiment.
     """
     chosen = [text.split("=", 1)[1] for text in arguments if text.startswith("model=")]
+    chosen = chosen or [*_models_of_experiments(arguments)]
     path = CONFIGS / "model" / f"{chosen[-1].split(',')[0]}.yaml" if chosen else None
     if path is None or not path.exists():  # Hydra names the choices
         return "train"
     return "train_policy" if _is_policy(OmegaConf.load(path)) else "train"
+
+
+def _models_of_experiments(arguments: Sequence[str]) -> Iterator[str]:
+    """Models that the named experiments choose."""
+    for text in arguments:
+        group, _, name = text.partition("=")
+        path = CONFIGS / "experiment" / f"{name}.yaml"
+        if group == "experiment" and path.exists():
+            for entry in OmegaConf.load(path).get("defaults", []):
+                if OmegaConf.is_config(entry) and "override /model" in entry:
+                    yield entry["override /model"]
+
+
+def _asks_for_what_is_there(config: DictConfig) -> bool:
+    """Whether the folders of data are still those that `data=auto` stands for."""
+    data = OmegaConf.to_container(config.data, resolve=False)
+    return data.get("dirs") == f"${{{AT_HAND}:}}"
 
 
 def _is_policy(model: Mapping[str, Any]) -> bool:
@@ -207,7 +225,7 @@ def _run(config: DictConfig) -> None:
     """Train; known errors become one message."""
     plain = OmegaConf.to_container(config, resolve=True)
     try:
-        if HydraConfig.get().runtime.choices.get("data") == AUTO:
+        if _asks_for_what_is_there(config):
             log.info(choose_data())
         train_policy(plain) if _is_policy(plain["model"]) else train_from_config(plain)
     except (DataSetError, CheckpointError, ValueError, FloatingPointError) as error:

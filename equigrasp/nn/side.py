@@ -12,7 +12,7 @@ they keep:
   under g: a regular field, and which way a side lies is kept.
 * ``sum``: its invariant part, a0 + b0 + a1 + b1. The published argument "the sum of XZ and YZ is
   invariant", made exact.
-* ``plain``: no rule for the network between; the published ordinary side network, not exact.
+* ``plain``: no rule for the network between; an ordinary side network, as published, not exact.
 
 Notation: a table plane of width w has w regular C4 fields, 4 w channels; so has the lifted volume.
 """

@@ -36,8 +36,8 @@ def figures(rows: Sequence[Row]) -> str:
     """Markdown table of named summaries."""
     lines = [
         "| evaluation | GSR % | std | 95 % | DR % | std | 95 % | successes/attempts/objects "
-        "| no grasp | lost | planning ms (median, p95) |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| no grasp | lost | failed attempts | planning ms (median, p95) |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, s in rows:
         rates = []
@@ -48,9 +48,15 @@ def figures(rows: Sequence[Row]) -> str:
         lines.append(
             f"| {name} | {' | '.join(rates)} | {s['successes']}/{s['attempts']}/{s['objects']} "
             f"| {s['rounds_without_grasp']} of {s['rounds']} | {s['objects_lost']} "
-            f"| {total['median']}, {total['p95']} |"
+            f"| {failed_attempts(s)} | {total['median']}, {total['p95']} |"
         )
     return "\n".join(lines)
+
+
+def failed_attempts(summary: Mapping[str, Any]) -> str:
+    """Numbers of failed attempts by what became of them, the most frequent first."""
+    found = sorted(summary["failures"].items(), key=lambda entry: (-entry[1], entry[0]))
+    return ", ".join(f"{count} {fate.lower().replace('_', ' ')}" for fate, count in found) or "-"
 
 
 def published_figures(protocol: Protocol, scene: str, view: str) -> str:
