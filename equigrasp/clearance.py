@@ -7,6 +7,7 @@ Nothing here knows a direction of the workspace, so it commutes with all turns.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -61,7 +62,7 @@ class Observed:
     def of_views(
         cls,
         depth: Tensor,
-        intrinsics: Intrinsics,
+        intrinsics: Intrinsics | Sequence[Intrinsics],
         T_world_camera: ArrayLike,
         workspace: Workspace,
         *,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from equigrasp.calibration import Calibration
 from equigrasp.hand import Hand
+from equigrasp.options import check_option
 from equigrasp.workspace import Workspace
 
 WINDOW_LATTICE = Workspace(side=0.30, resolution=40)
@@ -21,16 +22,32 @@ UNSEEN = ("free", "careful", "blocked")
 """What unseen space is taken for: nothing is in it; the palm must keep out of it, though fingers go
 round objects; the whole hand must keep out of it."""
 
-NOT_NEGATIVE = (
-    *("smoothing", "reach", "border", "max_retreat", "advance", "refine_steps"),
-    *("clearance", "min_points_between"),
-)
-"""Fields of `DetectionConfig` that are None or at least 0."""
+RANGES = {
+    **dict.fromkeys(("quality_threshold", "quality_floor", "refine_share", "peak_share"), (0, 1)),
+    **dict.fromkeys(("max_peaks", "max_grasps"), (1, 10**6)),
+    **dict.fromkeys(("width_min", "width_max", "reach"), (0, 0.5)),
+    **dict.fromkeys(("avoid_distance", "avoid_contact"), (1e-6, 1)),
+    **dict.fromkeys(("max_retreat", "advance", "clearance", "table_margin"), (0, 0.2)),
+    "avoid_angle": (1e-6, math.pi),
+    "border": (0, 5),
+    "lattice": (2, 256),
+    "min_points_between": (0, 10**5),
+    "nms_window": (1, 99),
+    "num_samples": (1, 1000),
+    "refine_steps": (0, 100),
+    "smoothing": (0, 20),
+    "tip_clearance": (-0.2, 0.2),
+    "z_min": (-10, 10),
+}
+"""(smallest, largest) values of fields of `DetectionConfig`; None is admitted where annotated."""
 
 
 @dataclass(frozen=True)
 class DetectionConfig:
     """Every threshold between the network's output and the list of grasps.
+
+    Raises:
+        ValueError: a value of another type, or beyond its limits (`RANGES`), named.
 
     Attributes:
         quality_threshold: a grasp needs at least this score to be listed; a probability of success
@@ -118,40 +135,24 @@ class DetectionConfig:
     peak_share: float = 0.8
 
     def __post_init__(self) -> None:
-        if self.nms_window < 1 or self.nms_window % 2 == 0:
+        for each in fields(self):
+            check_option(each.name, getattr(self, each.name), each.type, RANGES)
+        if self.nms_window % 2 == 0:
             raise ValueError(
                 f"nms_window is {self.nms_window}; it must be odd, an even window is not centred "
                 "and breaks the symmetry"
             )
-        if self.lattice is not None and (self.lattice < 2 or self.lattice % 2):
-            raise ValueError(f"lattice is {self.lattice}; it must be even and at least 2")
-        if not 0 <= self.quality_floor <= self.quality_threshold <= 1:
+        if self.lattice is not None and self.lattice % 2:
+            raise ValueError(f"lattice is {self.lattice}; it must be even, so that turns are exact")
+        if self.quality_floor > self.quality_threshold:
             raise ValueError(
                 f"quality_floor={self.quality_floor}, quality_threshold={self.quality_threshold}; "
                 "need 0 <= floor <= threshold <= 1"
             )
-        widest = math.inf if self.width_max is None else self.width_max
-        if not 0 <= self.width_min < widest:
+        if self.width_max is not None and self.width_min >= self.width_max:
             raise ValueError(f"widths {self.width_min} to {self.width_max} m admit no grasp")
-        for name in ("refine_share", "peak_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
-        self._check_signs()
-
-    def _check_signs(self) -> None:
         if self.unseen not in UNSEEN:
             raise ValueError(f"unseen is {self.unseen!r}; choose one of {', '.join(UNSEEN)}")
-        for name in NOT_NEGATIVE:
-            value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
-        for name in ("avoid_distance", "avoid_angle", "avoid_contact"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}; give a limit above 0")
-        for name in ("max_peaks", "max_grasps", "num_samples"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} is {value}; it must be at least 1")
 
     def before(self, calibration: Calibration) -> DetectionConfig:
         """The same thresholds for scores that are not calibrated yet."""

@@ -6,13 +6,21 @@ closing direction, and x completing them. R and R Rz(pi) are the same grasp.
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equigrasp.geometry.transforms import inverse_transform, is_rotation, make_transform
+from equigrasp.geometry.transforms import (
+    check_rigid,
+    inverse_transform,
+    is_rotation,
+    make_transform,
+)
 from equigrasp.hand import PANDA, Hand
+from equigrasp.options import is_finite
 
 _AXES = {
     "zyx": np.eye(3),
@@ -66,6 +74,10 @@ class Grasp:
                 f"rotation is\n{rotation}\nwhich is not orthonormal with determinant +1; "
                 "orthonormalise it (equigrasp.geometry.rotations.polar_rows)"
             )
+        if not is_finite(self.width) or self.width < 0:
+            raise ValueError(f"width is {self.width!r}; give the opening in metres, 0 or more")
+        if not (is_finite(self.score) or self.score != self.score):
+            raise ValueError(f"score is {self.score!r}; give a number, NaN if it is not known")
         object.__setattr__(self, "position", position)
         object.__setattr__(self, "rotation", rotation)
 
@@ -105,12 +117,12 @@ class Grasp:
         depth: float = 0.0,
     ) -> Grasp:
         """Inverse of `to`: a grasp from another software's pose (4, 4) and opening in metres."""
-        T = np.asarray(T, dtype=np.float64) @ inverse_transform(_offset(convention, hand, depth))
+        T = check_rigid(T, "T") @ inverse_transform(_offset(convention, hand, depth))
         return cls(T[:3, 3], T[:3, :3], width, score)
 
     def transformed(self, T_new_old: ArrayLike) -> Grasp:
         """The same grasp expressed in another frame."""
-        T = np.asarray(T_new_old, dtype=np.float64) @ self.T_world_grasp
+        T = check_rigid(T_new_old, "T_new_old") @ self.T_world_grasp
         return Grasp(T[:3, 3], T[:3, :3], self.width, self.score)
 
 
@@ -122,3 +134,15 @@ def _offset(convention: str, hand: Hand, depth: float) -> NDArray[np.float64]:
         )
     axes, behind = CONVENTIONS[convention]
     return make_transform(_AXES[axes], (0.0, 0.0, -behind(hand) - depth))
+
+
+def check_grasps(grasps: Sequence[Grasp]) -> list[Grasp]:
+    """A list of grasps that a user gave.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    listed = list(grasps) if isinstance(grasps, Iterable) else None
+    if listed is None or not all(isinstance(grasp, Grasp) for grasp in listed):
+        raise ValueError(f"avoid is {reprlib.repr(grasps)}; give a list of grasps")
+    return listed

@@ -63,14 +63,18 @@ def check_option(name: str, value: Any, annotation: Any, ranges: Mapping[str, Ra
     Args:
         name: of the parameter.
         value: that it was given.
-        annotation: of the parameter; those other than `int`, `float`, `bool`, `str` and sequences
-            of `int` are not looked at.
+        annotation: of the parameter; those other than `int`, `float`, `bool`, `str`, each or None,
+            and sequences of `int` are not looked at.
         ranges: (smallest, largest) by name.
 
     Raises:
         ValueError: naming the value and the limits.
     """
     kind = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    if kind.endswith(" | None"):
+        if value is None:
+            return
+        kind = kind.removesuffix(" | None")
     low, high = ranges.get(name, (-math.inf, math.inf))
     entries = [value]
     if kind.startswith(("Sequence[int", "tuple[int")):
@@ -123,7 +127,7 @@ def is_finite(value: Any) -> bool:
 _ACCEPTS = {
     "int": (is_whole, "a whole number"),
     "float": (is_finite, "a finite number"),
-    "bool": (lambda value: isinstance(value, bool), "true or false"),
+    "bool": (lambda value: type(value).__name__ in ("bool", "bool_"), "true or false"),
     "str": (lambda value: isinstance(value, str), "a word"),
 }
 

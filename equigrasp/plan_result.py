@@ -46,8 +46,8 @@ DROPS = {
 class PlanningError(RuntimeError):
     """`plan(strict=True)` found no grasp; `reason` is a key of `REASONS`."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason}: {REASONS[reason]}")
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {REASONS[reason]}" + (f"; {detail}" if detail else ""))
         self.reason = reason
 
 
@@ -65,6 +65,8 @@ class PlanResult:
         hand: that the grasps are for.
         workspace: that was looked at.
         dropped: number of hands that were not listed, by reason: keys of `DROPS`.
+        detail: what to know about the reason: where the readings lie if the workspace is empty,
+            what to check if the set-up is at fault; else empty.
     """
 
     grasps: list[Grasp]
@@ -76,6 +78,7 @@ class PlanResult:
     hand: Hand = field(default=PANDA, repr=False)
     workspace: Workspace = WORKSPACE
     dropped: dict[str, int] = field(default_factory=dict)
+    detail: str = ""
 
     @property
     def table(self) -> TableFit | None:

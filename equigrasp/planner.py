@@ -22,17 +22,18 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from equigrasp.clearance import Observed
-from equigrasp.detection import DetectionConfig
-from equigrasp.geometry.transforms import inverse_transform
-from equigrasp.grasp import Grasp
+from equigrasp.detection import RANGES, DetectionConfig
+from equigrasp.geometry.transforms import check_rigid, inverse_transform
+from equigrasp.grasp import Grasp, check_grasps
+from equigrasp.options import check_option
 from equigrasp.perception.camera import Intrinsics
 from equigrasp.perception.rectify import SCALE_LIMIT, TableFit, fit_table, table_in_depth
 from equigrasp.perception.surface import raised_readings, raised_surface, surface_voxels
 from equigrasp.perception.tsdf import check_encoding, fuse_tsdf
 from equigrasp.plan_result import Found, PlanningError, PlanResult, Stopwatch
-from equigrasp.search import Volume, device_of, search
+from equigrasp.search import Volume, check_limits, device_of, search
 from equigrasp.sifting import Surroundings
-from equigrasp.views import check_views, hardly_any_reading
+from equigrasp.views import Views, check_views, check_volume, hardly_any_reading, where_readings_lie
 
 __all__ = ["GraspPlanner", "PlanResult", "PlanningError"]
 
@@ -55,7 +56,7 @@ class GraspPlanner:
             lets the published noise pass; a real camera allows 0.03.
 
     Raises:
-        ValueError: if the model's encoding is unknown.
+        ValueError: the model's encoding is unknown, or an argument is beyond its limits.
     """
 
     def __init__(
@@ -72,10 +73,18 @@ class GraspPlanner:
         self.model = model
         self.detection = detection or DetectionConfig()
         self.workspace = model.workspace
-        if table_height == "of the model":
+        if isinstance(table_height, str) and table_height == "of the model":
             table_height = self.workspace.table_height
+        check_option("table_height", table_height, "float | None", {})
         if table_height is not None:
             self.workspace = replace(self.workspace, table_height=table_height)
+        for name, value, kind in (
+            ("seed", seed, "int"),
+            ("scale_limit", scale_limit, "float"),
+            ("rectify_table", rectify_table, "bool"),
+        ):
+            check_option(name, value, kind, {"seed": (0, 2**63 - 1), "scale_limit": (1e-4, 0.25)})
+        check_limits(self.detection, model.hand, self.workspace, table_height)
         self.table_height = table_height
         self.seed = seed
         self.rectify_table = rectify_table and table_height is not None
@@ -97,8 +106,8 @@ class GraspPlanner:
 
     def plan(
         self,
-        depth: NDArray[np.floating],
-        intrinsics: Intrinsics,
+        depth: ArrayLike | Sequence[ArrayLike],
+        intrinsics: Intrinsics | Sequence[Intrinsics],
         T_world_camera: ArrayLike,
         *,
         max_grasps: int | None = None,
@@ -109,8 +118,9 @@ class GraspPlanner:
         """Grasps for one scene seen in one or several depth images.
 
         Args:
-            depth: (H, W) or (V, H, W), metres, floating point; 0, NaN and infinity mean no reading.
-            intrinsics: shared by all views.
+            depth: (H, W) or (V, H, W), metres, floating point; 0, NaN and infinity mean no reading,
+                and so does a mask. A list of images, where cameras differ in size.
+            intrinsics: shared by all views, or one for each.
             T_world_camera: (4, 4) or (V, 4, 4) camera poses, OpenCV axes.
             max_grasps: length of the list; default `detection.max_grasps`.
             T_workspace_world: pose of the world in the workspace frame, where these differ; the
@@ -124,27 +134,32 @@ class GraspPlanner:
                 intrinsics, pose).
             PlanningError: no grasp, with `strict`.
         """
-        clock = Stopwatch()
-        images, poses = check_views(depth, intrinsics, T_world_camera)
-        to_workspace = None if T_workspace_world is None else np.asarray(T_workspace_world, float)
-        if to_workspace is not None:
-            poses = to_workspace @ poses
+        clock, limit = Stopwatch(), self._limit(max_grasps)
+        given = check_views(depth, intrinsics, T_world_camera)
+        avoid = check_grasps(avoid)
+        to_workspace = None
+        if T_workspace_world is not None:
+            to_workspace = check_rigid(T_workspace_world, "T_workspace_world")
+            given = given._replace(poses=to_workspace @ given.poses)
+        images, poses = given.images, given.poses
         n, encoding = self.workspace.resolution, self.model.encoding
         nothing = np.zeros((n, n, n), np.float32)
         if hardly_any_reading(images):
             return self._finish(Found(reason="empty_depth"), clock, nothing, strict=strict)
-        fits = self._table_fits(images, intrinsics, poses)
+        fits = self._table_fits(given)
         tables = fits if self.rectify_table else ()
         if any(fit.setup for fit in tables):
             found = Found(reason="check_setup")
-            return self._finish(found, clock, nothing, tables, strict=strict)
+            told = "; ".join(dict.fromkeys(fit.reason for fit in tables if fit.setup))
+            return self._finish(found, clock, nothing, tables, strict=strict, detail=told)
         table = table_in_depth(fits, poses, self.workspace)
         if self.rectify_table:
             images = [fit.divide(image) for fit, image in zip(fits, images, strict=True)]
+            given = given._replace(images=images)
             table = None if table is None else self.table_height
         clock.lap("rectify")
-        stack = torch.from_numpy(np.stack(images)).to(self.device)
-        views = stack, intrinsics, poses
+        stack, cameras = given.stacked()
+        views = torch.from_numpy(stack).to(self.device), cameras, poses
         tsdf = fuse_tsdf(*views, workspace=self.workspace, encoding=encoding)
         volume = Volume(tsdf, self._surface(*views, tsdf, table))
         seen = None
@@ -156,13 +171,19 @@ class GraspPlanner:
         found = self._search(volume, avoid, seen, clock)
         if to_workspace is not None:
             found = found.transformed(inverse_transform(to_workspace))
+        empty = found.reason == "empty_workspace"
         return self._finish(
-            found.first(self._limit(max_grasps)), clock, tsdf.cpu().numpy(), tables, strict=strict
+            found.first(limit),
+            clock,
+            tsdf.cpu().numpy(),
+            tables,
+            strict=strict,
+            detail=where_readings_lie(given, self.workspace) if empty else "",
         )
 
     def plan_tsdf(
         self,
-        tsdf: Tensor,
+        tsdf: Tensor | ArrayLike,
         *,
         level: bool = False,
         max_grasps: int | None = None,
@@ -172,7 +193,8 @@ class GraspPlanner:
         """Grasps for a volume (N, N, N) fused elsewhere, in the model's encoding.
 
         Args:
-            tsdf: at the model's resolution; `detection.lattice` must be None or the same.
+            tsdf: at the model's resolution, in [0, 1], of torch or numpy; `detection.lattice` must
+                be None or the same.
             level: whether the table surface lies at `table_height` to within
                 `detection.table_margin`, so that it needs no queries.
             max_grasps: length of the list; default `detection.max_grasps`.
@@ -180,16 +202,16 @@ class GraspPlanner:
             strict: raise `PlanningError` instead of returning an empty list.
 
         Raises:
-            ValueError: another shape, or another lattice.
+            ValueError: another shape or lattice, or values that no TSDF holds.
         """
         n = self.workspace.resolution
-        if tuple(tsdf.shape) != (n, n, n) or self.detection.lattice not in (None, n):
+        if self.detection.lattice not in (None, n):
             raise ValueError(
-                f"TSDF has shape {tuple(tsdf.shape)}, detection.lattice is "
-                f"{self.detection.lattice}; this model needs {n} voxels per side for both"
+                f"detection.lattice is {self.detection.lattice}; this model needs {n} voxels per "
+                "side, and as many lattice points for volumes"
             )
-        clock = Stopwatch()
-        tsdf = tsdf.to(self.device)
+        clock, limit = Stopwatch(), self._limit(max_grasps)
+        tsdf, avoid = check_volume(tsdf, n).to(self.device), check_grasps(avoid)
         seen = None
         if self.detection.looks:
             encoding = self.model.encoding
@@ -197,8 +219,7 @@ class GraspPlanner:
         floor, side = self._floor(self.table_height if level else None), self.workspace.side
         surface = surface_voxels(tsdf) if floor is None else raised_surface(tsdf, floor, side=side)
         found = self._search(Volume(tsdf, surface), avoid, seen, clock)
-        found = found.first(self._limit(max_grasps))
-        return self._finish(found, clock, tsdf.cpu().numpy(), strict=strict)
+        return self._finish(found.first(limit), clock, tsdf.cpu().numpy(), strict=strict)
 
     @property
     def _looking(self) -> dict[str, Any]:
@@ -210,21 +231,19 @@ class GraspPlanner:
         """Height up to which surface is the table's."""
         return None if table is None else table + self.detection.table_margin
 
-    def _table_fits(
-        self, images: Sequence[NDArray], intrinsics: Intrinsics, poses: NDArray
-    ) -> tuple[TableFit, ...]:
+    def _table_fits(self, views: Views) -> tuple[TableFit, ...]:
         """What the table says about every view; nothing where its height is not known."""
         if self.table_height is None:
             return ()
         return tuple(
-            fit_table(image, intrinsics, pose, self.workspace, limit=self.scale_limit)
-            for image, pose in zip(images, poses, strict=True)
+            fit_table(*view, self.workspace, limit=self.scale_limit)
+            for view in zip(*views, strict=True)
         )
 
     def _surface(
         self,
         depth: Tensor,
-        intrinsics: Intrinsics,
+        intrinsics: Intrinsics | Sequence[Intrinsics],
         poses: NDArray,
         tsdf: Tensor,
         table: float | None,
@@ -256,9 +275,10 @@ class GraspPlanner:
         tables: tuple[TableFit, ...] = (),
         *,
         strict: bool = False,
+        detail: str = "",
     ) -> PlanResult:
         if strict and not found.grasps:
-            raise PlanningError(found.reason)
+            raise PlanningError(found.reason, detail)
         return PlanResult(
             list(found.grasps),
             found.reason,
@@ -269,9 +289,9 @@ class GraspPlanner:
             self.model.hand,
             self.workspace,
             found.dropped,
+            detail,
         )
 
     def _limit(self, max_grasps: int | None) -> int | None:
-        if max_grasps is not None and max_grasps < 1:
-            raise ValueError(f"max_grasps is {max_grasps}; ask for at least one grasp, or None")
+        check_option("max_grasps", max_grasps, "int | None", RANGES)
         return max_grasps or self.detection.max_grasps

@@ -15,6 +15,7 @@ from torch import Tensor
 from equigrasp.calibration import Calibration
 from equigrasp.candidates import hands_at
 from equigrasp.detection import DetectionConfig
+from equigrasp.hand import Hand
 from equigrasp.peaks import (
     lattice_limits,
     lattice_quality,
@@ -26,6 +27,7 @@ from equigrasp.perception.surface import within_reach
 from equigrasp.plan_result import Found, Stopwatch
 from equigrasp.refine import climb
 from equigrasp.sifting import Surroundings, sift
+from equigrasp.workspace import Workspace
 
 
 class Volume(NamedTuple):
@@ -50,6 +52,38 @@ def device_of(model: Any) -> torch.device:
     return torch.device("cpu")
 
 
+def check_limits(
+    config: DetectionConfig, hand: Hand, workspace: Workspace, table_height: float | None
+) -> None:
+    """Refuse thresholds that can leave no grasp of a hand in a workspace.
+
+    Raises:
+        ValueError: naming the threshold, its limit and the remedy.
+    """
+    if config.width_max is not None and config.width_max > hand.opening + 1e-9:
+        raise ValueError(
+            f"width_max is {config.width_max} m; the hand '{hand.name}' opens to {hand.opening} m"
+        )
+    if config.width_min >= config.widest(hand):
+        raise ValueError(
+            f"width_min is {config.width_min} m, and the hand '{hand.name}' grasps up to "
+            f"{config.widest(hand):g} m: no width is left"
+        )
+    lattice = replace(workspace, resolution=config.lattice or workspace.resolution)
+    lowest = _lowest(config, table_height)
+    if not lattice_limits(lattice, config.border, lowest).any():
+        raise ValueError(
+            f"border {config.border} m, z_min {lowest} m (the table's height unless given) and "
+            f"{lattice.resolution} lattice points per side leave no query point in a workspace "
+            f"{workspace.side} m wide; lower them"
+        )
+
+
+def _lowest(config: DetectionConfig, table_height: float | None) -> float:
+    """Height above which query points lie, metres."""
+    return config.z_min if config.z_min is not None else (table_height or 0.0)
+
+
 @torch.inference_mode()
 def search(
     model: Any,
@@ -69,6 +103,9 @@ def search(
         config: thresholds, those of scores after the model's calibration.
         seed: of sampled rotations.
         clock: told the time that each stage takes.
+
+    Raises:
+        ValueError: the model's predictions are no numbers.
     """
     tsdf, surface = volume
     calibration = getattr(model, "calibration", Calibration())
@@ -77,7 +114,7 @@ def search(
         return Found(reason="empty_workspace")
     lattice = replace(around.workspace, resolution=surface.shape[-1])
     band = within_reach(surface, config.reach / lattice.voxel)
-    z_min = config.z_min if config.z_min is not None else (around.table_height or 0.0)
+    z_min = _lowest(config, around.table_height)
     band &= lattice_limits(lattice, config.border, z_min, device=surface.device)
     clock.lap("select")
     features = model.encode(tsdf[None])
@@ -88,6 +125,11 @@ def search(
 
     quality, fine, asked = lattice_quality(ask, band, raw, device=surface.device, dtype=tsdf.dtype)
     clock.lap("query", device)
+    if not quality.isfinite().all():
+        raise ValueError(
+            "the model predicts qualities that are no numbers; its weights are damaged: load them "
+            "with verify=True, or train again"
+        )
     spread, window = config.windows(lattice)
     quality = torch.where(fine, smooth(quality, band, spread), 0.0)
     peaks, scores = select_peaks(quality, raw.lowest, window, config.max_peaks)

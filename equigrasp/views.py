@@ -1,14 +1,58 @@
-"""Depth images and camera poses as a planner is given them, checked and brought into one form."""
+"""Depth images, volumes and camera poses as a planner is given them, checked and in one form."""
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
-from equigrasp.perception.camera import Intrinsics, valid_pixels, validate_depth
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from equigrasp.geometry.transforms import check_rigid
+from equigrasp.perception.camera import (
+    Intrinsics,
+    depth_to_points,
+    valid_pixels,
+    validate_depth,
+)
+from equigrasp.workspace import Workspace
 
 MIN_VALID_SHARE = 0.01
 """An image with a smaller share of readings counts as empty."""
+VOLUME_TOLERANCE = 1e-3
+"""Values of a volume may leave [0, 1] by so much."""
+
+
+class Views(NamedTuple):
+    """V views of a scene.
+
+    Attributes:
+        images: of shape (H, W) each, metres; sizes may differ.
+        cameras: intrinsics of each.
+        poses: (V, 4, 4).
+    """
+
+    images: list[NDArray[np.float32]]
+    cameras: list[Intrinsics]
+    poses: NDArray[np.float64]
+
+    @property
+    def shared(self) -> Intrinsics | None:
+        """The intrinsics, where all views have the same."""
+        return self.cameras[0] if len(set(self.cameras)) == 1 else None
+
+    def stacked(self) -> tuple[NDArray[np.float32], Intrinsics | list[Intrinsics]]:
+        """Images (V, H, W) and their intrinsics; smaller images end in pixels without reading."""
+        if self.shared is not None:
+            return np.stack(self.images), self.shared
+        height, width = np.max([image.shape for image in self.images], axis=0).tolist()
+        stack = np.zeros((len(self.images), height, width), np.float32)
+        for place, image in zip(stack, self.images, strict=True):
+            place[: image.shape[0], : image.shape[1]] = image
+        return stack, [replace(camera, width=width, height=height) for camera in self.cameras]
 
 
 def hardly_any_reading(images: list[NDArray[np.float32]]) -> bool:
@@ -17,24 +61,111 @@ def hardly_any_reading(images: list[NDArray[np.float32]]) -> bool:
 
 
 def check_views(
-    depth: ArrayLike, intrinsics: Intrinsics, T_world_camera: ArrayLike
-) -> tuple[list[NDArray[np.float32]], NDArray[np.float64]]:
-    """Views as lists of (H, W) images and an array of (V, 4, 4) poses, each validated.
+    depth: ArrayLike | Sequence[ArrayLike],
+    intrinsics: Intrinsics | Sequence[Intrinsics],
+    T_world_camera: ArrayLike,
+) -> Views:
+    """Views in one form, each validated.
 
     Args:
-        depth: (H, W) or (V, H, W), metres.
-        intrinsics: shared by all views.
+        depth: (H, W) or (V, H, W), metres; or a list of images of different sizes.
+        intrinsics: shared by all views, or one for each.
         T_world_camera: (4, 4) or (V, 4, 4).
 
     Raises:
         ValueError: shapes that do not belong together, or what no depth image with its camera is.
     """
-    depth, poses = np.asarray(depth), np.asarray(T_world_camera, dtype=np.float64)
-    if depth.ndim == 2 and poses.ndim == 2:
-        depth, poses = depth[None], poses[None]
-    if depth.ndim != 3 or poses.ndim != 3 or len(depth) != len(poses) or not len(depth):
+    images = _images(depth)
+    poses = check_rigid(T_world_camera, "T_world_camera", many=True)
+    if poses.ndim == 2 and len(images) != 1:
         raise ValueError(
-            f"depth has shape {depth.shape} and T_world_camera {poses.shape}; give (H, W) with "
-            "(4, 4), or (V, H, W) with (V, 4, 4)"
+            f"T_world_camera has shape (4, 4) for {len(images)} images of shape "
+            f"{np.shape(images[0]) if images else ()}; give one (H, W) with (4, 4), or (V, H, W) "
+            "with (V, 4, 4), a pose for each"
         )
-    return [validate_depth(d, intrinsics, T) for d, T in zip(depth, poses, strict=True)], poses
+    poses = poses.reshape(-1, 4, 4)
+    several = isinstance(intrinsics, Sequence) and not isinstance(intrinsics, str)
+    cameras = list(intrinsics) if several else [intrinsics] * len(images)
+    if not len(images) == len(poses) == len(cameras) or not images:
+        raise ValueError(
+            f"there are {len(images)} depth images, {len(poses)} poses of shape (V, 4, 4) and "
+            f"{len(cameras)} intrinsics; give one pose, and one or shared intrinsics, for each "
+            "image"
+        )
+    views = zip(images, cameras, poses, strict=True)
+    return Views([validate_depth(*view) for view in views], cameras, poses)
+
+
+def _images(depth: ArrayLike | Sequence[ArrayLike]) -> list[ArrayLike]:
+    """Images one by one; masks stay."""
+    if isinstance(depth, list | tuple) and len(depth) and np.ndim(depth[0]) == 2:
+        return list(depth)
+    image = depth if np.ma.isMaskedArray(depth) else np.asarray(depth)
+    if image.ndim == 2:
+        return [image]
+    if image.ndim != 3:
+        raise ValueError(f"depth has shape {image.shape}; give (H, W) or (V, H, W)")
+    return list(image)
+
+
+def where_readings_lie(views: Views, workspace: Workspace) -> str:
+    """A sentence on where the readings of some views lie, for someone who sees an empty plan."""
+    points = np.concatenate(
+        [depth_to_points(*view)[::4] for view in zip(*views, strict=True)], axis=0
+    )
+    low, high = np.percentile(points, (5, 95), axis=0)
+    inside = float(((points >= 0) & (points <= workspace.side)).all(1).mean())
+    ranges = [f"{name} {a:.2f} to {b:.2f}" for name, a, b in zip("xyz", low, high, strict=True)]
+    text = (
+        f"90 % of the readings lie at {', '.join(ranges)} m in the workspace frame, whose cube "
+        f"reaches from 0 to {workspace.side:g} m; {inside:.0%} of them lie in it"
+    )
+    if inside < 0.05:
+        text += (
+            ": check that T_world_camera is the camera's pose and not its inverse, its axes "
+            "(OpenCV: z forward), T_workspace_world, and the unit of lengths"
+        )
+    return text
+
+
+def check_volume(tsdf: ArrayLike | Tensor, resolution: int) -> Tensor:
+    """A TSDF (N, N, N) in [0, 1] as float32, from torch or numpy.
+
+    Args:
+        tsdf: given by a user.
+        resolution: N.
+
+    Raises:
+        ValueError: another shape, whole numbers, NaN, or values that no TSDF in [0, 1] holds.
+    """
+    try:
+        volume = tsdf if isinstance(tsdf, Tensor) else torch.from_numpy(np.array(tsdf))
+    except TypeError:
+        raise ValueError("the TSDF is not an array of numbers; give (N, N, N)") from None
+    if tuple(volume.shape) != (resolution,) * 3:
+        raise ValueError(
+            f"TSDF has shape {tuple(volume.shape)}; this model needs ({resolution}, {resolution}, "
+            f"{resolution})"
+        )
+    if not volume.is_floating_point():
+        raise ValueError(
+            f"the TSDF has dtype {volume.dtype}; give real numbers in [0, 1] (0..255: divide by "
+            "255)"
+        )
+    volume = volume.float()
+    if not volume.isfinite().all():
+        lost = int((~volume.isfinite()).sum())
+        raise ValueError(
+            f"the TSDF holds NaN or infinity in {lost} voxels; unobserved voxels are 0 in both "
+            "encodings"
+        )
+    low, high = float(volume.min()), float(volume.max())
+    if low < -VOLUME_TOLERANCE or high > 1 + VOLUME_TOLERANCE:
+        cause = (
+            "these may be signed distances: divided by the truncation and cut off at 1 they are "
+            "t, and the TSDF is (t + 1) / 2 where observed and 0 elsewhere"
+            if low < -VOLUME_TOLERANCE
+            else "divide by the largest value there can be"
+        )
+        raise ValueError(f"the TSDF holds values from {low:.4g} to {high:.4g}, not [0, 1]; {cause}")
+    return volume.clamp(0.0, 1.0)

@@ -112,3 +112,52 @@ def is_rotation(rotation: ArrayLike, tolerance: float = 1e-4) -> bool:
         np.abs(gram - np.eye(3)).max(initial=0.0) < tolerance
         and np.abs(np.linalg.det(rotation) - 1.0).max(initial=0.0) < tolerance
     )
+
+
+def check_rigid(T: ArrayLike, name: str, *, many: bool = False, tolerance: float = 1e-3) -> Matrix:
+    """The one door for poses that users give: rigid transforms as float64, or a refusal.
+
+    Args:
+        T: (4, 4), or also (V, 4, 4) with `many`.
+        name: of the argument, for the message.
+        many: whether several may be meant.
+        tolerance: of the rotation's entries and of the bottom row.
+
+    Raises:
+        ValueError: naming the argument, what is wrong with it, and the likely cause.
+    """
+    wanted = "(4, 4) or (V, 4, 4)" if many else "(4, 4)"
+    try:
+        poses = np.asarray(T, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is not an array of numbers; give {wanted} metres") from None
+    if poses.shape[-2:] != (4, 4) or poses.ndim not in (2, 2 + many):
+        hint = "; add the bottom row 0 0 0 1" if poses.shape[-2:] == (3, 4) else ""
+        raise ValueError(f"{name} has shape {poses.shape}; give {wanted}{hint}")
+    for pose in poses.reshape(-1, 4, 4):
+        if fault := _not_rigid(pose, tolerance):
+            raise ValueError(f"{name} is no rigid transform: {fault}")
+    return poses
+
+
+def _not_rigid(pose: Matrix, tolerance: float) -> str:
+    """What keeps a (4, 4) matrix from being a rigid transform; empty if nothing does."""
+    if not np.isfinite(pose).all():
+        return "it holds NaN or infinity"
+    if np.abs(pose[3] - (0, 0, 0, 1)).max() > tolerance:
+        turned = np.abs(pose[:3, 3]).max() < tolerance and abs(pose[3, 3] - 1) < tolerance
+        cause = "; it is transposed" if turned else ""
+        return f"its bottom row is {pose[3].tolist()}, not 0 0 0 1{cause}"
+    rotation = pose[:3, :3]
+    if is_rotation(rotation, tolerance):
+        return ""
+    determinant = float(np.linalg.det(rotation))
+    size = abs(determinant) ** (1 / 3)
+    if size > 0 and is_rotation(rotation / np.copysign(size, determinant), tolerance):
+        if abs(size - 1) > tolerance:
+            return f"it is scaled by {size:.4g}; divide the rotation by that"
+        return "it is mirrored (determinant -1); check the signs and the order of its axes"
+    return (
+        f"its rotation is not orthonormal with determinant +1 (determinant {determinant:.4g}); "
+        "take it from a quaternion, or orthonormalise it"
+    )

@@ -10,13 +10,20 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from equigrasp.geometry.transforms import Matrix, is_rotation, look_at, transform_points
+from equigrasp.geometry.transforms import Matrix, check_rigid, look_at, transform_points
+from equigrasp.options import is_finite, is_whole
 from equigrasp.workspace import WORKSPACE, Workspace
 
 MIN_MEDIAN_DEPTH, MAX_MEDIAN_DEPTH = 0.05, 5.0
 """Plausible range of an image's median depth (m); outside it the unit is probably wrong."""
+NEAREST_PERCENT = 5
+"""An open room has a median beyond that range, but not its nearest few percent of readings."""
+FOCAL_SHARES = (0.1, 20.0)
+"""Plausible focal lengths in image widths: views of 157 to 3 degrees."""
+SATURATED = tuple(65535 / per_metre for per_metre in (1000, 4000, 5000, 10_000))
+"""What the largest 16-bit number is in metres, in the units of depth cameras: no reading."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +43,33 @@ class Intrinsics:
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
 
     @classmethod
-    def from_matrix(cls, K: NDArray, width: int, height: int) -> Intrinsics:
-        """From a (3, 3) camera matrix without skew."""
-        K = np.asarray(K, dtype=float)
-        return cls(int(width), int(height), K[0, 0], K[1, 1], K[0, 2], K[1, 2])
+    def from_matrix(cls, K: ArrayLike, width: int, height: int) -> Intrinsics:
+        """From a camera matrix without skew, as (3, 3) or as nine numbers row by row.
+
+        Raises:
+            ValueError: another shape, a transposed matrix, skew, or see `validate`.
+        """
+        matrix = _numbers(K, "K")
+        if matrix.shape not in ((3, 3), (9,)):
+            hint = "; of a projection matrix take the left three columns"
+            raise ValueError(
+                f"K has shape {matrix.shape}; give (3, 3)"
+                + (hint if matrix.shape in ((3, 4), (12,)) else "")
+            )
+        matrix = matrix.reshape(3, 3)
+        (fx, skew, cx), (below, fy, cy), last = matrix
+        if not np.allclose(last, (0, 0, 1), atol=1e-6):
+            raise ValueError(
+                f"the last row of K is {last.tolist()}, not 0 0 1; it may be transposed, or scaled"
+            )
+        if max(abs(skew), abs(below)) > 1e-3 * abs(fx):
+            raise ValueError(
+                f"K has a skew of {skew:.4g} and {below:.4g} px; the camera model has none: "
+                "rectify the image, or check the order of K's entries"
+            )
+        found = cls(width, height, *(float(value) for value in (fx, fy, cx, cy)))
+        found.validate()
+        return found
 
     def to_dict(self) -> dict[str, float]:
         """JSON-able form."""
@@ -56,10 +86,25 @@ class Intrinsics:
         Raises:
             ValueError: naming the value, the limit and the likely cause.
         """
+        if not (is_whole(self.width) and is_whole(self.height)):
+            raise ValueError(f"image size is {self.width!r}x{self.height!r}; give whole pixels")
         if self.width < 1 or self.height < 1:
             raise ValueError(f"image size is {self.width}x{self.height}; both must be positive")
+        for name in ("fx", "fy", "cx", "cy"):
+            if not is_finite(getattr(self, name)):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}; focal lengths and the principal point "
+                    "are finite pixels"
+                )
         if not (self.fx > 0 and self.fy > 0):
             raise ValueError(f"fx={self.fx}, fy={self.fy}; focal lengths are positive pixels")
+        least, most = (share * self.width for share in FOCAL_SHARES)
+        if not least < self.fx < most:
+            raise ValueError(
+                f"fx is {self.fx:.4g} px for an image {self.width} px wide, expected {least:.4g} "
+                f"to {most:.4g}; give pixels: millimetres of focal length divided by those of a "
+                "pixel, or the share of the width times the width"
+            )
         if not 0.5 < self.fx / self.fy < 2.0:
             raise ValueError(
                 f"fx/fy is {self.fx / self.fy:.3g}, expected 0.5 to 2; check the order"
@@ -152,36 +197,67 @@ def valid_pixels(depth: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 
 def validate_depth(
-    depth: NDArray, intrinsics: Intrinsics, T_world_camera: NDArray
+    depth: ArrayLike, intrinsics: Intrinsics, T_world_camera: ArrayLike
 ) -> NDArray[np.float32]:
     """Check one depth image with its camera; return it as float32.
+
+    Pixels under a mask, and those that read the largest value of a 16-bit camera, have no reading
+    and come back as 0.
 
     Raises:
         ValueError: naming what is implausible, its value, and the likely cause.
     """
-    depth = np.asarray(depth)
-    if not np.issubdtype(depth.dtype, np.floating):
+    image = np.ma.filled(_floats(depth), np.nan)
+    if not isinstance(intrinsics, Intrinsics):
         raise ValueError(
-            f"depth has dtype {depth.dtype}; give metres as floating point "
-            "(a uint16 image in millimetres: divide by 1000)"
+            f"intrinsics is of type {type(intrinsics).__name__}; give Intrinsics, for a matrix "
+            "Intrinsics.from_matrix(K, width, height)"
         )
-    if depth.shape != (intrinsics.height, intrinsics.width):
+    if image.shape != (intrinsics.height, intrinsics.width):
         raise ValueError(
-            f"depth has shape {depth.shape}, the intrinsics say "
+            f"depth has shape {image.shape}, the intrinsics say "
             f"({intrinsics.height}, {intrinsics.width}); they must belong together"
         )
     intrinsics.validate()
-    pose = np.asarray(T_world_camera, dtype=float)
-    if pose.shape != (4, 4) or not is_rotation(pose[:3, :3], 1e-3):
-        raise ValueError(
-            f"T_world_camera has shape {pose.shape} or its rotation is not orthonormal with "
-            "determinant +1; give a rigid (4, 4) camera-to-world matrix"
-        )
-    seen = valid_pixels(depth)
-    median = float(np.median(depth[seen])) if seen.any() else None
-    if median is not None and not MIN_MEDIAN_DEPTH <= median <= MAX_MEDIAN_DEPTH:
+    check_rigid(T_world_camera, "T_world_camera")
+    if (image < 0).sum() > (image > 0).sum():
+        raise ValueError("most of depth is negative; give z along the view as positive metres")
+    image = image.astype(np.float32, copy=False)
+    hole = np.isclose(image[..., None], SATURATED, rtol=1e-6).any(-1)
+    image = np.where(hole, np.float32(0), image) if hole.any() else image
+    _check_unit(image[valid_pixels(image)])
+    return image
+
+
+def _check_unit(readings: NDArray[np.floating]) -> None:
+    """Refuse readings that can hardly be metres: nearly all too far, or most too near."""
+    if not len(readings):
+        return
+    near, median = (float(q) for q in np.percentile(readings, (NEAREST_PERCENT, 50)))
+    if near > MAX_MEDIAN_DEPTH or median < MIN_MEDIAN_DEPTH:
+        unit = "millimetres, divide by 1000" if median > 200 else "centimetres, divide by 100"
         raise ValueError(
             f"median depth is {median:.4g}, expected {MIN_MEDIAN_DEPTH} to {MAX_MEDIAN_DEPTH} m; "
-            + ("it looks like millimetres, divide by 1000" if median > 50 else "check the unit")
+            + (f"it looks like {unit}" if median > 20 else "check the unit")
         )
-    return depth.astype(np.float32, copy=False)
+
+
+def _numbers(values: ArrayLike, name: str) -> Matrix:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is not an array of numbers") from None
+
+
+def _floats(depth: ArrayLike) -> NDArray[np.floating]:
+    """An image of real numbers, with its mask if it has one."""
+    try:
+        image = np.ma.asanyarray(depth) if np.ma.isMaskedArray(depth) else np.asarray(depth)
+    except (TypeError, ValueError):
+        raise ValueError("depth is not an array of numbers; its rows differ in length") from None
+    if not np.issubdtype(image.dtype, np.floating):
+        raise ValueError(
+            f"depth has dtype {image.dtype}; give metres as floating point "
+            "(a uint16 image in millimetres: divide by 1000)"
+        )
+    return image

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -74,7 +76,7 @@ def raised_surface(tsdf: Tensor, floor: float, *, side: float = WORKSPACE.side) 
 
 def raised_readings(
     depth: Tensor,
-    intrinsics: Intrinsics,
+    intrinsics: Intrinsics | Sequence[Intrinsics],
     T_world_camera: ArrayLike,
     floor: float,
     workspace: Workspace = WORKSPACE,
@@ -144,7 +146,7 @@ def within_reach(seeds: Tensor, radius: float) -> Tensor:
 
 def observed_points(
     depth: Tensor,
-    intrinsics: Intrinsics,
+    intrinsics: Intrinsics | Sequence[Intrinsics],
     T_world_camera: ArrayLike,
     workspace: Workspace = WORKSPACE,
 ) -> Tensor:
@@ -156,7 +158,7 @@ def observed_points(
 
     Args:
         depth: (H, W) or (V, H, W) float, metres; 0, negative, NaN or infinite is no reading.
-        intrinsics: shared by all views.
+        intrinsics: shared by all views, or one for each.
         T_world_camera: (4, 4) or (V, 4, 4) camera poses in the workspace frame.
         workspace: its cube, and as many voxels per side as it says.
 
@@ -176,7 +178,7 @@ def observed_points(
 
 def unseen_voxels(
     depth: Tensor,
-    intrinsics: Intrinsics,
+    intrinsics: Intrinsics | Sequence[Intrinsics],
     T_world_camera: ArrayLike,
     workspace: Workspace = WORKSPACE,
 ) -> Tensor:
@@ -191,20 +193,28 @@ def unseen_voxels(
     images = depth.reshape(-1, *depth.shape[-2:])
     poses = np.asarray(T_world_camera, dtype=np.float64).reshape(-1, 4, 4)
     seen = torch.zeros((workspace.resolution,) * 3, dtype=torch.bool, device=depth.device)
-    for image, pose in zip(images, poses, strict=True):
-        tsdf = fuse_tsdf(image, intrinsics, pose, workspace=workspace, encoding="full")
+    cameras = _per_view(intrinsics, len(images))
+    for image, camera, pose in zip(images, cameras, poses, strict=True):
+        tsdf = fuse_tsdf(image, camera, pose, workspace=workspace, encoding="full")
         seen |= tsdf > 0.5 - SEED_WIDTH / 2
     return ~seen
 
 
 def _readings(
-    depth: Tensor, intrinsics: Intrinsics, T_world_camera: ArrayLike, half: float
+    depth: Tensor,
+    intrinsics: Intrinsics | Sequence[Intrinsics],
+    T_world_camera: ArrayLike,
+    half: float,
 ) -> Tensor:
     """Readings of all views inside the cube, (3, n) metres, relative to its middle, on the CPU."""
     images = depth.detach().to("cpu", torch.float32).reshape(-1, *depth.shape[-2:])
     poses = np.asarray(T_world_camera, dtype=np.float64).reshape(-1, 4, 4)
-    views = zip(images, poses, strict=True)
-    return torch.cat([_centred_points(image, intrinsics, pose, half) for image, pose in views], 1)
+    views = zip(images, _per_view(intrinsics, len(images)), poses, strict=True)
+    return torch.cat([_centred_points(*view, half) for view in views], 1)
+
+
+def _per_view(intrinsics: Intrinsics | Sequence[Intrinsics], count: int) -> Sequence[Intrinsics]:
+    return [intrinsics] * count if isinstance(intrinsics, Intrinsics) else intrinsics
 
 
 def _cells(points: Tensor, step: float, count: int) -> Tensor:

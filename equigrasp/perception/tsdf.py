@@ -7,6 +7,8 @@ truncation and clipped at 1, is averaged over the views that see it. This is Ope
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -41,7 +43,7 @@ def check_encoding(encoding: str) -> None:
 
 def fuse_tsdf(
     depth: Tensor,
-    intrinsics: Intrinsics | Tensor,
+    intrinsics: Intrinsics | Sequence[Intrinsics] | Tensor,
     T_world_camera: Tensor | np.ndarray,
     *,
     workspace: Workspace = WORKSPACE,
@@ -52,7 +54,8 @@ def fuse_tsdf(
     Args:
         depth: (H, W), (V, H, W) or (B, V, H, W) float, metres; 0, negative, NaN or infinite
             pixels carry no reading and change nothing.
-        intrinsics: shared by all views, or camera matrices (3, 3) or (B, 3, 3).
+        intrinsics: shared by all views, one for each view of a scene, or camera matrices (3, 3) or
+            (B, 3, 3).
         T_world_camera: (4, 4), (V, 4, 4) or (B, V, 4, 4) camera poses in the workspace frame.
         workspace: the cube and its voxels, an even number per side. Distances are cut off at four
             voxels.
@@ -86,7 +89,7 @@ def fuse_tsdf(
             "need one (4, 4) pose each"
         )
     poses = poses.reshape(batch, views, 4, 4)
-    K = _camera_matrices(intrinsics, batch)
+    K = _camera_matrices(intrinsics, batch, views)
     # One scene at a time stays in a CPU's cache; an accelerator takes them all at once.
     chunk = 1 if depth.device.type == "cpu" else batch
     grid = torch.cat(
@@ -125,10 +128,19 @@ def surface_mesh(
     return (vertices[used] + 0.5) * (side / len(tsdf)), faces.reshape(-1, 3)
 
 
-def _camera_matrices(intrinsics: Intrinsics | Tensor, batch: int) -> Tensor:
-    """(B, 3, 3) float64, on the CPU."""
-    K = intrinsics.K if isinstance(intrinsics, Intrinsics) else intrinsics
-    return torch.as_tensor(K).to("cpu", torch.float64).expand(batch, 3, 3)
+def _camera_matrices(
+    intrinsics: Intrinsics | Sequence[Intrinsics] | Tensor, batch: int, views: int
+) -> Tensor:
+    """(B, V, 3, 3) float64, on the CPU."""
+    if isinstance(intrinsics, Intrinsics):
+        intrinsics = torch.as_tensor(intrinsics.K)
+    elif not isinstance(intrinsics, Tensor):
+        K = torch.as_tensor(np.stack([each.K for each in intrinsics]))
+        if len(K) != views:
+            raise ValueError(f"there are {len(K)} intrinsics for {views} views; give one for each")
+        return K.expand(batch, views, 3, 3)
+    K = intrinsics.to("cpu", torch.float64).expand(batch, 3, 3)
+    return K[:, None].expand(batch, views, 3, 3)
 
 
 def _fuse(
@@ -143,7 +155,7 @@ def _fuse(
     total = weight = 0.0
     for view in range(images.shape[1]):
         image, pose = images[:, view], poses[:, view]
-        distance, seen = _signed_distance(image, K, pose, workspace)
+        distance, seen = _signed_distance(image, K[:, view], pose, workspace)
         seen &= distance > -truncation
         total = total + torch.where(seen, (distance / truncation).clamp(max=1.0), 0.0)
         weight = weight + seen.to(images.dtype)

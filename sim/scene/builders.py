@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from equigrasp.geometry.transforms import check_rigid
 from sim.objects.spec import ObjectSpec, objects_by_id
 from sim.scene.kind import SceneKind
 from sim.scene.physics import DrawPhysics
@@ -227,14 +228,6 @@ def _require_empty(world: World) -> None:
 
 
 def _body_from(entry: dict[str, Any]) -> Body:
-    T = np.array(entry["T_world_object"], dtype=np.float64)
-    rigid = (
-        T.shape == (4, 4)
-        and np.isfinite(T).all()
-        and np.allclose(T[:3, :3] @ T[:3, :3].T, np.eye(3), atol=1e-6)
-        and np.linalg.det(T[:3, :3]) > 0.0
-    )
-    if not rigid:
-        raise ValueError(f"the pose of '{entry['object_id']}' is not a rigid (4, 4) transform")
+    T = check_rigid(entry["T_world_object"], f"the pose of '{entry['object_id']}'", tolerance=1e-6)
     physics = (None if entry.get(n) is None else float(entry[n]) for n in ("mass", "friction"))
     return Body(str(entry["object_id"]), float(entry["scale"]), T, *physics)

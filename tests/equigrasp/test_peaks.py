@@ -212,7 +212,7 @@ def test_equal_neighbours_all_survive_and_zero_is_no_peak():
         ({"width_min": -0.01}, "width"),
         ({"smoothing": -1.0}, "smoothing"),
         ({"reach": float("nan")}, "reach"),
-        ({"max_grasps": 0}, "at least 1"),
+        ({"max_grasps": 0}, "max_grasps is 0; give a whole number from 1"),
     ],
 )
 def test_impossible_thresholds_are_refused(change, message):
