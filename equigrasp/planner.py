@@ -31,7 +31,7 @@ from equigrasp.perception.rectify import SCALE_LIMIT, TableFit, fit_table, table
 from equigrasp.perception.surface import raised_readings, raised_surface, surface_voxels
 from equigrasp.perception.tsdf import check_encoding, fuse_tsdf
 from equigrasp.plan_result import Found, PlanningError, PlanResult, Stopwatch
-from equigrasp.search import Volume, check_limits, device_of, search
+from equigrasp.search import Volume, check_limits, device_of, like_of, search
 from equigrasp.sifting import Surroundings
 from equigrasp.views import Views, check_views, check_volume, hardly_any_reading, where_readings_lie
 
@@ -211,7 +211,7 @@ class GraspPlanner:
                 "side, and as many lattice points for volumes"
             )
         clock, limit = Stopwatch(), self._limit(max_grasps)
-        tsdf, avoid = check_volume(tsdf, n).to(self.device), check_grasps(avoid)
+        tsdf, avoid = check_volume(tsdf, n).to(like_of(self.model)), check_grasps(avoid)
         seen = None
         if self.detection.looks:
             encoding = self.model.encoding

@@ -43,13 +43,22 @@ class Volume(NamedTuple):
     surface: Tensor
 
 
-def device_of(model: Any) -> torch.device:
-    """Where a model's tensors are; the CPU for what has none."""
+def like_of(model: Any) -> Tensor:
+    """A tensor whose device and precision are those of a model; float32 on the CPU if it has none.
+
+    Args:
+        model: see `equigrasp.planner.GraspPlanner`.
+    """
     if isinstance(model, torch.nn.Module):
         for tensors in (model.parameters(), model.buffers()):
-            if (first := next(tensors, None)) is not None:
-                return first.device
-    return torch.device("cpu")
+            if (first := next((t for t in tensors if t.is_floating_point()), None)) is not None:
+                return first
+    return torch.empty(0)
+
+
+def device_of(model: Any) -> torch.device:
+    """Where a model's tensors are; the CPU for what has none."""
+    return like_of(model).device
 
 
 def check_limits(

@@ -129,7 +129,7 @@ def where_readings_lie(views: Views, workspace: Workspace) -> str:
 
 
 def check_volume(tsdf: ArrayLike | Tensor, resolution: int) -> Tensor:
-    """A TSDF (N, N, N) in [0, 1] as float32, from torch or numpy.
+    """A TSDF (N, N, N) in [0, 1], as real numbers of torch, from torch or numpy.
 
     Args:
         tsdf: given by a user.
@@ -152,7 +152,6 @@ def check_volume(tsdf: ArrayLike | Tensor, resolution: int) -> Tensor:
             f"the TSDF has dtype {volume.dtype}; give real numbers in [0, 1] (0..255: divide by "
             "255)"
         )
-    volume = volume.float()
     if not volume.isfinite().all():
         lost = int((~volume.isfinite()).sum())
         raise ValueError(
