@@ -27,6 +27,7 @@ from torch import Tensor
 
 from equigrasp.data.dataset import GraspSceneDataset
 from equigrasp.data.items import SampleSettings
+from equigrasp.diffusion.batch import repeat_conditions
 from equigrasp.models.sampling import SamplingModel
 from equigrasp.training.metrics import average_precision, rotation_error
 from equigrasp.weights import load_model
@@ -118,8 +119,8 @@ def measure(model: Any, folders: list[Path], split: str, scenes: int) -> dict[st
 def errors_of(rotations: Tensor, item: dict[str, Tensor], good: Tensor) -> Tensor:
     """Degrees (P, N) from sampled rotations (P, N, 3, 3) to the nearest successful yaw."""
     count = rotations.shape[1]
-    targets = item["rotations"][good].unsqueeze(1).expand(-1, count, -1, -1, -1)
-    allowed = item["yaw_success"][good].unsqueeze(1).expand(-1, count, -1)
+    targets = repeat_conditions(item["rotations"][good], count)
+    allowed = repeat_conditions(item["yaw_success"][good], count)
     return torch.rad2deg(rotation_error(rotations, targets, allowed)[0])
 
 

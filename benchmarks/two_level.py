@@ -7,7 +7,8 @@ Mini-Diffuser (names with "policy_") or of its drop-in variant (names with "acto
 whole step (forward, backward, optimiser) of the same model on the same conditions with another M;
 rounds of all M take turns, and medians are compared with M = 1. "naive" is what a trainer without
 the second level does: the condition is encoded again for every sample. Its cost is measured for a
-small M, and its ratio is to the two-level step of the same M.
+small M, and its ratio is to the two-level step of the same M. "twice_conditions" is the other way
+to more samples: a step of twice the conditions with M = 1, compared with one of the usual number.
 
 Memory is the peak of what torch holds: parameters, gradients, optimiser state and activations.
 `suggest_m` proposes the best M from the measured times and the gradients of the last layer.
@@ -26,6 +27,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 import equigrasp
+from equigrasp.diffusion.batch import replicate_conditions
 from equigrasp.diffusion.suggest_m import suggest_m
 from equigrasp.models.losses import GraspLoss
 from equigrasp.policy.keyframes.policy_io import Actions, Observations
@@ -42,7 +44,7 @@ from equigrasp.testing import synthetic_batch
 from equigrasp.training.grasp_recipe import TrainingStep
 from equigrasp.training.memory import keep_freed_memory
 
-SAMPLES = (1, 4, 16, 64, 128)
+SAMPLES = (1, 4, 16, 64, 128, 256)
 NAIVE = 4
 POLICIES = {"policy": MiniDiffuser, "actor": DiffuserActor}
 POINTS = 1024
@@ -91,8 +93,11 @@ def measure_equiigd(
         f"m{m}": step_function(TrainingStep(model, GraspLoss(num_samples=m)), batch) for m in counts
     }
     one = TrainingStep(model, GraspLoss(num_samples=1))
-    replicated = {name: value.repeat_interleave(NAIVE, 0) for name, value in batch.items()}
-    steps["naive"] = step_function(one, replicated)
+    replicas = {name: replicate_conditions(value, NAIVE) for name, value in batch.items()}
+    steps["naive"] = step_function(one, replicas)
+    twice = synthetic_batch(2 * arguments.scenes, arguments.queries, 512, model.resolution)
+    twice = {name: value.to(arguments.device) for name, value in twice.items()}
+    steps["twice"] = step_function(one, twice)
     if f"m{NAIVE}" not in steps:
         steps[f"m{NAIVE}"] = step_function(TrainingStep(model, GraspLoss(num_samples=NAIVE)), batch)
     numbers, median = compared(model, steps, counts, seconds)
@@ -117,12 +122,16 @@ def measure_policy(
     """The same of a policy's training step."""
     torch.manual_seed(0)
     model = kind(Vocabulary.of(SENTENCES)).to(arguments.device)
-    seen = random_observations(arguments.observations, POINTS, dtype=torch.float32)
-    wanted = random_actions(arguments.observations, dtype=torch.float32)
-    tensors = (t.to(arguments.device) for t in seen[:-1])
-    seen = Observations(*tensors, seen.sentences)
-    wanted = Actions(*(t.to(arguments.device) for t in wanted))
     generator = torch.Generator().manual_seed(0)
+
+    def made(count: int) -> tuple[Observations, Actions]:
+        seen = random_observations(count, POINTS, dtype=torch.float32)
+        tensors = (t.to(arguments.device) for t in seen[:-1])
+        wanted = random_actions(count, dtype=torch.float32)
+        wanted = Actions(*(t.to(arguments.device) for t in wanted))
+        return Observations(*tensors, seen.sentences), wanted
+
+    seen, wanted = made(arguments.observations)
 
     def step(samples: int, seen: Observations, wanted: Actions) -> Callable[[], None]:
         def loss() -> Tensor:
@@ -131,8 +140,9 @@ def measure_policy(
         return optimiser_step(model, loss)
 
     steps = {f"m{m}": step(m, seen, wanted) for m in {*counts, NAIVE}}
-    again = Actions(*(t.repeat_interleave(NAIVE, 0) for t in wanted))
+    again = Actions(*(replicate_conditions(t, NAIVE) for t in wanted))
     steps["naive"] = step(1, replicated(seen, NAIVE), again)
+    steps["twice"] = step(1, *made(2 * arguments.observations))
     numbers, _ = compared(model, steps, counts, seconds)
     return numbers | {"observations": arguments.observations, "points": POINTS}
 
@@ -143,7 +153,7 @@ def compared(
     counts: tuple[int, ...],
     seconds: float,
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Ratios of time and peak memory to M = 1 and of naive replication to M = `NAIVE`, with the
+    """Ratios of time and peak memory to M = 1, of naive replication to M = `NAIVE`, with the
     figures they come from; and the median seconds by name of step."""
     held = sum(4 * p.numel() * p.element_size() for p in model.parameters())  # + gradients, Adam
     peak = {name: held + peak_bytes(run) for name, run in steps.items()}
@@ -154,6 +164,8 @@ def compared(
         numbers[f"memory_ratio_m{m}"] = peak[f"m{m}"] / peak["m1"]
     numbers[f"naive_time_ratio_m{NAIVE}"] = median["naive"] / median[f"m{NAIVE}"]
     numbers[f"naive_memory_ratio_m{NAIVE}"] = peak["naive"] / peak[f"m{NAIVE}"]
+    numbers["twice_conditions_time_ratio"] = median["twice"] / median["m1"]
+    numbers["twice_conditions_memory_ratio"] = peak["twice"] / peak["m1"]
     numbers |= {f"step_seconds_{name}": value for name, value in median.items()}
     numbers |= {f"peak_mib_{name}": value / 2**20 for name, value in peak.items()}
     return numbers, median

@@ -64,6 +64,74 @@ def unsafe_arguments(tree: ast.AST) -> list[str]:
     ]
 
 
+TWO_LEVEL = (
+    "equigrasp.diffusion",
+    "equigrasp.models",
+    "equigrasp.nn",
+    "equigrasp.policy",
+    "equigrasp.testing",
+    "equigrasp.training",
+    "benchmarks",
+)
+"""Packages through which two-level batches go."""
+REPETITION = {
+    "equigrasp.diffusion.batch": "the core",
+    "equigrasp.nn.deform": "taps of a kernel",
+    "equigrasp.nn.fields": "channels of an orbit",
+    "equigrasp.nn.steerable": "coefficients of kernels",
+}
+"""Modules that may repeat or flatten, and what."""
+
+
+def own_repetitions(tree: ast.AST) -> list[str]:
+    """Calls that repeat something, or join or part the two leading axes, by hand."""
+    repeating = {"repeat", "repeat_interleave", "expand", "expand_as", "tile"}
+    leading = {"flatten": ["0", "1"], "unflatten": ["0"]}
+    found = []
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        name, owner = node.func.attr, ast.unparse(node.func.value)
+        given = [ast.unparse(a) for a in (*node.args, *(k.value for k in node.keywords))]
+        if owner == "torch":
+            given = given[1:]
+        wanted = leading.get(name)
+        if (name in repeating and owner != "itertools") or (
+            wanted and given[: len(wanted)] == wanted
+        ):
+            found.append(f"{name}, line {node.lineno}")
+    return found
+
+
+def test_samples_are_repeated_and_flattened_by_the_core_alone():
+    wrong = {
+        name: found
+        for name, source in SOURCES.items()
+        if name.startswith(TWO_LEVEL) and name not in REPETITION
+        if (found := own_repetitions(ast.parse(source.text)))
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x.repeat_interleave(4, 0)",
+        "torch.repeat_interleave(x, 4, 0)",
+        "x.unsqueeze(1).expand(-1, 3, -1)",
+        "x.expand_as(y)",
+        "x.repeat(1, 3)",
+        "x.flatten(0, 1)",
+        "torch.flatten(x, 0, 1)",
+        "x.flatten(start_dim=0, end_dim=1)",
+        "x.unflatten(0, (b, m))",
+    ],
+)
+def test_the_check_of_repetitions_can_fail(text):
+    assert len(own_repetitions(ast.parse(text))) == 1
+    assert own_repetitions(ast.parse("x.flatten(1, 2), x.unflatten(-1, (3, 2))")) == []
+
+
 @pytest.mark.parametrize("name", SOURCES)
 def test_module_keeps_the_rules(name):
     tree = ast.parse(SOURCES[name].text)

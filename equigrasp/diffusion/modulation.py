@@ -65,6 +65,16 @@ class TimeCode(nn.Sequential):
         return Shared(super().forward(sinusoidal_embedding(times, self.channels)), index)
 
 
+def modulate(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Scale and shift what samples are, (B, M, ..., C), by their contexts.
+
+    Args:
+        x: of samples.
+        scale, shift: of every sample, or one of all samples of a condition, (B, 1, ..., C).
+    """
+    return x * scale + shift
+
+
 class FiLM(nn.Module):
     """x * (1 + scale(c)) + shift(c), starting as the identity.
 
@@ -91,7 +101,7 @@ class FiLM(nn.Module):
         """
         parts = [self._part(context) for context in contexts]
         scale, shift = (self.linear.bias + sum(parts)).unsqueeze(-2).chunk(2, -1)
-        return x * (1 + scale) + shift
+        return modulate(x, 1 + scale, shift)
 
     def _part(self, context: Tensor | Shared) -> Tensor:
         if isinstance(context, Shared):

@@ -9,7 +9,7 @@ point run through a narrow network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.checkpoint import checkpoint
 
+from equigrasp.diffusion.batch import flatten_samples, repeat_conditions, unflatten_samples
 from equigrasp.diffusion.flows import FLOWS, integrate
 from equigrasp.diffusion.times import sample_times
 from equigrasp.hand import PANDA, Hand
@@ -163,17 +164,16 @@ class EquiIGD(SamplingModel):
 
     def sample_rotations(self, seen: Tensor, noise: Tensor, generator: Generator) -> Tensor:
         """Carry states of the prior (B, Q, S, ...) to rotations (B, Q, S, 3, 3), adding none."""
-        flat = noise.flatten(0, 1)
-        context = self.velocity.condition(seen.flatten(0, 1))
-        moved = integrate(self.flow, self._velocity(context), flat, self.steps)
-        return self.flow.to_rotation(moved).unflatten(0, noise.shape[:2])
+        velocity = partial(self.predict, self.context(flatten_samples(seen)))
+        moved = integrate(self.flow, velocity, flatten_samples(noise), self.steps)
+        return unflatten_samples(self.flow.to_rotation(moved), len(noise))
 
     def judgement(
         self, read: Reader, seen: Tensor, points: Tensor, rotations: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Logit of success and width in metres, (B, Q, S) each, of rotations (B, Q, S, 3, 3)."""
         around = self.hand_points(read, points, rotations)
-        own = seen.unsqueeze(2).expand(*rotations.shape[:3], -1)
+        own = repeat_conditions(seen, rotations.shape[2], levels=2)
         found = self.judge(torch.cat([around, rotation_field(rotations), own], -1))
         # a unit step of the width is a quarter of the full opening, as in EquiGIGA
         return found[..., 0], self.hand.opening * (0.5 + 0.25 * found[..., 1])
@@ -184,24 +184,20 @@ class EquiIGD(SamplingModel):
         target = self.flow.pair(noise, goal)
         time = sample_times(goal.shape[:2], generator).to(seen)
         state = self.flow.interpolate(noise, target, time)
-        context = self.velocity.condition(seen)
+        context = self.context(seen)
         if torch.is_grad_enabled():  # activations of M samples would be most of a step's memory
-            fields = self.state_field(state)
-            raw = checkpoint(self.velocity, context, fields, time, use_reentrant=False)
-            velocity = self._shaped(raw, state)
+            velocity = checkpoint(self.predict, context, state, time, use_reentrant=False)
         else:
-            velocity = self._velocity(context)(state, time)
+            velocity = self.predict(context, state, time)
         return FlowTerms(velocity.flatten(2), self.flow.velocity(noise, target).flatten(2))
 
-    def _velocity(self, context: VelocityContext) -> Callable[[Tensor, Tensor], Tensor]:
-        def velocity(state: Tensor, time: Tensor) -> Tensor:
-            return self._shaped(self.velocity(context, self.state_field(state), time), state)
+    def context(self, seen: Tensor) -> VelocityContext:
+        """What modulates the velocities at points with features (P, C)."""
+        return self.velocity.condition(seen)
 
-        return velocity
-
-    @staticmethod
-    def _shaped(found: Tensor, state: Tensor) -> Tensor:
-        """Three horizontal vectors as two rows, if that is what states are."""
-        if state.shape[-2:] == (2, 3):
+    def predict(self, context: VelocityContext, noised: Tensor, time: Tensor) -> Tensor:
+        """Velocities at states (P, M, ...) and times (P, M), as the flow has them."""
+        found = self.velocity(context, self.state_field(noised), time)
+        if noised.shape[-2:] == (2, 3):  # three horizontal vectors are two rows
             return found.unflatten(-1, (3, 2)).transpose(-1, -2)
         return found

@@ -17,6 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from equigrasp.diffusion.batch import (
+    flatten_samples,
+    pick_samples,
+    repeat_conditions,
+    unflatten_samples,
+)
 from equigrasp.diffusion.modulation import sinusoidal_embedding
 from equigrasp.diffusion.schedules import Diffusion
 from equigrasp.diffusion.times import sample_steps
@@ -26,7 +32,7 @@ from equigrasp.models.base import LIMITS, FlowTerms
 from equigrasp.models.sampling import SamplingModel
 from equigrasp.nn.hand_points import hand_grid
 from equigrasp.nn.plain import PlaneEncoder, Planes, PointDecoder, read_planes
-from equigrasp.nn.point_attention import Reader
+from equigrasp.nn.point_attention import Reader, read_around
 from equigrasp.options import records_options
 from equigrasp.workspace import WORKSPACE
 
@@ -54,7 +60,7 @@ class CornerAttention(nn.Module):
         """Features (B, Q, C) at points (B, Q, 3)."""
         here = read(points)
         offsets = self.offset(here).unflatten(-1, (-1, 3))
-        there = read((points.unsqueeze(2) + offsets).flatten(1, 2)).view(*offsets.shape[:3], -1)
+        there = read_around(read, points.unsqueeze(2) + offsets)
         return here + self.out_projection(
             _attention(self.query(here), self.key(there), self.value(there))
         )
@@ -79,8 +85,8 @@ class GripperAttention(nn.Module):
     def forward(self, read: Reader, points: Tensor, rotations: Tensor) -> Tensor:
         """Features (B, Q, S, C) of rotations (B, Q, S, 3, 3) at points (B, Q, 3)."""
         places = points[:, :, None, None] + self.grid @ rotations.transpose(-1, -2)
-        there = read(places.flatten(1, 3)).view(*places.shape[:4], -1) + self.code
-        here = read(points).unsqueeze(2).expand(*rotations.shape[:3], -1)
+        there = read_around(read, places) + self.code
+        here = repeat_conditions(read(points), rotations.shape[2], levels=2)
         return here + self.out_projection(
             _attention(self.query(here), self.key(there), self.value(there))
         )
@@ -184,25 +190,25 @@ class IGD(SamplingModel):
 
     def sample_rotations(self, seen: Tensor, noise: Tensor, generator: Generator) -> Tensor:
         """Rotations (B, Q, S, 3, 3) from quaternion noise (B, Q, S, 4); only "ddpm" adds more."""
-        features = seen.flatten(0, 1)
-
-        def denoiser(state: Tensor, step: Tensor) -> Tensor:
-            return self._noise(features, state, step)
-
-        start = noise.flatten(0, 1)
         moved = self.diffusion.sample(
-            denoiser, start, self.steps, sampler=self.sampler, generator=generator
+            partial(self.predict, self.context(flatten_samples(seen))),
+            flatten_samples(noise),
+            self.steps,
+            sampler=self.sampler,
+            generator=generator,
         )
-        return quaternion_to_matrix(moved).unflatten(0, noise.shape[:2])
+        return unflatten_samples(quaternion_to_matrix(moved), len(noise))
 
     def judgement(
         self, read: Reader, seen: Tensor, points: Tensor, rotations: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Logit of success, and width (m) from the point alone, both (B, Q, S)."""
         around = self.gripper(read, points, rotations)
-        place = points.unsqueeze(2).expand(*rotations.shape[:3], 3)
-        width = self.workspace.side * self.decoder_width(points, seen)
-        return self.classifier(place, around).squeeze(-1), width.expand(rotations.shape[:3])
+        samples = rotations.shape[2]
+        place = repeat_conditions(points, samples, levels=2)
+        width = self.workspace.side * self.decoder_width(points, seen).squeeze(-1)
+        width = repeat_conditions(width, samples, levels=2)
+        return self.classifier(place, around).squeeze(-1), width
 
     def flow_terms(self, seen: Tensor, goal: Tensor, generator: Generator) -> FlowTerms:
         """Predicted and true noise on quaternions of rotations (P, M, 3, 3).
@@ -215,14 +221,14 @@ class IGD(SamplingModel):
         second = torch.stack([y, -x, w, -z], -1)  # the same grasp, turned by half about z
         choices = torch.stack([first, -first, second, -second], -2)
         noise = self.prior(goal.shape[:2], generator).to(seen)
-        nearest = (choices * noise.unsqueeze(-2)).sum(-1).argmax(-1)
-        target = choices.gather(2, nearest[..., None, None].expand(-1, -1, 1, 4)).squeeze(2)
+        nearest = (choices * noise.unsqueeze(-2)).sum(-1).argmax(-1, keepdim=True)
+        target = pick_samples(choices, nearest).squeeze(2)
         step = sample_steps(goal.shape[:2], _TRAINING_STEPS, generator, seen.device)
         state = self.diffusion.add_noise(target, noise, step)
-        return FlowTerms(self._noise(seen, state, step), noise)
+        return FlowTerms(self.predict(self.context(seen), state, step), noise)
 
-    def _noise(self, features: Tensor, state: Tensor, step: Tensor) -> Tensor:
-        """Predicted noise (P, M, 4) at states (P, M, 4), steps (P, M), features (P, C)."""
-        clock = sinusoidal_embedding(step.to(state) / _TRAINING_STEPS, _TIME)
-        context = features.unsqueeze(1).expand(*state.shape[:2], -1)
-        return self.denoiser(state, torch.cat([context, clock], -1))
+    def predict(self, context: Tensor, noised: Tensor, time: Tensor) -> Tensor:
+        """Noise (P, M, 4) in quaternions (P, M, 4) at steps (P, M), points' features (P, C)."""
+        clock = sinusoidal_embedding(time.to(noised) / _TRAINING_STEPS, _TIME)
+        known = repeat_conditions(context, noised.shape[1])
+        return self.denoiser(noised, torch.cat([known, clock], -1))

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equigrasp.data import batch_keys as keys
+from equigrasp.diffusion.batch import repeat_conditions, sample_mean
 from equigrasp.models.base import GraspField
 
 _VOXELS_PER_METRE = 40.0 / 0.30
@@ -140,11 +141,11 @@ class GraspLoss(nn.Module):
         """Velocity at noised rotations; confidence and width at every labelled yaw."""
         success = batch[keys.YAW_SUCCESS].bool() & mask.unsqueeze(-1)
         label = chance.to(raw.confidence.dtype)
-        judged = mask.unsqueeze(-1).expand_as(success)
+        judged = repeat_conditions(mask, success.shape[2], levels=2)
         target_width = batch[keys.WIDTHS].to(raw.width.dtype)
         error = (raw.flow.velocity - raw.flow.target).pow(2).sum(-1)
         return {
-            "flow": error.mean() if error.numel() else error.sum(),
+            "flow": sample_mean(error),
             "confidence": masked_mean(self.classification(raw.confidence, label), judged),
             "width": masked_mean(width_error(raw.width, target_width), success),
         }

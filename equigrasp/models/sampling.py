@@ -2,19 +2,21 @@
 
 Three levels in a batch: a scene is encoded once; each of its query points is read once; each point
 gets several rotations. Subclasses say how a point is read, how noise becomes a rotation, and how a
-(point, rotation) is judged.
+(point, rotation) is judged. Points and their rotations are conditions and samples of the two-level
+core, `equigrasp.diffusion`, as observations and keyframes of a policy are.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
 from equigrasp.data import batch_keys as keys
+from equigrasp.diffusion.batch import pick_samples
 from equigrasp.geometry.turns import turn_matrix
 from equigrasp.models.base import (
     GRASP_OUTPUTS,
@@ -62,6 +64,23 @@ class SamplingModel(GraspModel):
         rotation unless a model says otherwise."""
         rows = noise.shape[-2]
         return turn_matrix(turns, noise.dtype).to(noise.device)[:rows, :rows] @ noise
+
+    def context(self, seen: Tensor) -> Any:
+        """What is computed once per point (P, C), whatever the number of its rotations."""
+        return seen
+
+    @abstractmethod
+    def predict(self, context: Any, noised: Tensor, time: Tensor) -> Tensor:
+        """What the network says of noised rotations, each by itself.
+
+        Args:
+            context: of P points, see `context`.
+            noised: (P, M, ...) states between noise and rotation.
+            time: (P, M) where between them; a time in [0, 1) or a step, as the model has it.
+
+        Returns:
+            (P, M, ...).
+        """
 
     @abstractmethod
     def sample_rotations(self, seen: Tensor, noise: Tensor, generator: Generator) -> Tensor:
@@ -126,9 +145,9 @@ class SamplingModel(GraspModel):
             confidence, width = self.judgement(read, seen, points, rotations)
             best = confidence.argmax(-1, keepdim=True)
             best_one = {
-                "rotation": _pick(rotations[..., :2, :], best),
-                "width": _pick(width, best),
-                "confidence": _pick(confidence, best),
+                "rotation": pick_samples(rotations[..., :2, :], best).squeeze(2),
+                "width": pick_samples(width, best).squeeze(2),
+                "confidence": pick_samples(confidence, best).squeeze(2),
             }
             raw |= {name: value for name, value in best_one.items() if name in outputs}
         return GraspField(**raw)
@@ -178,10 +197,4 @@ def choose_goals(rotations: Tensor, success: Tensor, count: int, generator: Gene
     number = torch.minimum((lot * total).long(), total - 1)  # 0.999... * total may round up
     order = success.int().argsort(dim=1, descending=True, stable=True)
     chosen = order.gather(1, number)
-    return rotations.gather(1, chosen[..., None, None].expand(-1, -1, 3, 3))
-
-
-def _pick(values: Tensor, index: Tensor) -> Tensor:
-    """Entry `index` (B, Q, 1) of values (B, Q, S, ...)."""
-    spread = index[(...,) + (None,) * (values.dim() - 3)]
-    return values.gather(2, spread.expand(*index.shape, *values.shape[3:])).squeeze(2)
+    return pick_samples(rotations, chosen)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equigrasp.nn.deform import DeformableConv
-from equigrasp.nn.fields import ORDER, FieldType
+from equigrasp.nn.fields import ORDER, FieldType, over_orbit
 from equigrasp.nn.steerable import BasisBank, convolution
 
 NORMS = ("group", "none")
@@ -30,21 +30,21 @@ class FieldNorm(nn.Module):
         fields = field.trivial if field.group == "C1" else field.regular
         if fields * ORDER[field.group] != field.channels:
             raise ValueError(f"FieldNorm takes regular fields only, not {field}")
-        self.repeats = ORDER[field.group]
+        self.group = field.group
         self.groups = next(g for g in range(min(groups, fields), 0, -1) if fields % g == 0)
         self.scale = nn.Parameter(torch.ones(fields))
         self.shift = nn.Parameter(torch.zeros(fields))
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised fields (B, C, ...) of the same type."""
-        scale, shift = (p.repeat_interleave(self.repeats) for p in (self.scale, self.shift))
+        scale, shift = (over_orbit(p, self.group) for p in (self.scale, self.shift))
         return F.group_norm(x, self.groups, scale, shift)
 
     def to_plain(self) -> nn.Module:
         """Ordinary group normalisation with the same output."""
-        plain = nn.GroupNorm(self.groups, len(self.scale) * self.repeats)
-        plain.weight = nn.Parameter(self.scale.detach().repeat_interleave(self.repeats))
-        plain.bias = nn.Parameter(self.shift.detach().repeat_interleave(self.repeats))
+        plain = nn.GroupNorm(self.groups, len(self.scale) * ORDER[self.group])
+        plain.weight = nn.Parameter(over_orbit(self.scale.detach(), self.group))
+        plain.bias = nn.Parameter(over_orbit(self.shift.detach(), self.group))
         return plain
 
 

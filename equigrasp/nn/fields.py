@@ -64,3 +64,8 @@ def representation(group: str, kind: str) -> Tensor:
     if group == "C2":
         return -torch.eye(1, dtype=torch.float64)
     return torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)
+
+
+def over_orbit(x: Tensor, group: str = "C4") -> Tensor:
+    """One value per regular field to all channels of that field: (..., F) -> (..., F * order)."""
+    return x.repeat_interleave(ORDER[group], -1)

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equigrasp.hand import Hand
-from equigrasp.nn.fields import FieldType
-from equigrasp.nn.point_attention import Reader
+from equigrasp.nn.fields import FieldType, over_orbit
+from equigrasp.nn.point_attention import Reader, read_around
 from equigrasp.nn.rotation_fields import ROTATION_FIELD, rotation_field
 from equigrasp.nn.steerable import BasisBank, SteerableLinear
 
@@ -36,7 +36,7 @@ def hand_grid(hand: Hand, side: float, setback: float) -> Tensor:
     across = torch.linspace(-hand.opening / 2, hand.opening / 2, _ACROSS)
     along = torch.linspace(0.0, hand.finger_depth, _ALONG) + setback - hand.finger_depth
     y, z = torch.meshgrid(across, along, indexing="ij")
-    return torch.stack([torch.zeros_like(y), y, z], -1).flatten(0, 1) / side
+    return torch.stack([torch.zeros_like(y), y, z], -1).view(-1, 3) / side
 
 
 class HandPoints(nn.Module):
@@ -81,8 +81,8 @@ class HandPoints(nn.Module):
         shift = torch.cat([level.unflatten(-1, (-1, 2)), upright.unsqueeze(-1)], -1)
         grid = self.grid.to(points.dtype) @ rotation.transpose(-1, -2)  # (B, Q, S, K, 3)
         places = points[:, :, None, None] + grid + shift[:, :, self.place].unsqueeze(2)
-        values = self.value(read(places.flatten(1, 3))).view(*places.shape[:4], -1)
-        code = self.code[self.place].repeat_interleave(4, -1)
-        share = self.share[self.place].repeat_interleave(4, -1)
+        values = self.value(read_around(read, places))
+        code = over_orbit(self.code[self.place])
+        share = over_orbit(self.share[self.place])
         hidden = F.relu(values + self.pose(rotation_field(rotation)).unsqueeze(3) + code)
         return (hidden * share).sum(3)

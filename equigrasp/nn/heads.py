@@ -95,4 +95,4 @@ class PlainHead(nn.Module):
             h.addmm_(c, getattr(self, f"inject{index}"))
             update = first((h + getattr(self, f"due{index}")).relu_()).relu_()
             h.addmm_(update, getattr(self, f"second{index}"))
-        return self.out_projection(h + self.due).unflatten(0, features.shape[:-1])
+        return self.out_projection(h + self.due).view(*features.shape[:-1], -1)

@@ -18,6 +18,12 @@ from equigrasp.nn.steerable import BasisBank, SteerableLinear
 Reader = Callable[[Tensor], Tensor]
 """Features (B, Q, C) at normalised points (B, Q, 3)."""
 
+
+def read_around(read: Reader, places: Tensor) -> Tensor:
+    """Features (B, ..., C) at several places of every point, (B, ..., 3) normalised."""
+    return read(places.flatten(1, -2)).unflatten(1, places.shape[1:-1])
+
+
 _SPREAD = 0.05
 """Standard deviation of the offsets at initialisation, in cube sides (15 mm)."""
 _DEPTHS = (-0.2, 0.05)
@@ -71,10 +77,10 @@ class PointAttention(nn.Module):
             (B, Q, target.channels).
         """
         here = read(points)
-        k, count = self.samples, points.shape[1]
+        k = self.samples
         level, upright = self.offset(here).split([2 * k, k], -1)
         offsets = torch.cat([level.unflatten(-1, (k, 2)), upright.unsqueeze(-1)], -1)
-        there = read((points.unsqueeze(2) + offsets).flatten(1, 2))
-        values = self.value(there).unflatten(1, (count, k)).unflatten(-1, (self.heads, -1))
+        there = read_around(read, points.unsqueeze(2) + offsets)
+        values = self.value(there).unflatten(-1, (self.heads, -1))
         weights = self.weight(here).unflatten(-1, (k, self.heads, 1)).softmax(2)
         return self.own(here) + (weights * values).sum(2).flatten(-2)

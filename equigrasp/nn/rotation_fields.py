@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from equigrasp.nn.fields import FieldType
+from equigrasp.nn.fields import FieldType, over_orbit
 
 ROTATION_FIELD = FieldType("C4", regular=9)
 """Type of `rotation_field`."""
@@ -53,7 +53,7 @@ def _sides(vector: Tensor) -> tuple[Tensor, ...]:
     turned = (torch.stack([x, y, -x, -y], -1), torch.stack([y, -x, -y, x], -1))
     if vector.shape[-1] == 2:
         return turned
-    return (*turned, vector[..., 2:].expand(*vector.shape[:-1], 4))
+    return (*turned, over_orbit(vector[..., 2:]))
 
 
 def _as_fields(values: list[Tensor]) -> Tensor:

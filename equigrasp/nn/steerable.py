@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equigrasp.nn.fields import ORDER, FieldType, representation
+from equigrasp.nn.fields import ORDER, FieldType, over_orbit, representation
 from equigrasp.nn.volume import VolumeConv
 
 POINT = 0
@@ -253,7 +253,7 @@ class SteerableMap(nn.Module):
         if self.bias is None:
             return None
         regular, trivial = self.bias.split([self.target.regular, self.target.trivial])
-        parts = [regular.repeat_interleave(ORDER[self.target.group])]
+        parts = [over_orbit(regular, self.target.group)]
         vectors = self.target.channels - len(parts[0]) - len(trivial)
         return torch.cat([*parts, regular.new_zeros(vectors), trivial])
 

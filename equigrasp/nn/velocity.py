@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equigrasp.diffusion.modulation import sinusoidal_embedding
-from equigrasp.nn.fields import FieldType
+from equigrasp.diffusion.modulation import modulate, sinusoidal_embedding
+from equigrasp.nn.fields import FieldType, over_orbit
 from equigrasp.nn.steerable import BasisBank, SteerableLinear
 
 _TIME = 16
@@ -74,7 +74,6 @@ class VelocityNet(nn.Module):
         clock = sinusoidal_embedding(time, _TIME)
         h = self.in_projection(torch.cat([state, clock.to(state.dtype)], -1))
         for index, (first, second) in enumerate(zip(self.first, self.second, strict=True)):
-            scale = context.scale[:, index].repeat_interleave(4, -1).unsqueeze(1)
-            shift = context.shift[:, index].unsqueeze(1)
-            h = h + second(F.relu(first(h) * scale + shift))
+            scale = over_orbit(context.scale[:, None, index])  # of all M samples of a point
+            h = h + second(F.relu(modulate(first(h), scale, context.shift[:, None, index])))
         return self.out_projection(h)

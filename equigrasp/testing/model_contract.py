@@ -33,16 +33,15 @@ from equigrasp.registry import build_kind, model_class
 from equigrasp.testing.batches import synthetic_batch
 from equigrasp.testing.equivariance import assert_equivariant, synthetic_tsdf
 from equigrasp.testing.require import require, require_refusal
+from equigrasp.testing.two_level_contract import EXACT, TwoLevelContract, noised_rotations
 from equigrasp.weights import load_model, save_model
 
-EXACT = 1e-9
-"""Answers in float64 that differ by less than this are the same."""
 ROUNDING = 1e-4
 """As much in float32, for another order of operations."""
 POINTS, SAMPLES = 9, 3
 
 
-class ModelContract:
+class ModelContract(TwoLevelContract):
     """Test methods for a grasp model; see the module.
 
     Attributes:
@@ -235,6 +234,10 @@ class ModelContract:
             noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
             parameter += 0.05 * noise
         return model
+
+    def _two_level(self) -> Any:
+        model = self._stirred()
+        return noised_rotations(model, _scenes(model), _points(model), SAMPLES)
 
     @staticmethod
     def _graph_outputs(model: GraspModel) -> tuple[str, ...]:

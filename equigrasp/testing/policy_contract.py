@@ -12,11 +12,12 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from equigrasp.policy.keyframes.policy_io import Actions, Observations
 from equigrasp.policy.keyframes.rotation_bins import BINS
@@ -31,14 +32,13 @@ from equigrasp.policy.models.base import KeyframePolicy
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.saved import load_policy
 from equigrasp.testing.require import require, require_refusal
+from equigrasp.testing.two_level_contract import TwoLevel, TwoLevelContract, gradients, stirred
 from equigrasp.weights import save_model
 
-EXACT = 1e-9
-"""Answers in float64 that differ by less than this are the same."""
 SAMPLES = 4
 
 
-class PolicyContract:
+class PolicyContract(TwoLevelContract):
     """Test methods for a policy; see the module.
 
     Attributes:
@@ -99,62 +99,6 @@ class PolicyContract:
         opened = set(chosen.open.tolist())
         require(opened <= {0.0, 1.0}, f"grippers are {opened}")
 
-    def test_a_sample_changes_its_own_answer_alone(self) -> None:
-        """Every number of its noised keyframe does, and so does its time."""
-        policy, seen = stirred(self._made()), random_observations()
-        noised, step = self._samples()
-        base = _answers(policy, seen, noised, step)
-        for number in range(policy.noised):
-            moved = noised.clone()
-            moved[1, 2, number] += 0.5
-            self._changed_alone(base, _answers(policy, seen, moved, step), [[1, 2]], number)
-        later = step.clone()
-        later[2, 0] = (later[2, 0] + policy.noise_steps // 3) % policy.noise_steps
-        self._changed_alone(base, _answers(policy, seen, noised, later), [[2, 0]], "its time")
-
-    def test_an_observation_changes_its_own_answers_alone(self) -> None:
-        """Each part of it does: points, colours, mask, state and sentence."""
-        policy, seen = stirred(self._made()), random_observations()
-        base = _answers(policy, seen, *self._samples())
-        others: dict[str, Any] = {
-            name: torch.cat([part[:1], part[1:2] + 0.05, part[2:]])
-            for name, part in seen._asdict().items()
-            if name in ("xyz", "rgb", "state")
-        }
-        others["mask"] = seen.mask.clone()
-        others["mask"][1, ::2] = False
-        others["sentences"] = [SENTENCES[0], SENTENCES[2], SENTENCES[2]]
-        own = [[1, sample] for sample in range(SAMPLES)]
-        for name, other in others.items():
-            changed = _answers(policy, seen._replace(**{name: other}), *self._samples())
-            self._changed_alone(base, changed, own, name)
-
-    def test_samples_beside_each_other_equal_one_by_one(self) -> None:
-        """In any order."""
-        policy, seen = stirred(self._made()), random_observations()
-        noised, step = self._samples()
-        together = _answers(policy, seen, noised, step)
-        alone = [
-            _answers(policy, seen, noised[:, [sample]], step[:, [sample]])
-            for sample in reversed(range(SAMPLES))
-        ]
-        torch.testing.assert_close(together.flip(1), torch.cat(alone, 1))
-
-    def test_two_levels_equal_replicated_observations(self) -> None:
-        """Answers and gradients of M samples are those of every observation M times in a row."""
-        noised, step = self._samples()
-        found = []
-        for naive in (False, True):
-            policy, seen, rows = stirred(self._made()), random_observations(), [noised, step]
-            if naive:
-                seen = replicated(seen, SAMPLES)
-                rows = [row.flatten(0, 1).unsqueeze(1) for row in rows]
-            answers = _answers(policy, seen, *rows).flatten(0, 1)
-            answers.square().mean().backward()
-            found.append([answers.detach(), *_gradients(policy).values()])
-        for two_level, flat in zip(*found, strict=True):
-            torch.testing.assert_close(two_level, flat)
-
     def test_a_small_cloud_is_the_same_beside_a_large_one(self) -> None:
         """Masked points say nothing, and so do the other observations of a batch."""
         policy, seen = stirred(self._made()), random_observations()
@@ -173,14 +117,14 @@ class PolicyContract:
         policy, seen = self._made(), random_observations()
         seen.mask[1] = False
         sum(self._losses(policy, seen).values()).backward()
-        wrong = [k for k, gradient in _gradients(policy).items() if not gradient.isfinite().all()]
+        wrong = [k for k, gradient in gradients(policy).items() if not gradient.isfinite().all()]
         require(not wrong, f"gradients are not finite in {wrong}")
 
     def test_gradients_reach_every_parameter(self) -> None:
         """From the sum of the losses, with samples enough that some come near points."""
         policy = stirred(self._made())
         sum(self._losses(policy, random_observations(), samples=64).values()).backward()
-        still = [k for k, gradient in _gradients(policy).items() if not gradient.abs().max() > 0]
+        still = [k for k, gradient in gradients(policy).items() if not gradient.abs().max() > 0]
         require(not still, f"no gradient reaches {still}")
 
     def test_a_generator_decides_all_that_is_random(self) -> None:
@@ -252,19 +196,23 @@ class PolicyContract:
         steps = self._made().noise_steps
         return noised, torch.randint(0, steps, shape[:2], generator=generator)
 
-    @staticmethod
-    def _changed_alone(base: Tensor, changed: Tensor, own: list[list[int]], what: Any) -> None:
-        moved = ((changed - base).abs().amax(-1) > EXACT).nonzero().tolist()
-        require(moved == own, f"{what} of {own} changes the answers of {moved}")
-
-
-@torch.no_grad()
-def stirred(model: nn.Module) -> nn.Module:
-    """A model with all parameters anew, since layers that start at zero would hide a leak."""
-    generator = Generator().manual_seed(0)
-    for parameter in model.parameters():
-        parameter.normal_(std=0.2, generator=generator)
-    return model
+    def _two_level(self) -> TwoLevel:
+        """Noised keyframes of observations; each part of one is changed: points, colours, mask,
+        state and sentence."""
+        policy, seen = stirred(self._made()), random_observations()
+        others: dict[str, Any] = {
+            name: seen._replace(**{name: torch.cat([part[:1], part[1:2] + 0.05, part[2:]])})
+            for name, part in seen._asdict().items()
+            if name in ("xyz", "rgb", "state")
+        }
+        mask = seen.mask.clone()
+        mask[1, ::2] = False
+        others["mask"] = seen._replace(mask=mask)
+        others["sentences"] = seen._replace(sentences=[SENTENCES[0], SENTENCES[2], SENTENCES[2]])
+        noised, step = self._samples()
+        later = (step + policy.noise_steps // 3) % policy.noise_steps
+        answers = partial(_answers, policy)
+        return TwoLevel(policy, answers, seen, others, replicated, noised, step, later)
 
 
 def _answers(policy: KeyframePolicy, seen: Observations, noised: Tensor, step: Tensor) -> Tensor:
@@ -272,14 +220,6 @@ def _answers(policy: KeyframePolicy, seen: Observations, noised: Tensor, step: T
     found = policy.predict(policy.encode(seen), noised, step)
     parts = [found] if isinstance(found, Tensor) else found
     return torch.cat([part.reshape(*step.shape, -1) for part in parts], -1)
-
-
-def _gradients(policy: KeyframePolicy) -> dict[str, Tensor]:
-    """By parameter; zero where none has come."""
-    return {
-        name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        for name, parameter in policy.named_parameters()
-    }
 
 
 def _equal(first: Any, second: Any) -> bool:

@@ -82,7 +82,7 @@ def rotation_error(predicted: Tensor, targets: Tensor, allowed: Tensor) -> tuple
             "rotation_error needs at least one allowed yaw per row; select the rows whose label "
             "is positive first"
         )
-    angle = symmetric_geodesic_distance(predicted.unsqueeze(-3).expand_as(targets), targets)
+    angle = symmetric_geodesic_distance(predicted.unsqueeze(-3), targets)
     angle = angle.masked_fill(~allowed, math.inf)
     return angle.min(-1)
 

@@ -7,6 +7,7 @@ import itertools
 import torch
 from torch import Tensor
 
+from equigrasp.diffusion.batch import replicate_conditions
 from equigrasp.policy.keyframes.policy_io import Actions, Observations
 from equigrasp.policy.keyframes.rotation_bins import BINS
 
@@ -49,6 +50,6 @@ def random_actions(batch: int = 3, dtype: torch.dtype = torch.float64) -> Action
 def replicated(seen: Observations, samples: int) -> Observations:
     """Every observation `samples` times in a row: what a batch without a second level has to be."""
     return Observations(
-        *(tensor.repeat_interleave(samples, 0) for tensor in seen[:4]),
+        *(replicate_conditions(tensor, samples) for tensor in seen[:4]),
         [sentence for sentence in seen.sentences for _ in range(samples)],
     )

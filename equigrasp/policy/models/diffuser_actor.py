@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from equigrasp.diffusion.batch import repeat_conditions
+from equigrasp.diffusion.batch import repeat_conditions, sample_mean
 from equigrasp.diffusion.schedules import Diffusion, sample_together
 from equigrasp.geometry.rotations import quaternion_to_matrix
 from equigrasp.options import records_options
@@ -166,9 +166,11 @@ class DiffuserActor(KeyframePolicy):
         answer = self.predict(encoded, noised, step)
         opened = repeat_conditions(wanted.open.to(answer.open), samples)
         return {
-            "position": F.l1_loss(answer.position, position),
-            "rotation": F.l1_loss(answer.rotation, rotation),
-            "gripper": F.binary_cross_entropy_with_logits(answer.open, opened),
+            "position": sample_mean((answer.position - position).abs()),
+            "rotation": sample_mean((answer.rotation - rotation).abs()),
+            "gripper": sample_mean(
+                F.binary_cross_entropy_with_logits(answer.open, opened, reduction="none")
+            ),
         }
 
     def choose(self, encoded: PoseMemory, start: Tensor, steps: int) -> Actions:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from equigrasp.diffusion.batch import flatten_samples, repeat_conditions, sample_mean
 from equigrasp.diffusion.modulation import TimeCode
 from equigrasp.diffusion.schedules import Diffusion
 from equigrasp.options import records_options
@@ -153,7 +154,7 @@ class MiniDiffuser(KeyframePolicy):
         generator: Generator,
     ) -> dict[str, Tensor]:
         """See `KeyframePolicy`: `position` (mean absolute error), `rotation`, `gripper`."""
-        clean = whiten(wanted.position).unsqueeze(1).expand_as(noise)
+        clean = repeat_conditions(whiten(wanted.position), step.shape[1])
         noised = self.diffusion.add_noise(clean, noise, step)
         target = self.diffusion.target(clean, noise, step)
         predicted = self.predict(encoded, noised, step)
@@ -162,8 +163,8 @@ class MiniDiffuser(KeyframePolicy):
         shaken = true + POSITION_NOISE * shake.to(true.device)
         bins, opened = self.read_action(encoded, shaken)
         return {
-            "position": F.l1_loss(predicted, target),
-            "rotation": F.cross_entropy(bins.flatten(0, 1), wanted.bins.flatten()),
+            "position": sample_mean((predicted - target).abs()),
+            "rotation": F.cross_entropy(flatten_samples(bins), wanted.bins.flatten()),
             "gripper": F.binary_cross_entropy_with_logits(opened, wanted.open.to(opened)),
         }
 

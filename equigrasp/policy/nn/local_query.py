@@ -12,6 +12,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
+from equigrasp.diffusion.batch import flatten_samples
 from equigrasp.policy.nn.point_encoder import Points
 
 _RANGE = 2**15
@@ -44,22 +45,21 @@ class LocalQuery(nn.Module):
         keys, means = self._cells(points)
         rows = torch.arange(positions.shape[0], device=positions.device)[:, None, None]
         around = self._index(positions).unsqueeze(2) + self.offsets
-        wanted = hash_cells(around, rows.expand(around.shape[:3]))
+        wanted = hash_cells(around, rows)
         place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
         found = (keys[place] == wanted).unsqueeze(-1)
         values = torch.where(found, means[place], 0.0)
-        return values.flatten(2) @ self.kernel.flatten(0, 1)
+        return values.flatten(2) @ self.kernel.reshape(-1, self.kernel.shape[-1])
 
     def _cells(self, points: Points) -> tuple[Tensor, Tensor]:
         """Sorted hashes of the occupied cells (K,), never empty, and their means (K, C)."""
-        batch, count = points.mask.shape
-        rows = torch.arange(batch, device=points.xyz.device)[:, None].expand(batch, count)
+        rows = torch.arange(len(points.mask), device=points.xyz.device).unsqueeze(1)
         hashes = hash_cells(self._index(points.xyz), rows)
         # Hashes of cells are not negative, so no query finds the masked points at -1.
         hashes = hashes.masked_fill(~points.mask, -1)
         keys, inverse = torch.unique(hashes.flatten(), return_inverse=True)
         sums = points.features.new_zeros(len(keys), points.features.shape[-1])
-        sums = sums.index_add(0, inverse, points.features.flatten(0, 1))
+        sums = sums.index_add(0, inverse, flatten_samples(points.features))
         counts = torch.bincount(inverse, minlength=len(keys)).unsqueeze(-1)
         return keys, sums / counts
 
@@ -68,7 +68,8 @@ class LocalQuery(nn.Module):
 
 
 def hash_cells(cells: Tensor, rows: Tensor) -> Tensor:
-    """Non-negative numbers (...) of cells (..., 3) in rows (...) of a batch; different ones differ.
+    """Non-negative numbers (...) of cells (..., 3) in rows (...) of a batch, which are broadcast;
+    different ones differ.
 
     Cells farther than `_RANGE` / 2 from the origin are moved to that border.
     """

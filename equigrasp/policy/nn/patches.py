@@ -12,6 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from equigrasp.diffusion.batch import pick_samples
 from equigrasp.policy.nn.point_encoder import Points
 
 REACH = 0.05
@@ -54,9 +55,7 @@ def _gap(xyz: Tensor, point: Tensor, mask: Tensor) -> Tensor:
 
 def take(x: Tensor, index: Tensor) -> Tensor:
     """Rows (B, ..., C) of x (B, N, C) by their numbers (B, ...)."""
-    flat = index.flatten(1)
-    rows = x.gather(1, flat.unsqueeze(-1).expand(*flat.shape, x.shape[-1]))
-    return rows.view(*index.shape, x.shape[-1])
+    return pick_samples(x, index.flatten(1)).view(*index.shape, x.shape[-1])
 
 
 class PatchEncoder(nn.Module):

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equigrasp.diffusion.attention import TwoLevelAttention
+from equigrasp.diffusion.batch import pick_samples, repeat_conditions
 from equigrasp.policy.nn.rotary import rotate_by_position
 
 GROUP = 4
@@ -200,7 +201,7 @@ class PointEncoder(nn.Module):
             context: what points may look at.
         """
         order = morton_order(xyz, mask)
-        xyz, rgb = (t.gather(1, order.unsqueeze(-1).expand_as(t)) for t in (xyz, rgb))
+        xyz, rgb = (pick_samples(t, order) for t in (xyz, rgb))
         mask = mask.gather(1, order)
         missing = -xyz.shape[1] % GROUP ** (len(self.widths) - 1)
         xyz, rgb = (F.pad(t, (0, 0, 0, missing)) for t in (xyz, rgb))
@@ -217,7 +218,8 @@ class PointEncoder(nn.Module):
         result = [scales.pop()]
         for level in reversed(range(len(self.unpool))):
             fine = scales.pop()
-            added = self.unpool[level](result[-1].features).repeat_interleave(GROUP, 1)
+            coarse = self.unpool[level](result[-1].features)
+            added = repeat_conditions(coarse, GROUP, levels=2).flatten(1, 2)
             joined = fine._replace(
                 features=(fine.features + added).masked_fill(~fine.mask.unsqueeze(-1), 0.0)
             )

@@ -108,7 +108,7 @@ class Credulous(Mine):
     [
         (Leaky, "a_sample_changes_its_own_answer_alone", "changes the answers of"),
         (Leaky, "samples_beside_each_other_equal_one_by_one", "not close"),
-        (Crowded, "an_observation_changes_its_own_answers_alone", "xyz of"),
+        (Crowded, "a_condition_changes_its_own_answers_alone", "xyz of"),
         (Crowded, "a_small_cloud_is_the_same_beside_a_large_one", "not close"),
         (Forgetful, "options_are_recorded_and_make_it_again", "'channels': None"),
         (Moody, "a_generator_decides_all_that_is_random", "torch's state"),
