@@ -27,6 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shared.arms import ABLATION, ARMS, STUDY, TINY
 from shared.results import RESULTS, command_line, finish, save_figure
 from shared.run_records import RunRecord, RunRecords
 
@@ -35,42 +36,7 @@ from equigrasp.data.synthetic import write_synthetic_data_set
 from sim.scene.kinds import scene_kinds
 
 ROOT = Path(__file__).parents[1]
-ARMS: dict[str, list[str]] = {
-    "giga": ["model=giga", "trainer.learning_rate=1e-3"],
-    "giga_c4": ["model=giga", "trainer.learning_rate=1e-3", "data.sample.quarter_turns=true"],
-    "giga_full": ["model=giga", "trainer.learning_rate=1e-3", "model.encoding=full"],
-    "plain": ["model=equigiga", "model.side_features=plain"],
-    "induced": ["model=equigiga"],
-    "equiigd": ["model=equiigd"],
-    "vgn": ["model=vgn", "trainer.learning_rate=1e-3"],
-    "igd": ["model=igd", "trainer.learning_rate=1e-3"],
-    "sum": ["model=equigiga", "model.side_features=sum"],
-    "orbit": ["model=equigiga", "model.deform=orbit"],
-    "full": ["model=equigiga", "model.deform=full"],
-    "sum_orbit": ["model=equigiga", "model.side_features=sum", "model.deform=orbit"],
-    "sum_full": ["model=equigiga", "model.side_features=sum", "model.deform=full"],
-    "plain_orbit": ["model=equigiga", "model.side_features=plain", "model.deform=orbit"],
-    "plain_full": ["model=equigiga", "model.side_features=plain", "model.deform=full"],
-    "no_exchange": ["model=equigiga", "model.exchange=false"],
-    "no_norm": ["model=equigiga", "model.norm=none"],
-    "sum_no_norm": ["model=equigiga", "model.side_features=sum", "model.norm=none"],
-    "plain_no_norm": ["model=equigiga", "model.side_features=plain", "model.norm=none"],
-    "wide": ["model=equigiga", "model.head_fields=32"],
-    "euclidean": ["model=equiigd", "model.flow=euclidean"],
-}
-"""Training options that make up an arm. `giga_full` knows free space from unseen, as ours do."""
-STUDY = ("giga", "giga_c4", "plain", "induced", "equiigd")
-ABLATION = (
-    *("induced", "orbit", "full", "sum", "sum_orbit", "sum_full", "plain", "plain_orbit"),
-    *("plain_full", "no_exchange", "no_norm", "sum_no_norm", "plain_no_norm"),
-    *("wide", "equiigd", "euclidean"),
-)
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
-TINY = {
-    "giga": ["model.channels=4", "model.hidden=8", "model.blocks=1"],
-    "induced": ["model.fields=2", "model.head_fields=4", "model.head_blocks=1"],
-}
-"""What shrinks an arm for the quick run."""
 T_975 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 """Student's t at 97.5 % by number of seeds, for intervals of the mean."""
 

@@ -22,9 +22,8 @@ from typing import Any
 
 import torch
 from shared.results import command_line, finish
-from shared.steps import measure, optimiser_step, step_function
+from shared.steps import measure, optimiser_step, peak_bytes, step_function
 from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
 
 import equigrasp
 from equigrasp.diffusion.batch import replicate_conditions
@@ -185,27 +184,6 @@ def last_layer_gradients(model: Any, batch: dict[str, Tensor]) -> Tensor:
     handle.remove()
     error = 2 * (raw.flow.velocity - raw.flow.target)
     return torch.einsum("pmo,pmi->pmoi", error, caught["inputs"]).flatten(2)
-
-
-def peak_bytes(run: Callable[[], None]) -> float:
-    """Largest amount of memory that torch held at a time during a call, beyond what it had."""
-    run()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-        before = torch.cuda.memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-        run()
-        return float(torch.cuda.max_memory_allocated() - before)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        run()
-    changes = [
-        event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"
-    ]
-    held = top = 0
-    for event in sorted(changes, key=lambda event: event.start_ns()):
-        held += event.nbytes()
-        top = max(top, held)
-    return float(top)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def train_from_config(config: dict[str, Any]) -> TrainResult:
     build = partial(build_model, config["model"], config["init"])
     model = build()
     train_data, val_data = build_data(config["data"], model, config["seed"])
-    log.info("training on %d scenes, validating on %d", len(train_data), len(val_data))
+    log.info("training on %d scenes, validating on %d", len(train_data.paths), len(val_data))
     result = train(
         build,
         GraspRecipe(instantiate(config["loss"])),
@@ -148,6 +148,7 @@ def build_data(
         sample,
         max_scenes=data["max_scenes"],
         cache_bytes=int(data["cache_gb"] * 2**30),
+        visits=data["visits"],
         **common,
     )
     val_data = GraspSceneDataset(
@@ -163,7 +164,7 @@ def data_card(train_data: GraspSceneDataset, val_data: GraspSceneDataset) -> dic
     """JSON-able facts about data and draws that travel with the weights."""
     return {
         "data": train_data.sources(),
-        "train_scenes": len(train_data),
+        "train_scenes": len(train_data.paths),
         "validation_scenes": len(val_data),
         "split": "by scene: hash of the scene's file name",
         "draws": asdict(train_data.settings),

@@ -17,6 +17,7 @@ import yaml
 
 from equigrasp.data.items import SampleSettings
 from equigrasp.hand import PANDA, Hand, load_hand
+from equigrasp.models.losses import GraspLoss
 from equigrasp.policy.keyframes.clouds import CloudSettings
 from equigrasp.policy.keyframes.dataset import Augmentation
 from equigrasp.training.settings import TrainSettings
@@ -157,6 +158,9 @@ def test_group_of_hands_describes_hands(file):
         assert hand == PANDA
 
 
+PUBLISHED = ("giga", "igd", "vgn", "equigiga", "equiigd")
+
+
 def leaves(tree, path=()):
     """Dotted names of everything in a tree that is no mapping."""
     for key, value in tree.items():
@@ -180,6 +184,7 @@ def known_options(main, *groups):
     ("file", "main", "model"),
     [
         ("experiment/one_core.yaml", "train.yaml", "model/equigiga"),
+        *[(f"experiment/published_{m}.yaml", "train.yaml", f"model/{m}") for m in PUBLISHED],
         ("experiment/policy_one_core.yaml", "train_policy.yaml", "model/mini_diffuser"),
         *[(f"data/{name}.yaml", "train.yaml", "") for name in ("auto", "pile", "packed", "both")],
         ("data/demos.yaml", "train_policy.yaml", ""),
@@ -187,8 +192,11 @@ def known_options(main, *groups):
 )
 def test_options_that_a_file_sets_exist(file, main, model):
     under = "data." if file.startswith("data/") else ""
-    options = {under + name for name in leaves(read(file))}
+    options = {under + name for name in leaves(read(file))} - {"defaults"}
     known = known_options(main, *([model] if model else []))
+    if main == "train.yaml":
+        known.add("data.sample.noise")  # shares of several kinds, or one kind
+        known |= {f"loss.{name}" for name in inspect.signature(GraspLoss).parameters}
     weights = {name for name in options if name.startswith("policy.weights.")}
     assert options - weights <= known
     assert "policy.weights" in known or not weights  # by the names of the policy's losses
@@ -199,6 +207,7 @@ def test_every_file_is_checked_by_something():
     groups = {path.name for path in CONFIGS.iterdir() if path.is_dir() and path.name[0] != "_"}
     assert groups == {"data", "experiment", "hand", "model", "protocol", "text", "trainer"}
     covered = {"one_core", "policy_one_core", "pile", "packed", "both", "auto", "demos"}
+    covered |= {f"published_{name}" for name in PUBLISHED}
     assert {p.stem for g in ("data", "experiment") for p in CONFIGS.glob(f"{g}/*.yaml")} == covered
 
 

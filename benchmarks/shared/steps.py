@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
 from equigrasp.training.grasp_recipe import TrainingStep
 
@@ -53,6 +54,27 @@ def measure(
             wall[name].append(time.perf_counter() - start)
             cpu[name].append(time.process_time() - start_cpu)
     return {name: (statistics.median(wall[name]), statistics.median(cpu[name])) for name in wall}
+
+
+def peak_bytes(run: Callable[[], None]) -> float:
+    """Largest amount of memory that torch held at a time during a call, beyond what it had."""
+    run()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        run()
+        return float(torch.cuda.max_memory_allocated() - before)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        run()
+    changes = [
+        event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"
+    ]
+    held = top = 0
+    for event in sorted(changes, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        top = max(top, held)
+    return float(top)
 
 
 def _finish_on_gpu() -> None:

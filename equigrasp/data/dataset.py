@@ -39,6 +39,7 @@ class GraspSceneDataset:
         val_fraction: share of validation scenes.
         max_scenes: keep only the first so many scenes of the split (for quick looks).
         cache_bytes: decoded scenes are kept in memory up to this size.
+        visits: items that an epoch draws from each scene.
 
     Attributes:
         made_for: hand and workspace of the scenes.
@@ -59,9 +60,12 @@ class GraspSceneDataset:
         val_fraction: float = 0.1,
         max_scenes: int | None = None,
         cache_bytes: int = 0,
+        visits: int = 1,
     ) -> None:
+        if visits < 1:
+            raise ValueError(f"visits is {visits}; an epoch draws from each scene at least once")
         self.settings = settings or SampleSettings()
-        self.seed = seed
+        self.seed, self.visits = seed, visits
         self.dirs = [Path(directory) for directory in dirs]
         self.paths = [
             path
@@ -78,12 +82,12 @@ class GraspSceneDataset:
         self._cache_room = cache_bytes
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.paths) * self.visits
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Tensor]:
         epoch, index = (0, key) if isinstance(key, int) else key
         rng = np.random.default_rng([self.seed, epoch, index])
-        return make_item(self.record(index), self.settings, rng, self.made_for)
+        return make_item(self.record(index % len(self.paths)), self.settings, rng, self.made_for)
 
     def record(self, index: int) -> SceneRecord:
         """The scene behind an index.

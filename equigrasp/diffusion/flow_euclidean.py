@@ -10,10 +10,11 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
+from equigrasp.diffusion.euler import EulerPath
 from equigrasp.geometry.rotations import polar_rows
 
 
-class RowsFlow:
+class RowsFlow(EulerPath):
     """States (..., 2, 3) and velocities of the same shape."""
 
     @staticmethod
@@ -33,8 +34,8 @@ class RowsFlow:
         return torch.where(nearer[..., None, None], rows, other)
 
     @staticmethod
-    def velocity(state: Tensor, target: Tensor) -> Tensor:
-        """Constant velocity of the straight path."""
+    def velocity(state: Tensor, target: Tensor, time: Tensor | None = None) -> Tensor:
+        """Constant velocity of the straight path, at any time."""
         return target - state
 
     @classmethod

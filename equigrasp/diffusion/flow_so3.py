@@ -10,10 +10,11 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
+from equigrasp.diffusion.euler import EulerPath
 from equigrasp.geometry.rotations import random_rotations, rotation_exp
 
 
-class SO3Flow:
+class SO3Flow(EulerPath):
     """States are rotations (..., 3, 3), velocities (..., 3) in rad per unit of time."""
 
     @staticmethod
@@ -32,8 +33,9 @@ class SO3Flow:
         return torch.where(nearer[..., None, None], rotation, other)
 
     @staticmethod
-    def velocity(state: Tensor, target: Tensor) -> Tensor:
-        """Constant velocity (..., 3) of the geodesic from `state` (time 0) to `target` (time 1)."""
+    def velocity(state: Tensor, target: Tensor, time: Tensor | None = None) -> Tensor:
+        """Constant velocity (..., 3) of the geodesic from `state` (time 0) to `target` (time 1), at
+        any time."""
         return rotation_log(target @ state.transpose(-1, -2))
 
     @classmethod

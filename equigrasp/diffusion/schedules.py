@@ -95,6 +95,7 @@ class Diffusion:
         *,
         sampler: str = "ddim",
         generator: Generator | None = None,
+        added: Sequence[Tensor] | None = None,
     ) -> Tensor:
         """Denoise standard normal `start` (B, M, ...); deterministic with "ddim".
 
@@ -104,10 +105,11 @@ class Diffusion:
             steps: evaluations of the network, at most K.
             sampler: "ddim" or "ddpm".
             generator: source of the noise that "ddpm" adds, which has to be given then.
+            added: that noise itself, (B, M, ...) after every step but the last, in its place.
 
         Raises:
             ValueError: unknown sampler, more steps than the schedule has, or "ddpm" without a
-                generator.
+                generator or noise.
         """
         return sample_together(
             [self],
@@ -116,6 +118,7 @@ class Diffusion:
             steps,
             sampler=sampler,
             generator=generator,
+            added=None if added is None else [[noise] for noise in added],
         )[0]
 
     def _at(self, step: Tensor, like: Tensor) -> Tensor:
@@ -145,6 +148,7 @@ def sample_together(
     *,
     sampler: str = "ddim",
     generator: Generator | None = None,
+    added: Sequence[Sequence[Tensor]] | None = None,
 ) -> list[Tensor]:
     """Denoise several variables at common steps, each by a schedule of its own.
 
@@ -153,9 +157,11 @@ def sample_together(
         denoiser: the network, which sees all variables.
         starts: standard normal noise (B, M, ...) of each variable.
         steps, sampler, generator: as for `Diffusion.sample`.
+        added: noise of every variable after each step but the last, as for `Diffusion.sample`.
 
     Raises:
-        ValueError: unknown sampler, "ddpm" without a generator, more steps than the schedules have,
+        ValueError: unknown sampler, "ddpm" without a generator or noise, noise of another number of
+            steps, more steps than the schedules have,
             or schedules of different lengths.
     """
     lengths = sorted({diffusion.steps for diffusion in diffusions})
@@ -163,29 +169,42 @@ def sample_together(
         raise ValueError(f"the schedules have {lengths} steps; give all the same number")
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler is {sampler!r}; choose one of {', '.join(SAMPLERS)}")
-    if sampler == "ddpm" and generator is None:
+    if sampler == "ddpm" and generator is None and added is None:
         raise ValueError("the ddpm sampler adds noise at every step; give a generator, or use ddim")
+    if added is not None and len(added) != steps - 1:
+        raise ValueError(f"noise of {len(added)} steps for {steps}; the last one adds none")
     if not 1 <= steps <= lengths[0]:
         raise ValueError(f"steps is {steps}; the schedule has 1 to {lengths[0]}")
     states = list(starts)
-    schedulers = [diffusion._scheduler(sampler) for diffusion in diffusions]
+    # DDPM is DDIM with eta = 1, and there the noise can be given
+    kind = "ddim" if added is not None else sampler
+    schedulers = [diffusion._scheduler(kind) for diffusion in diffusions]
     for scheduler in schedulers:
         scheduler.set_timesteps(steps, device=states[0].device)
-    for k in schedulers[0].timesteps:
+    for index, k in enumerate(schedulers[0].timesteps):
         step = torch.full(states[0].shape[:2], int(k), device=states[0].device)
         predicted = denoiser(states, step)
+        noise: Sequence[Tensor | None] = [None] * len(states)
+        if added is not None and index + 1 < steps:
+            noise = added[index]
         states = [
             _moved(*parts, k, generator)
-            for parts in zip(schedulers, predicted, states, strict=True)
+            for parts in zip(schedulers, predicted, states, noise, strict=True)
         ]
     return states
 
 
 def _moved(
-    scheduler: Any, predicted: Tensor, state: Tensor, k: Tensor, generator: Generator | None
+    scheduler: Any,
+    predicted: Tensor,
+    state: Tensor,
+    noise: Tensor | None,
+    k: Tensor,
+    generator: Generator | None,
 ) -> Tensor:
-    """A state (B, M, ...) one step further."""
-    moved = scheduler.step(
-        flatten_samples(predicted), k, flatten_samples(state), generator=generator
-    )
+    """A state (B, M, ...) one step further, with noise of the generator, or as given."""
+    how: dict[str, Any] = {"generator": generator}
+    if noise is not None:
+        how = {"eta": 1.0, "variance_noise": flatten_samples(noise)}
+    moved = scheduler.step(flatten_samples(predicted), k, flatten_samples(state), **how)
     return unflatten_samples(moved.prev_sample, state.shape[0])

@@ -96,6 +96,18 @@ def polar_rows(rows: Tensor) -> Tensor:
     return torch.cat([top, torch.linalg.cross(top[..., :1, :], top[..., 1:, :])], -2)
 
 
+def gram_schmidt(rows: Tensor) -> Tensor:
+    """Orthonormal rows (..., 2, 3) of which the first keeps its direction.
+
+    As published (arXiv 2507.18847); turns about z mix the rows, so unlike `polar_rows` this does
+    not commute with them.
+    """
+    first = torch.nn.functional.normalize(rows[..., 0, :], dim=-1)
+    second = rows[..., 1, :]
+    second = second - (second * first).sum(-1, keepdim=True) * first
+    return torch.stack([first, torch.nn.functional.normalize(second, dim=-1)], -2)
+
+
 def random_rotations(
     shape: tuple[int, ...] = (),
     generator: torch.Generator | None = None,

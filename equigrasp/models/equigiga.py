@@ -11,13 +11,17 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from equigrasp.geometry.rotations import gram_schmidt
 from equigrasp.hand import PANDA, Hand
 from equigrasp.models.base import GRASP_OUTPUTS, LIMITS, GraspField, GraspModel, check_points
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.heads import Head
+from equigrasp.nn.layers import LAYERS, Layers
+from equigrasp.nn.plain import PointDecoder
 from equigrasp.nn.planes import TriPlane
 from equigrasp.nn.steerable import BasisBank
 from equigrasp.nn.triplane import TriPlaneEncoder
+from equigrasp.nn.volume_unet import VolumeEncoder, VolumeFeatures
 from equigrasp.options import records_options
 from equigrasp.workspace import WORKSPACE
 
@@ -26,6 +30,13 @@ HEAD_TYPES = {
     "rotation": FieldType("C4", vector=3),
     "width": FieldType("C4", trivial=1),
     "occupancy": FieldType("C4", trivial=1),
+}
+
+
+CHOICES = {
+    "backbone": ("planes", "volume"),
+    "head": ("steerable", "plain"),
+    "rows": ("polar", "gram_schmidt"),
 }
 
 
@@ -44,11 +55,19 @@ class EquiGIGA(GraspModel):
         fields: regular fields at full resolution (8 fields are 32 channels).
         depth: resolutions of the UNets.
         side_features: "induced" or "sum" (exact), "plain" (published, not exact).
-        deform: "none", "orbit" or "full".
-        norm: "group" or "none".
+        deform: "none", "orbit" or "full", of all planes.
+        deform_xy, deform_side: the same of the table plane ("published" as well) and of the side
+            planes apart; None stands for `deform`.
+        norm: "group", "none" (not inside the UNets) or "nowhere".
         exchange: whether the planes tell each other what they see, at every level.
+        layers: further choices in which the published encoder differs, see `Layers`.
+        backbone: "planes", or "volume", a steerable 3-D UNet, of which `side_features`, `deform`,
+            `norm`, `exchange` and `layers` say nothing.
         head_fields: regular fields of the heads' hidden layers.
         head_blocks: residual blocks of the heads.
+        head: "steerable", or "plain", ordinary decoders of the same width (not exact).
+        rows: how the rotation's rows become orthonormal, "polar", or "gram_schmidt" (published, not
+            exact).
         hand, workspace_side, table_height: see `GraspModel`.
         bank: kernel bases saved with a model; without them escnn computes them.
     """
@@ -64,10 +83,16 @@ class EquiGIGA(GraspModel):
         depth: int = 3,
         side_features: str = "induced",
         deform: str = "none",
+        deform_xy: str | None = None,
+        deform_side: str | None = None,
         norm: str = "group",
         exchange: bool = True,
+        layers: Mapping[str, Any] = LAYERS,
+        backbone: str = "planes",
         head_fields: int = 16,
         head_blocks: int = 5,
+        head: str = "steerable",
+        rows: str = "polar",
         hand: Hand | Mapping[str, Any] = PANDA,
         workspace_side: float = WORKSPACE.side,
         table_height: float = WORKSPACE.table_height,
@@ -75,52 +100,68 @@ class EquiGIGA(GraspModel):
     ) -> None:
         super().__init__(resolution, encoding, query_setback, hand, workspace_side, table_height)
         self.bank = BasisBank() if bank is None else bank
-        self.encoder = TriPlaneEncoder(
-            resolution,
-            fields=fields,
-            depth=depth,
-            side_features=side_features,
-            deform=deform,
-            norm=norm,
-            encoding=encoding,
-            exchange=exchange,
-            bank=self.bank,
+        for option, value in (("backbone", backbone), ("head", head), ("rows", rows)):
+            if value not in CHOICES[option]:
+                raise ValueError(f"{option} is {value!r}; use one of {CHOICES[option]}")
+        self.rows = rows
+        self.encoder = (
+            VolumeEncoder(fields, depth, encoding, self.bank)
+            if backbone == "volume"
+            else TriPlaneEncoder(
+                resolution,
+                fields=fields,
+                depth=depth,
+                side_features=side_features,
+                deform_xy=deform if deform_xy is None else deform_xy,
+                deform_side=deform if deform_side is None else deform_side,
+                norm=norm,
+                encoding=encoding,
+                exchange=exchange,
+                layers=Layers.of(layers),
+                bank=self.bank,
+            )
         )
+        self.steerable = head == "steerable"
         self.heads = nn.ModuleDict(
             {
-                output: Head(
-                    self.encoder.point_field,
-                    target,
-                    self.bank,
-                    fields=head_fields,
-                    blocks=head_blocks,
-                )
+                output: self._head(target, head_fields, head_blocks)
                 for output, target in HEAD_TYPES.items()
             }
         )
 
+    def _head(self, target: FieldType, fields: int, blocks: int) -> nn.Module:
+        """Decoder of one output."""
+        here = self.encoder.point_field
+        if self.steerable:
+            return Head(here, target, self.bank, fields=fields, blocks=blocks)
+        return PointDecoder(here.channels, target.channels, hidden=4 * fields, blocks=blocks)
+
     @property
     def exact(self) -> bool:
-        """All but `side_features="plain"` commute with quarter turns."""
-        return self.encoder.rule.exact
+        """Commutes with quarter turns unless told otherwise: plain side features, plain heads and
+        Gram-Schmidt do not."""
+        return self.encoder.exact and self.steerable and self.rows == "polar"
 
-    def encode(self, tsdf: Tensor) -> TriPlane:
+    def encode(self, tsdf: Tensor) -> TriPlane | VolumeFeatures:
         """Planes of scenes (B, N, N, N)."""
         self.check_tsdf(tsdf)
         return self.encoder(tsdf)
 
     def query_raw(
         self,
-        features: TriPlane,
+        features: TriPlane | VolumeFeatures,
         points: Tensor,
         outputs: tuple[str, ...] = GRASP_OUTPUTS,
     ) -> GraspField:
         """Logits, unconstrained rotation rows (B, Q, 2, 3) and unclamped width at (B, Q, 3)."""
         check_points(points, outputs)
         at = self.encoder.at(features, points)
-        raw = {output: self.heads[output](at) for output in outputs}
+        inputs = (at,) if self.steerable else (points, at)
+        raw = {output: self.heads[output](*inputs) for output in outputs}
         if "rotation" in raw:  # three horizontal vectors, one per gripper axis -> two rows
             raw["rotation"] = raw["rotation"].unflatten(-1, (3, 2)).transpose(-1, -2)
+            if self.rows == "gram_schmidt":  # what comes after leaves orthonormal rows alone
+                raw["rotation"] = gram_schmidt(raw["rotation"])
         if "width" in raw:  # a unit step of the head is a quarter of the full opening
             raw["width"] = self.hand.opening * (0.5 + 0.25 * raw["width"])
         scalars = {k: v if k == "rotation" else v.squeeze(-1) for k, v in raw.items()}

@@ -18,14 +18,14 @@ from torch import Generator, Tensor
 from torch.utils.checkpoint import checkpoint
 
 from equigrasp.diffusion.batch import flatten_samples, repeat_conditions, unflatten_samples
-from equigrasp.diffusion.flows import FLOWS, integrate
-from equigrasp.diffusion.times import sample_times
+from equigrasp.diffusion.flows import FLOWS
 from equigrasp.hand import PANDA, Hand
 from equigrasp.models.base import LIMITS, FlowTerms
 from equigrasp.models.sampling import SamplingModel
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.hand_points import HandPoints, hand_grid
 from equigrasp.nn.heads import Head
+from equigrasp.nn.layers import LAYERS, Layers
 from equigrasp.nn.planes import TriPlane
 from equigrasp.nn.point_attention import PointAttention, Reader
 from equigrasp.nn.rotation_fields import ROTATION_FIELD, ROWS_FIELD, rotation_field, rows_field
@@ -38,9 +38,12 @@ from equigrasp.workspace import WORKSPACE
 SCALAR = FieldType("C4", trivial=1)
 JUDGEMENT = FieldType("C4", trivial=2)
 
+ROWS_STATE = (rows_field, ROWS_FIELD, FieldType("C4", vector=3))
 STATES = {
     "so3": (rotation_field, ROTATION_FIELD, FieldType("C4", vector=1, trivial=1)),
-    "euclidean": (rows_field, ROWS_FIELD, FieldType("C4", vector=3)),
+    "euclidean": ROWS_STATE,
+    "diffusion": ROWS_STATE,
+    "diffusion_ddpm": ROWS_STATE,
 }
 """Per flow: how a state becomes a field, that field's type, and the velocity's type."""
 
@@ -64,8 +67,11 @@ class EquiIGD(SamplingModel):
 
     Args:
         resolution, encoding, query_setback: as for `EquiGIGA`.
-        fields, depth, side_features, deform, norm, exchange: likewise.
-        flow: "so3" (Haar prior, geodesic paths) or "euclidean" (published: six numbers, Gaussian).
+        fields, depth, side_features, deform, deform_xy, deform_side, norm, exchange, layers:
+            likewise.
+        flow: "so3" (Haar prior, geodesic paths), "euclidean" (published: six numbers, Gaussian
+            prior, straight paths), or a denoising diffusion of these numbers, "diffusion" (DDIM)
+            or "diffusion_ddpm".
         steps: integration steps of a sample.
         attention_samples: points read per query by the deformable attention.
         hidden_fields: regular fields of attention, heads and judge.
@@ -87,8 +93,11 @@ class EquiIGD(SamplingModel):
         depth: int = 3,
         side_features: str = "induced",
         deform: str = "none",
+        deform_xy: str | None = None,
+        deform_side: str | None = None,
         norm: str = "group",
         exchange: bool = True,
+        layers: Mapping[str, Any] = LAYERS,
         flow: str = "so3",
         steps: int = 4,
         attention_samples: int = 8,
@@ -114,10 +123,12 @@ class EquiIGD(SamplingModel):
             fields=fields,
             depth=depth,
             side_features=side_features,
-            deform=deform,
+            deform_xy=deform if deform_xy is None else deform_xy,
+            deform_side=deform if deform_side is None else deform_side,
             norm=norm,
             encoding=encoding,
             exchange=exchange,
+            layers=Layers.of(layers),
             bank=bank,
         )
         here, hidden = self.encoder.point_field, FieldType("C4", regular=hidden_fields)
@@ -135,7 +146,7 @@ class EquiIGD(SamplingModel):
     @property
     def exact(self) -> bool:
         """All but `side_features="plain"` commute with quarter turns."""
-        return self.encoder.rule.exact
+        return self.encoder.exact
 
     def encode(self, tsdf: Tensor) -> TriPlane:
         """Planes of scenes (B, N, N, N)."""
@@ -159,13 +170,14 @@ class EquiIGD(SamplingModel):
         return self.occupancy(here).squeeze(-1)
 
     def prior(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
-        """States at time 0: rotations (*shape, 3, 3), or rows (*shape, 2, 3) if "euclidean"."""
-        return self.flow.prior(shape, generator)
+        """States at time 0: rotations (*shape, 3, 3) if "so3", or rows (*shape, 2, 3); all of a
+        sample's if noise is added on the way, (*shape, steps, 2, 3)."""
+        return self.flow.prior((*shape, *self.flow.draws(self.steps)), generator)
 
     def sample_rotations(self, seen: Tensor, noise: Tensor, generator: Generator) -> Tensor:
         """Carry states of the prior (B, Q, S, ...) to rotations (B, Q, S, 3, 3), adding none."""
         velocity = partial(self.predict, self.context(flatten_samples(seen)))
-        moved = integrate(self.flow, velocity, flatten_samples(noise), self.steps)
+        moved = self.flow.carry(velocity, flatten_samples(noise), self.steps)
         return unflatten_samples(self.flow.to_rotation(moved), len(noise))
 
     def judgement(
@@ -182,14 +194,19 @@ class EquiIGD(SamplingModel):
         """Velocities on the way from noise to rotations (P, M, 3, 3)."""
         noise = self.flow.prior(goal.shape[:2], generator).to(seen)
         target = self.flow.pair(noise, goal)
-        time = sample_times(goal.shape[:2], generator).to(seen)
+        time = self.flow.times(goal.shape[:2], generator).to(seen)
         state = self.flow.interpolate(noise, target, time)
         context = self.context(seen)
         if torch.is_grad_enabled():  # activations of M samples would be most of a step's memory
             velocity = checkpoint(self.predict, context, state, time, use_reentrant=False)
         else:
             velocity = self.predict(context, state, time)
-        return FlowTerms(velocity.flatten(2), self.flow.velocity(noise, target).flatten(2))
+        wanted = self.flow.velocity(noise, target, time)
+        return FlowTerms(velocity.flatten(2), wanted.flatten(2))
+
+    def first_state(self, noise: Tensor) -> Tensor:
+        """The first of all that a sample is made of."""
+        return noise[:, :, 0] if self.flow.draws(self.steps) else noise
 
     def context(self, seen: Tensor) -> VelocityContext:
         """What modulates the velocities at points with features (P, C)."""

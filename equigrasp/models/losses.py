@@ -35,6 +35,10 @@ class GraspLoss(nn.Module):
             which keeps the polar decomposition away from its singular set.
         flow_weight: weight of the squared velocity error of models that sample rotations.
         confidence_weight: weight of their classification of (point, yaw) pairs.
+        pose_mean: rotation, width and conditioning are means over the successes ("positives"), or
+            over all grasps, of which failures have none ("all", as published).
+        focal_gamma: the classification of (point, yaw) pairs counts those that are told well less,
+            by (1 - p)^gamma (arXiv 1708.02002), as IGD does; 0: all alike.
         num_samples: M, noised rotations per chosen grasp point and step.
         points_per_scene: successful grasp points per scene and step whose rotations are noised.
     """
@@ -50,6 +54,8 @@ class GraspLoss(nn.Module):
         flow_weight: float = 1.0,
         confidence_weight: float = 1.0,
         margin_weight: float = 0.5,
+        pose_mean: str = "positives",
+        focal_gamma: float = 0.0,
         num_samples: int = 64,
         points_per_scene: int = 16,
     ) -> None:
@@ -63,7 +69,12 @@ class GraspLoss(nn.Module):
             raise ValueError(f"smoothing is {smoothing}; it must lie in [0, 1)")
         if not 0.0 <= margin_weight <= 1.0:
             raise ValueError(f"margin_weight is {margin_weight}; it must lie in [0, 1]")
-        self.margin_weight = margin_weight
+        if pose_mean not in ("positives", "all") or focal_gamma < 0:
+            raise ValueError(
+                f"pose_mean is {pose_mean!r}, focal_gamma {focal_gamma}; use 'positives' or 'all', "
+                "and a gamma from 0"
+            )
+        self.margin_weight, self.pose_mean, self.focal_gamma = margin_weight, pose_mean, focal_gamma
         self.smoothing, self.positive_weight = smoothing, positive_weight
         self.rotation_weight, self.width_weight = rotation_weight, width_weight
         self.occupancy_weight, self.conditioning_weight = occupancy_weight, conditioning_weight
@@ -113,6 +124,14 @@ class GraspLoss(nn.Module):
         target = label * (1 - self.smoothing) + 0.5 * self.smoothing
         return F.binary_cross_entropy_with_logits(logits, target, reduction="none")
 
+    def focal(self, logits: Tensor, label: Tensor) -> Tensor:
+        """`classification`, with less weight for what is told well (arXiv 1708.02002)."""
+        error = self.classification(logits, label)
+        if not self.focal_gamma:
+            return error
+        missed = (label - torch.sigmoid(logits)).abs()  # 1 - p of a certain label
+        return missed.pow(self.focal_gamma) * error
+
     def _pose_terms(
         self, raw: GraspField, batch: Mapping[str, Tensor], positive: Tensor
     ) -> dict[str, Tensor]:
@@ -128,11 +147,14 @@ class GraspLoss(nn.Module):
         error = rotation_loss(polar_rows(rows), targets).masked_fill(~success, torch.inf)
         rotation, chosen = error.min(-1)
         target_width = batch[keys.WIDTHS][positive].to(width.dtype).gather(-1, chosen.unsqueeze(-1))
+        share = 1.0
+        if self.pose_mean == "all":
+            share = len(rows) / batch[keys.MASK].sum().clamp(min=1)
         gram = rows @ rows.transpose(-1, -2) - torch.eye(2, dtype=rows.dtype, device=rows.device)
         return {
-            "rotation": rotation.mean(),
-            "width": width_error(width, target_width.squeeze(-1)).mean(),
-            "conditioning": gram.pow(2).sum((-1, -2)).mean(),
+            "rotation": share * rotation.mean(),
+            "width": share * width_error(width, target_width.squeeze(-1)).mean(),
+            "conditioning": share * gram.pow(2).sum((-1, -2)).mean(),
         }
 
     def _sampled_terms(
@@ -146,7 +168,7 @@ class GraspLoss(nn.Module):
         error = (raw.flow.velocity - raw.flow.target).pow(2).sum(-1)
         return {
             "flow": sample_mean(error),
-            "confidence": masked_mean(self.classification(raw.confidence, label), judged),
+            "confidence": masked_mean(self.focal(raw.confidence, label), judged),
             "width": masked_mean(width_error(raw.width, target_width), success),
         }
 

@@ -69,6 +69,11 @@ class SamplingModel(GraspModel):
         """What is computed once per point (P, C), whatever the number of its rotations."""
         return seen
 
+    def first_state(self, noise: Tensor) -> Tensor:
+        """Of the noise (P, M, ...) of samples, the states that they start from; some samplers add
+        the rest on the way."""
+        return noise
+
     @abstractmethod
     def predict(self, context: Any, noised: Tensor, time: Tensor) -> Tensor:
         """What the network says of noised rotations, each by itself.

@@ -14,7 +14,8 @@ from equigrasp.nn.deform import DeformableConv
 from equigrasp.nn.fields import ORDER, FieldType, over_orbit
 from equigrasp.nn.steerable import BasisBank, convolution
 
-NORMS = ("group", "none")
+NORMS = ("group", "none", "nowhere")
+"""Group normalisation everywhere, not inside the UNets, or nowhere."""
 
 
 class FieldNorm(nn.Module):
@@ -61,7 +62,7 @@ class ConvNorm(nn.Sequential):
         norm: str = "group",
         gain: float = 2.0,
     ) -> None:
-        bias = norm == "none"
+        bias = norm != "group"
         if deform == "none":
             conv = convolution(source, target, 3, bank, bias=bias, gain=gain)
         else:
@@ -100,15 +101,22 @@ class DoubleConv(nn.Module):
 
 
 class UpConv(nn.Module):
-    """Double the resolution bilinearly (corners not aligned), then convolve; exact."""
+    """Double the resolution bilinearly, then convolve; exact, with corners aligned or not."""
 
-    def __init__(self, source: FieldType, target: FieldType, bank: BasisBank, norm: str) -> None:
+    def __init__(
+        self,
+        source: FieldType,
+        target: FieldType,
+        bank: BasisBank,
+        norm: str,
+        corners: bool = False,
+    ) -> None:
         super().__init__()
-        self.conv = ConvNorm(source, target, bank, norm=norm)
+        self.conv, self.corners = ConvNorm(source, target, bank, norm=norm), corners
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, N, N) of type `source` -> (B, C', 2N, 2N) of type `target`."""
-        up = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        up = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=self.corners)
         return F.relu(self.conv(up))
 
 

@@ -7,7 +7,9 @@ each tap's offset in a frame that turns with the tap makes those offsets regular
 * ``full``: 18 offsets and 9 modulation weights per pixel, the most general equivariant choice;
 * ``orbit``: one shift for all taps and one scaling each for edges and corners, as published
   (Equivariant Volumetric Grasping, arXiv 2507.18847), without modulation. The scalings may also
-  shrink the kernel, since a rectified scaling has no gradient at its zero start.
+  shrink the kernel, since a rectified scaling has no gradient at its zero start;
+* ``published``: the same as in the published code, for the table plane: scalings are rectified, so
+  that they only dilate, a third one is predicted and not used, and offsets start at random.
 """
 
 from __future__ import annotations
@@ -22,16 +24,16 @@ from equigrasp.nn.steerable import BasisBank, convolution
 TAPS = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
 """Kernel taps in the order in which torch flattens a 3x3 filter."""
 
-DEFORM_MODES = ("none", "orbit", "full")
+DEFORM_MODES = ("none", "orbit", "full", "published")
 
 
 class DeformableConv(nn.Module):
-    """Deformable steerable 3x3 convolution; starts as the ordinary one.
+    """Deformable steerable 3x3 convolution; starts as the ordinary one unless "published".
 
     Args:
         source, target: field types of input and output.
         bank: where kernel bases come from.
-        mode: "orbit" or "full".
+        mode: "orbit", "full" or "published".
         bias, gain: as for `steerable.convolution`.
     """
 
@@ -49,14 +51,18 @@ class DeformableConv(nn.Module):
         self.conv = convolution(source, target, 3, bank, bias=bias, gain=gain)
         field, offset, mask = offset_maps(source.group, mode)
         self.predict = convolution(source, field, 3, bank)
-        for parameter in self.predict.parameters():
-            nn.init.zeros_(parameter)
+        self.rectified = mode == "published"
+        if not self.rectified:
+            for parameter in self.predict.parameters():
+                nn.init.zeros_(parameter)
         self.register_buffer("offset_map", offset, persistent=False)
         self.register_buffer("mask_map", mask, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) of type `source` -> (B, C', H, W) of type `target`."""
         raw = self.predict(x)
+        if self.rectified:
+            raw = torch.cat([raw[:, :2], F.relu(raw[:, 2:])], 1)
         offsets = torch.einsum("tc,bchw->bthw", self.offset_map, raw)
         taps = sample_taps(x, offsets)
         if self.mask_map is not None:
@@ -106,8 +112,13 @@ def offset_maps(group: str, mode: str) -> tuple[FieldType, Tensor, Tensor | None
     """
     if mode not in DEFORM_MODES[1:]:
         raise ValueError(f"deformation mode is {mode!r}; use one of {DEFORM_MODES}")
-    if mode == "orbit":
-        field = _orbit_type(group)
+    if mode == "published" and group != "C4":
+        raise ValueError(
+            "the published steerable deformation is one of the table plane; use deform_side=full, "
+            "orbit or none"
+        )
+    if mode in ("orbit", "published"):
+        field = _orbit_type(group, spare=int(mode == "published"))
         return field, _orbit_offsets(group, field), None
     field, entries, weights = {"C4": _full_turn, "C2": _full_mirror, "C1": _full_free}[group]()
     offset, mask = torch.zeros(9, 2, field.channels), torch.zeros(9, field.channels)
@@ -118,9 +129,9 @@ def offset_maps(group: str, mode: str) -> tuple[FieldType, Tensor, Tensor | None
     return field, offset.flatten(0, 1), mask
 
 
-def _orbit_type(group: str) -> FieldType:
+def _orbit_type(group: str, spare: int = 0) -> FieldType:
     if group == "C4":
-        return FieldType("C4", vector=1, trivial=2)
+        return FieldType("C4", vector=1, trivial=2 + spare)
     return FieldType("C2", vector=1, trivial=3) if group == "C2" else FieldType("C1", trivial=4)
 
 

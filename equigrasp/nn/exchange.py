@@ -23,12 +23,25 @@ class Exchange(nn.Module):
         side: type inside the side network at this level.
         rule: the side-feature mode.
         bank: where kernel bases come from.
+        fusion: "add" what a convolution makes of the profiles to the table plane, or "concatenate"
+            them and make the table plane of both, as published.
     """
 
-    def __init__(self, table: FieldType, side: FieldType, rule: SideRule, bank: BasisBank) -> None:
+    def __init__(
+        self,
+        table: FieldType,
+        side: FieldType,
+        rule: SideRule,
+        bank: BasisBank,
+        fusion: str = "add",
+    ) -> None:
         super().__init__()
         self.rule, self.table, self.side = rule, table, side
-        self.to_table = convolution(rule.exchange_field(side), table, 1, bank)
+        self.joined = fusion == "concatenate"
+        lines = rule.exchange_field(side)
+        if self.joined:
+            lines = FieldType("C4", table.regular + lines.regular, lines.vector, lines.trivial)
+        self.to_table = convolution(lines, table, 1, bank)
         profile = rule.profile_field(table.regular)
         self.to_sides = None if profile is None else convolution(profile, side, 1, bank)
 
@@ -38,9 +51,14 @@ class Exchange(nn.Module):
         rule, side = self.rule, self.side
         # the stacked profiles are a sum of a part constant in y and one constant in x, so the
         # convolution acts on two lines instead of a plane
-        lines = torch.cat([rule.join_profiles(a, None, side), rule.join_profiles(None, b, side)])
-        from_a, from_b = self.to_table(lines.unsqueeze(3)).chunk(2)
-        mixed = xy + (from_a + from_b.transpose(2, 3))
+        from_a, from_b = rule.join_profiles(a, None, side), rule.join_profiles(None, b, side)
+        if self.joined:
+            plane = from_a.unsqueeze(3) + from_b.unsqueeze(2)
+            mixed = self.to_table(torch.cat([xy, plane], 1))
+        else:
+            lines = torch.cat([from_a, from_b]).unsqueeze(3)
+            from_a, from_b = self.to_table(lines).chunk(2)
+            mixed = xy + (from_a + from_b.transpose(2, 3))
         profiles = rule.table_to_sides(xy, self.table.regular)
         if profiles is not None:
             sides = sides + self.to_sides(torch.cat(profiles).unsqueeze(3))

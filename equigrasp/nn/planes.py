@@ -59,7 +59,7 @@ def project_sides(volume: Tensor, fields: int) -> tuple[Tensor, Tensor]:
     return a, b
 
 
-def sample_plane(plane: Tensor, first: Tensor, second: Tensor) -> Tensor:
+def sample_plane(plane: Tensor, first: Tensor, second: Tensor, *, corners: bool = False) -> Tensor:
     """Bilinear values of a plane at normalised coordinates in [-0.5, 0.5].
 
     Pixel i sits at (i + 0.5) / N - 0.5 like its voxel; outside, the border value holds.
@@ -67,12 +67,13 @@ def sample_plane(plane: Tensor, first: Tensor, second: Tensor) -> Tensor:
     Args:
         plane: (B, C, N, M).
         first, second: (B, Q) coordinates along the third and fourth axis of `plane`.
+        corners: pixel i sits at i / (N - 1) - 0.5 instead, as published.
 
     Returns:
         (B, Q, C).
     """
     grid = 2 * torch.stack([second, first], -1).unsqueeze(1)
     values = F.grid_sample(
-        plane, grid.to(plane.dtype), mode="bilinear", padding_mode="border", align_corners=False
+        plane, grid.to(plane.dtype), mode="bilinear", padding_mode="border", align_corners=corners
     )
     return values.squeeze(2).transpose(1, 2)

@@ -44,6 +44,17 @@ class BasisBank:
         self, tensors: Mapping[str, Tensor] | None = None, *, complete: bool = False
     ) -> None:
         self._known, self._complete = dict(tensors or {}), complete
+        self._published = False
+
+    def of_kernels(self, kernels: str) -> BasisBank:
+        """This bank, or a view of it for layers with the kernels that escnn takes by default.
+
+        Args:
+            kernels: "all" or "escnn", see `equigrasp.nn.layers`.
+        """
+        view = BasisBank(complete=self._complete)
+        view._known, view._published = self._known, kernels == "escnn"
+        return view
 
     def get(
         self, group: str, kind_in: str, kind_out: str, kernel_size: int, ndim: int = 2
@@ -54,12 +65,15 @@ class BasisBank:
             ValueError: a complete bank lacks it, or holds something else under its name.
         """
         key = f"{group}.{kind_in}.{kind_out}.{kernel_size}.{ndim}"
+        key += ".escnn" if self._published else ""
         if self._complete:
             self._check(
                 key, group, kind_in, kind_out, (kernel_size,) * (ndim if kernel_size else 0)
             )
         if key not in self._known:
-            self._known[key] = compute_basis(group, kind_in, kind_out, kernel_size, ndim)
+            self._known[key] = compute_basis(
+                group, kind_in, kind_out, kernel_size, ndim, published=self._published
+            )
         return self._known[key]
 
     def _check(
@@ -81,8 +95,16 @@ class BasisBank:
 
 
 @cache
-def compute_basis(group: str, kind_in: str, kind_out: str, kernel_size: int, ndim: int) -> Tensor:
-    """Ask escnn for the kernels that intertwine two single fields.
+def compute_basis(
+    group: str,
+    kind_in: str,
+    kind_out: str,
+    kernel_size: int,
+    ndim: int,
+    *,
+    published: bool = False,
+) -> Tensor:
+    """Ask escnn for the kernels that intertwine two single fields: all, or its own choice.
 
     Returns ``(K, size_out, size_in, *kernel)`` in float32, kernel axes ordered as the tensors'
     (x, y), (horizontal, z) or (x, y, z). escnn samples the kernels with rounding errors of 1e-7;
@@ -94,7 +116,9 @@ def compute_basis(group: str, kind_in: str, kind_out: str, kernel_size: int, ndi
     """
     size_out, size_in = (representation(group, kind).shape[0] for kind in (kind_out, kind_in))
     kernel = (kernel_size,) * (ndim if kernel_size else 0)
-    kernels = _escnn_kernels(group, kind_in, kind_out, kernel_size, ndim)
+    kernels = _escnn_kernels(
+        group, kind_in, kind_out, kernel_size, ndim, None if published else FREQUENCIES
+    )
     raw = kernels.reshape(len(kernels), size_out, size_in, *kernel).double()
     if ndim == 3:  # escnn orders the axes (z, y, x) with y and x as in an image
         raw = raw.permute(0, 1, 2, 4, 5, 3)
@@ -119,11 +143,13 @@ def symmetrise(kernels: Tensor, group: str, kind_in: str, kind_out: str) -> Tens
     return total / ORDER[group]
 
 
-def _escnn_kernels(group: str, kind_in: str, kind_out: str, kernel_size: int, ndim: int) -> Tensor:
+def _escnn_kernels(
+    group: str, kind_in: str, kind_out: str, kernel_size: int, ndim: int, cutoff: float | None
+) -> Tensor:
     """Expand every coefficient of one escnn layer between two single fields: ``(K, ...)``."""
     with contextlib.redirect_stdout(io.StringIO()):  # escnn prints a notice about empty bases
         try:
-            layer = _escnn_layer(group, kind_in, kind_out, kernel_size, ndim)
+            layer = _escnn_layer(group, kind_in, kind_out, kernel_size, ndim, cutoff)
         except ValueError as error:
             if "basis for the steerable filter is empty" not in str(error):
                 raise
@@ -137,7 +163,9 @@ def _escnn_kernels(group: str, kind_in: str, kind_out: str, kernel_size: int, nd
     return torch.stack(kernels) if kernels else torch.zeros(0)
 
 
-def _escnn_layer(group: str, kind_in: str, kind_out: str, kernel_size: int, ndim: int) -> nn.Module:
+def _escnn_layer(
+    group: str, kind_in: str, kind_out: str, kernel_size: int, ndim: int, cutoff: float | None
+) -> nn.Module:
     """One escnn layer between two single fields, without bias."""
     gspaces, enn = _import_escnn()
     if kernel_size == POINT:
@@ -159,7 +187,7 @@ def _escnn_layer(group: str, kind_in: str, kind_out: str, kernel_size: int, ndim
         kernel_size=kernel_size,
         bias=False,
         initialize=False,
-        frequencies_cutoff=FREQUENCIES,
+        frequencies_cutoff=cutoff,
     )
 
 

@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from equigrasp.nn.blocks import DoubleConv, ResidualBlock, TransposedUp, UpConv
 from equigrasp.nn.exchange import Exchange
 from equigrasp.nn.fields import FieldType
+from equigrasp.nn.layers import Layers
 from equigrasp.nn.side import SideRule
 from equigrasp.nn.steerable import BasisBank, convolution
+
+OURS = Layers()
 
 
 def twice(field: FieldType) -> FieldType:
@@ -30,14 +33,16 @@ class Level(nn.Module):
         side: tuple[FieldType, FieldType],
         rule: SideRule,
         bank: BasisBank,
-        deform: str,
+        deform_xy: str,
+        deform_side: str,
         norm: str,
         exchange: bool,
+        fusion: str,
     ) -> None:
         super().__init__()
-        self.xy = ResidualBlock(*xy, bank, deform=deform, norm=norm)
-        self.side = DoubleConv(*side, bank, deform=deform, norm=norm)
-        self.exchange = Exchange(xy[1], side[1], rule, bank) if exchange else None
+        self.xy = ResidualBlock(*xy, bank, deform=deform_xy, norm=norm)
+        self.side = DoubleConv(*side, bank, deform=deform_side, norm=norm)
+        self.exchange = Exchange(xy[1], side[1], rule, bank, fusion) if exchange else None
 
     def forward(self, xy: Tensor, sides: Tensor) -> tuple[Tensor, Tensor]:
         """xy (B, C, N, N) and sides (2B, C', N, N), A before B along the batch; same sizes out."""
@@ -53,9 +58,11 @@ class TriPlaneUNet(nn.Module):
         depth: number of resolutions; the grid must be divisible by 2**(depth - 1).
         rule: side-feature mode.
         bank: where kernel bases come from.
-        deform: "none", "orbit" or "full", for every 3x3 convolution of the blocks.
-        norm: "group" or "none".
+        deform_xy, deform_side: "none", "orbit" or "full", for every 3x3 convolution of the table
+            plane's and the side planes' blocks; "published" for the table plane's.
+        norm: "group", "none" or "nowhere".
         exchange: whether the planes tell each other what they see.
+        layers: further choices.
     """
 
     def __init__(
@@ -65,23 +72,28 @@ class TriPlaneUNet(nn.Module):
         rule: SideRule,
         bank: BasisBank,
         *,
-        deform: str = "none",
+        deform_xy: str = "none",
+        deform_side: str = "none",
         norm: str = "group",
         exchange: bool = True,
+        layers: Layers = OURS,
     ) -> None:
         super().__init__()
+        self.pool_xy = F.avg_pool2d if layers.pool == "average" else F.max_pool2d
         xy = [FieldType("C4", regular=fields * 2**level) for level in range(depth)]
         side = [rule.field(fields * 2**level) for level in range(depth)]
         xy_in, side_in = [xy[0], *xy], [rule.input_field(fields), *side]
-        options = {"rule": rule, "bank": bank, "deform": deform, "norm": norm}
-        options["exchange"] = exchange
+        options = {"rule": rule, "bank": bank, "norm": norm, "exchange": exchange}
+        options |= {"deform_xy": deform_xy, "deform_side": deform_side, "fusion": layers.fusion}
         self.down = nn.ModuleList(
             Level((xy_in[i], xy[i]), (side_in[i], side[i]), **options) for i in range(depth)
         )
         rising = range(depth - 2, -1, -1)
-        self.up_xy = nn.ModuleList(UpConv(xy[i + 1], xy[i], bank, norm) for i in rising)
+        self.up_xy = nn.ModuleList(
+            UpConv(xy[i + 1], xy[i], bank, norm, layers.corners) for i in rising
+        )
         self.up_side = nn.ModuleList(
-            UpConv(side[i + 1], side[i], bank, norm)
+            UpConv(side[i + 1], side[i], bank, norm, layers.corners)
             if rule.exact
             else TransposedUp(side[i + 1], side[i])
             for i in rising
@@ -97,7 +109,7 @@ class TriPlaneUNet(nn.Module):
         skips = []
         for index, level in enumerate(self.down):
             if index:
-                xy, sides = F.max_pool2d(xy, 2), F.max_pool2d(sides, 2)
+                xy, sides = self.pool_xy(xy, 2), F.max_pool2d(sides, 2)
             xy, sides = level(xy, sides)
             skips.append((xy, sides))
         skips.pop()

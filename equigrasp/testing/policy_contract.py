@@ -32,7 +32,13 @@ from equigrasp.policy.models.base import KeyframePolicy
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.saved import load_policy
 from equigrasp.testing.require import require, require_refusal
-from equigrasp.testing.two_level_contract import TwoLevel, TwoLevelContract, gradients, stirred
+from equigrasp.testing.two_level_contract import (
+    TwoLevel,
+    TwoLevelContract,
+    gradients,
+    moved_numbers,
+    stirred,
+)
 from equigrasp.weights import save_model
 
 SAMPLES = 4
@@ -212,7 +218,8 @@ class PolicyContract(TwoLevelContract):
         noised, step = self._samples()
         later = (step + policy.noise_steps // 3) % policy.noise_steps
         answers = partial(_answers, policy)
-        return TwoLevel(policy, answers, seen, others, replicated, noised, step, later)
+        moved = moved_numbers(noised)
+        return TwoLevel(policy, answers, seen, others, replicated, noised, moved, step, later)
 
 
 def _answers(policy: KeyframePolicy, seen: Observations, noised: Tensor, step: Tensor) -> Tensor:

@@ -29,6 +29,8 @@ class TwoLevel(NamedTuple):
         others: by a name, the conditions with something else about the second one.
         replicated: conditions, each M times in a row.
         noised: samples (B, M, ...), B and M at least 3.
+        moved: by a name, the samples with something else about the third one of the second
+            condition.
         time: (B, M).
         later: other times of the same samples.
     """
@@ -39,6 +41,7 @@ class TwoLevel(NamedTuple):
     others: Mapping[str, Any]
     replicated: Callable[[Any, int], Any]
     noised: Tensor
+    moved: Mapping[Any, Tensor]
     time: Tensor
     later: Tensor
 
@@ -51,15 +54,13 @@ class TwoLevelContract:
         return None
 
     def test_a_sample_changes_its_own_answer_alone(self) -> None:
-        """Every number of it does, and so does its time."""
+        """Everything about it does, and so does its time."""
         if (two := self._two_level()) is None:
             return
         base = two.answers(two.conditions, two.noised, two.time)
-        for number in range(two.noised[0, 0].numel()):
-            moved = two.noised.clone()
-            moved[1, 2].view(-1)[number] += 0.5
+        for name, moved in two.moved.items():
             answers = two.answers(two.conditions, moved, two.time)
-            _require_changed_alone(base, answers, [[1, 2]], number)
+            _require_changed_alone(base, answers, [[1, 2]], name)
         later = two.time.clone()
         later[2, 0] = two.later[2, 0]
         answers = two.answers(two.conditions, two.noised, later)
@@ -116,15 +117,34 @@ def noised_rotations(model: Any, scenes: Tensor, points: Tensor, samples: int) -
     with torch.no_grad():
         seen = model.attend(model.reader(model.encode(scenes)), points)[0]
     shape = (len(seen), samples)
-    noised = model.prior(shape, Generator().manual_seed(0)).to(seen)
+    noised = model.first_state(model.prior(shape, Generator().manual_seed(0)).to(seen))
     time = torch.linspace(0.0, 0.9, shape[0] * samples, dtype=seen.dtype).view(shape)
     other = torch.cat([seen[:1], seen[1:2] + 0.05, seen[2:]])
 
     def answers(seen: Tensor, noised: Tensor, time: Tensor) -> Tensor:
         return model.predict(model.context(seen), noised, time).flatten(2)
 
-    others = {"features": other}
-    return TwoLevel(model, answers, seen, others, replicate_conditions, noised, time, time + 0.05)
+    others, moved = {"features": other}, noised.clone()
+    moved[1, 2] = noised[0, 0]  # not number by number: a rotation is more than its entries
+    return TwoLevel(
+        model,
+        answers,
+        seen,
+        others,
+        replicate_conditions,
+        noised,
+        {"rotation": moved},
+        time,
+        time + 0.05,
+    )
+
+
+def moved_numbers(noised: Tensor) -> dict[int, Tensor]:
+    """For every number of a sample, all samples with that of one of them moved."""
+    found = {number: noised.clone() for number in range(noised.shape[2])}
+    for number, moved in found.items():
+        moved[1, 2, number] += 0.5
+    return found
 
 
 @torch.no_grad()

@@ -216,6 +216,9 @@ def _set_learning_rate(
         warmup=settings.warmup_steps,
         total=run.total or sys.maxsize,  # the peak, until the length is known
         floor=settings.final_rate,
+        schedule=settings.schedule,
+        decay_at=settings.decay_at,
+        decay_factor=settings.decay_factor,
     )
     for group in optimizer.param_groups:
         group["lr"] = rate

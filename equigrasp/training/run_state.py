@@ -35,7 +35,7 @@ class RunState:
 
     Attributes:
         model, average: weights being trained and their moving average.
-        optimizer: AdamW over the model.
+        optimizer: over the model.
         score: name of the metric that decides which weights are best; larger is better.
         identity: JSON-able facts that a resumed run must share.
         step: optimiser steps done.
@@ -90,7 +90,8 @@ def start_run(
     model, average = build_model().to(fabric.device), build_model().to(fabric.device)
     average.load_state_dict(model.state_dict())
     average.requires_grad_(False)
-    optimizer = torch.optim.AdamW(
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[settings.optimizer]
+    optimizer = kind(
         model.parameters(),
         lr=settings.learning_rate,
         weight_decay=settings.weight_decay,

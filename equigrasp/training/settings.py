@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from equigrasp.training.schedule import SCHEDULES
+
 RESUMABLE = frozenset(
     {"max_minutes", "log_every", "checkpoint_every", "workers", "progress", "threads"}
 )
 """Settings that may change when a run goes on; all others define the run."""
 
 
+OPTIMIZERS = ("adamw", "adam")
+_LATER = frozenset({"optimizer", "schedule", "decay_at", "decay_factor"})
 PRECISIONS = ("32-true", "bf16-mixed")
 
 
@@ -25,10 +29,15 @@ class TrainSettings:
             then the schedule is laid out to end in time.
         max_minutes: stop after this wall time (of this process), whatever the schedule says.
         batch_size: scenes per step and process.
-        learning_rate: peak rate of AdamW.
-        final_rate: last rate as a share of the peak (half a cosine in between).
+        optimizer: "adamw", or "adam" (weight decay is then a term of the gradient).
+        learning_rate: peak rate.
+        schedule: of the rate after warm-up: "cosine" (half of one, down to `final_rate`), "step"
+            (times `decay_factor` after each share of the run in `decay_at`), or "constant".
+        final_rate: last rate of "cosine" as a share of the peak.
+        decay_at: shares of the run, rising, in (0, 1).
+        decay_factor: in (0, 1].
         warmup_steps: linear warm-up.
-        weight_decay: AdamW's.
+        weight_decay: of the optimiser.
         grad_clip: largest global gradient norm.
         average_decay: decay of the moving average of the weights; 0 validates the raw weights.
         validate_every: steps between validations; None: once per epoch.
@@ -46,8 +55,12 @@ class TrainSettings:
     epochs: int | None = 12
     max_minutes: float | None = None
     batch_size: int = 8
+    optimizer: str = "adamw"
     learning_rate: float = 1e-3
+    schedule: str = "cosine"
     final_rate: float = 0.02
+    decay_at: tuple[float, ...] = (0.667, 0.917)
+    decay_factor: float = 0.1
     warmup_steps: int = 100
     weight_decay: float = 1e-4
     grad_clip: float = 1.0
@@ -80,14 +93,35 @@ class TrainSettings:
             raise ValueError(
                 f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}"
             )
+        self._check_schedule()
         if not 0 <= self.average_decay < 1:
             raise ValueError(f"average_decay is {self.average_decay}; it must lie in [0, 1)")
         if not 0 <= self.final_rate <= 1:
             raise ValueError(f"final_rate is {self.final_rate}; it is a share of the peak rate")
 
+    def _check_schedule(self) -> None:
+        for name, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}"
+                )
+        shares = list(self.decay_at)
+        if shares != sorted(shares) or not all(0 < share < 1 for share in shares):
+            raise ValueError(f"decay_at is {shares}; give rising shares of the run within (0, 1)")
+        if not 0 < self.decay_factor <= 1:
+            raise ValueError(f"decay_factor is {self.decay_factor}; it must lie in (0, 1]")
+
     def identity(self) -> dict[str, Any]:
-        """The settings that must not change between a checkpoint and its resumption."""
-        return {key: value for key, value in asdict(self).items() if key not in RESUMABLE}
+        """The settings that must not change between a checkpoint and its resumption.
+
+        Those that early runs did not have are left out where they are as they were then.
+        """
+        settings, default = asdict(self), asdict(TrainSettings())
+        return {
+            key: value
+            for key, value in settings.items()
+            if key not in RESUMABLE and not (key in _LATER and value == default[key])
+        }
 
     def planned_steps(self, steps_per_epoch: int) -> int | None:
         """Length of the run in steps, None where it has to be fitted to `max_minutes`."""

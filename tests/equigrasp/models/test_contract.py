@@ -24,6 +24,14 @@ class TestEquiIGD(ModelContract):
     }
 
 
+class TestEquiIGDDiffused(ModelContract):
+    config = {**TestEquiIGD.config, "flow": "diffusion"}
+
+
+class TestEquiIGDDiffusedWithNoise(ModelContract):
+    config = {**TestEquiIGD.config, "flow": "diffusion_ddpm", "steps": 3}
+
+
 class TestGIGA(ModelContract):
     config = {"name": "giga", "resolution": 8, "channels": 4, "hidden": 8, "blocks": 1}
 

@@ -1,0 +1,161 @@
+"""The published networks beside the exact ones: same scenes and grasps, each at its own rate.
+
+    python benchmarks/published.py --data data/packed --scene packed --closed-loop 100 --record
+    python benchmarks/published.py --quick                    # made-up scenes, tiny models
+
+Both train for the same number of steps on the same grasps of the same images (fixed view, the
+published noise), each with its own loss, optimiser, schedule and augmentation. The peak learning
+rate of each is the one of --rates whose run with seed 0 has the best average precision on held-out
+scenes; the other seeds are trained at it. With --closed-loop the networks clear clutter as well.
+Finished runs are kept in --runs, so the same command goes on where it was stopped: with the default
+three seeds, two pairs and four rates there are 24 runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sample_efficiency import Run, cleared, interval, trained, training_scenes
+from shared.arms import ARMS, TINY
+from shared.results import RESULTS, command_line, finish
+from shared.run_records import RunRecord, RunRecords
+
+from equigrasp.data.files import write_atomically, write_json
+from equigrasp.data.synthetic import write_synthetic_data_set
+from sim.scene.kinds import scene_kinds
+
+PAIRS = {
+    "equigiga": ("published_equigiga", "exact_equigiga"),
+    "equiigd": ("published_equiigd", "exact_equiigd"),
+}
+"""Published and exact arm of a model; what they are stands in `shared/arms.py`."""
+RATES = ("2e-4", "5e-4", "1e-3", "2e-3")
+SCORES = ("ap", "gsr", "dr")
+
+
+def main() -> None:
+    """Train what is missing, tabulate."""
+    arguments = parser().parse_args()
+    if not arguments.quick:
+        if not arguments.data:
+            raise SystemExit("give --data with folders of scenes (data_gen/*.py makes them)")
+        study(arguments)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        write_synthetic_data_set(Path(folder) / "scenes", 24, seed=0)
+        arguments.data, arguments.out = [Path(folder) / "scenes"], Path(folder) / "out"
+        arguments.models, arguments.rates, arguments.seeds = ["equigiga"], ["1e-3"], 1
+        arguments.steps, arguments.runs = 4, Path(folder) / "runs.json"
+        study(arguments)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Command-line options."""
+    found = command_line(__doc__, "published")
+    add = found.add_argument
+    add("--data", nargs="+", type=Path, help="folders of scenes")
+    add("--scene", choices=tuple(scene_kinds()), default="packed")
+    add("--models", nargs="+", choices=sorted(PAIRS), default=list(PAIRS))
+    add("--rates", nargs="+", default=list(RATES), help="peak learning rates to choose from")
+    add("--seeds", type=int, default=3)
+    add("--steps", type=int, default=5000)
+    add("--batch-size", type=int, default=4, help="scenes per step, 64 grasps of each")
+    add("--closed-loop", type=int, metavar="ROUNDS", help="clear so many rounds with every seed")
+    add("--objects", default="default", help="object sets and folders of these rounds")
+    add("--table-only", action="store_true", help="tabulate what is known")
+    add("--runs", type=Path, default=RESULTS / "published_runs.json")
+    add("--out", type=Path, default=Path("outputs/published"))
+    return found
+
+
+def study(arguments: argparse.Namespace) -> None:
+    """Choose the rates, train all seeds, tabulate."""
+    scenes = training_scenes(arguments)
+    records = RunRecords(arguments.runs, arguments.data)
+    rows = []
+    for model in arguments.models:
+        for arm in PAIRS[model]:
+            rate = best_rate(arm, scenes, arguments, records)
+            found = [
+                record
+                for seed in range(arguments.seeds)
+                if (record := result(arm, rate, scenes, seed, arguments, records)) is not None
+            ]
+            if found:
+                rows.append(row(model, arm, rate, found))
+    text = markdown(rows)
+    print(text)
+    if arguments.record:
+        write_json(arguments.result.with_name("published_rows.json"), rows)
+        write_atomically(arguments.result.with_suffix(".md"), text + "\n")
+    numbers = {
+        f"{r['arm']}_{score}": r[score]["mean"] for r in rows for score in SCORES if score in r
+    }
+    if not numbers:
+        raise SystemExit("no run is known yet; leave --table-only away")
+    finish(arguments, numbers, {"steps": arguments.steps, "training_scenes": scenes})
+
+
+def at_rate(arm: str, rate: str) -> str:
+    """An arm with a learning rate of its own, made known to the study of runs."""
+    name = f"{arm}_{rate}"
+    ARMS.setdefault(name, [*ARMS[arm], f"trainer.learning_rate={rate}"])
+    TINY.setdefault(name, TINY.get(arm, []))
+    return name
+
+
+def best_rate(arm: str, scenes: int, arguments: argparse.Namespace, records: RunRecords) -> str:
+    """The rate whose first seed has the best average precision on held-out scenes."""
+
+    def precision(rate: str) -> float:
+        record = trained(Run(arguments.scene, at_rate(arm, rate), scenes, 0), arguments, records)
+        return -1.0 if record is None else record["validation"]["average_precision"]
+
+    return max(arguments.rates, key=precision)
+
+
+def result(
+    arm: str,
+    rate: str,
+    scenes: int,
+    seed: int,
+    arguments: argparse.Namespace,
+    records: RunRecords,
+) -> RunRecord | None:
+    """A run's validation and, if asked for, what it clears."""
+    run = Run(arguments.scene, at_rate(arm, rate), scenes, seed)
+    record = trained(run, arguments, records)
+    return cleared(run, arguments, records) if arguments.closed_loop else record
+
+
+def row(model: str, arm: str, rate: str, found: list[RunRecord]) -> dict[str, Any]:
+    """Means and intervals over seeds."""
+    values = {"ap": [record["validation"]["average_precision"] for record in found]}
+    values |= {r: [record[r] for record in found if r in record] for r in ("gsr", "dr")}
+    scores = {score: interval(each) for score, each in values.items() if each}
+    return {"model": model, "arm": arm, "rate": rate, "seeds": len(found), **scores}
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """A line per arm: rate, seeds, and average precision, GSR and DR with their 95 % intervals."""
+    lines = ["| arm | rate | seeds | AP | GSR | DR |", "|---|---|---|---|---|---|"]
+    for each in rows:
+        cells = [each["arm"], each["rate"], str(each["seeds"])]
+        cells += [cell(each.get(score), 3 if score == "ap" else 1) for score in SCORES]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def cell(score: dict[str, Any] | None, digits: int) -> str:
+    """Mean and half width of the interval."""
+    if score is None:
+        return "-"
+    half = "" if score["half"] is None else f" +- {score['half']:.{digits}f}"
+    return f"{score['mean']:.{digits}f}{half}"
+
+
+if __name__ == "__main__":
+    main()
