@@ -23,19 +23,22 @@ from torch import Tensor
 
 from equigrasp.clearance import Observed
 from equigrasp.detection import RANGES, DetectionConfig
-from equigrasp.geometry.transforms import check_rigid, inverse_transform
+from equigrasp.geometry.transforms import inverse_transform
 from equigrasp.grasp import Grasp, check_grasps
+from equigrasp.looking import Look, look
+from equigrasp.matter import scene_occupancy
 from equigrasp.options import check_option
 from equigrasp.perception.camera import Intrinsics
-from equigrasp.perception.rectify import SCALE_LIMIT, TableFit, fit_table, table_in_depth
-from equigrasp.perception.surface import raised_readings, raised_surface, surface_voxels
+from equigrasp.perception.rectify import SCALE_LIMIT, TableFit
+from equigrasp.perception.surface import raised_surface, surface_voxels
 from equigrasp.perception.tsdf import check_encoding, fuse_tsdf
 from equigrasp.plan_result import Found, PlanningError, PlanResult, Stopwatch
+from equigrasp.scene_mesh import SceneMesh
 from equigrasp.search import Volume, check_limits, device_of, like_of, search
 from equigrasp.sifting import Surroundings
-from equigrasp.views import Views, check_views, check_volume, hardly_any_reading, where_readings_lie
+from equigrasp.views import check_volume, where_readings_lie
 
-__all__ = ["GraspPlanner", "PlanResult", "PlanningError"]
+__all__ = ["GraspPlanner", "PlanResult", "PlanningError", "SceneMesh"]
 
 
 class GraspPlanner:
@@ -135,33 +138,16 @@ class GraspPlanner:
             PlanningError: no grasp, with `strict`.
         """
         clock, limit = Stopwatch(), self._limit(max_grasps)
-        given = check_views(depth, intrinsics, T_world_camera)
         avoid = check_grasps(avoid)
-        to_workspace = None
-        if T_workspace_world is not None:
-            to_workspace = check_rigid(T_workspace_world, "T_workspace_world")
-            given = given._replace(poses=to_workspace @ given.poses)
-        images, poses = given.images, given.poses
-        n, encoding = self.workspace.resolution, self.model.encoding
-        nothing = np.zeros((n, n, n), np.float32)
-        if hardly_any_reading(images):
-            return self._finish(Found(reason="empty_depth"), clock, nothing, strict=strict)
-        fits = self._table_fits(given)
-        tables = fits if self.rectify_table else ()
-        if any(fit.setup for fit in tables):
-            found = Found(reason="check_setup")
-            told = "; ".join(dict.fromkeys(fit.reason for fit in tables if fit.setup))
-            return self._finish(found, clock, nothing, tables, strict=strict, detail=told)
-        table = table_in_depth(fits, poses, self.workspace)
-        if self.rectify_table:
-            images = [fit.divide(image) for fit, image in zip(fits, images, strict=True)]
-            given = given._replace(images=images)
-            table = None if table is None else self.table_height
+        looked = self._look(depth, intrinsics, T_world_camera, T_workspace_world)
+        to_workspace = looked.to_workspace
+        told = {"tables": looked.tables, "strict": strict, "detail": looked.detail}
+        if looked.reason:
+            nothing = np.zeros((self.workspace.resolution,) * 3, np.float32)
+            return self._finish(Found(reason=looked.reason), clock, nothing, **told)
         clock.lap("rectify")
-        stack, cameras = given.stacked()
-        views = torch.from_numpy(stack).to(self.device), cameras, poses
-        tsdf = fuse_tsdf(*views, workspace=self.workspace, encoding=encoding)
-        volume = Volume(tsdf, self._surface(*views, tsdf, table))
+        views, limits = looked.on(self.device), (self._floor(looked.table), self.detection.lattice)
+        volume = Volume.of_views(*views, self.workspace, self.model.encoding, *limits)
         seen = None
         if self.detection.looks:
             seen = Observed.of_views(*views, self.workspace, **self._looking)
@@ -171,15 +157,9 @@ class GraspPlanner:
         found = self._search(volume, avoid, seen, clock)
         if to_workspace is not None:
             found = found.transformed(inverse_transform(to_workspace))
-        empty = found.reason == "empty_workspace"
-        return self._finish(
-            found.first(limit),
-            clock,
-            tsdf.cpu().numpy(),
-            tables,
-            strict=strict,
-            detail=where_readings_lie(given, self.workspace) if empty else "",
-        )
+        if found.reason == "empty_workspace":
+            told["detail"] = where_readings_lie(looked.views, self.workspace)
+        return self._finish(found.first(limit), clock, volume.tsdf.cpu().numpy(), **told)
 
     def plan_tsdf(
         self,
@@ -221,6 +201,55 @@ class GraspPlanner:
         found = self._search(Volume(tsdf, surface), avoid, seen, clock)
         return self._finish(found.first(limit), clock, tsdf.cpu().numpy(), strict=strict)
 
+    def reconstruct(
+        self,
+        depth: ArrayLike | Sequence[ArrayLike],
+        intrinsics: Intrinsics | Sequence[Intrinsics],
+        T_world_camera: ArrayLike,
+        *,
+        T_workspace_world: ArrayLike | None = None,
+        resolution: int = 80,
+        smooth: bool = False,
+    ) -> SceneMesh:
+        """The whole shape of what is on the table, its hidden side as the model expects it.
+
+        Marching cubes through the predicted occupancy. Depth is rectified as for `plan`, so shape
+        and grasps belong together. Of a turned scene an exact model gives the turned occupancy, and
+        the mesh has the turned vertices.
+
+        Args:
+            depth, intrinsics, T_world_camera, T_workspace_world: as for `plan`.
+            resolution: lattice points per side, even; 80 are 3.75 mm apart in 0.30 m.
+            smooth: let PyMCubes smooth the surface: rounder to look at, but it takes seconds and
+                forgets how sure the model was (figures: `benchmarks/reconstruction.py`).
+
+        Returns:
+            A closed mesh in metres, in the frame of `T_world_camera`; empty with a `reason` where
+            there is nothing to reconstruct.
+
+        Raises:
+            ValueError: as for `plan`; a model without occupancy; an odd resolution.
+        """
+        looked = self._look(depth, intrinsics, T_world_camera, T_workspace_world)
+        if looked.reason:
+            return SceneMesh.none(looked.reason)
+        encoding = self.model.encoding
+        tsdf = fuse_tsdf(*looked.on(self.device), workspace=self.workspace, encoding=encoding)
+        occupancy = scene_occupancy(self.model, tsdf.to(like_of(self.model)), resolution)
+        shape = SceneMesh.of(occupancy.float().cpu().numpy(), self.workspace.side, smooth=smooth)
+        if looked.to_workspace is None:
+            return shape
+        return shape.transformed(inverse_transform(looked.to_workspace))
+
+    def _look(self, *given: Any) -> Look:
+        return look(
+            *given,
+            self.workspace,
+            table_known=self.table_height is not None,
+            rectify=self.rectify_table,
+            scale_limit=self.scale_limit,
+        )
+
     @property
     def _looking(self) -> dict[str, Any]:
         """How to look at the surface: where the table ends, and whether unseen space counts."""
@@ -230,33 +259,6 @@ class GraspPlanner:
     def _floor(self, table: float | None) -> float | None:
         """Height up to which surface is the table's."""
         return None if table is None else table + self.detection.table_margin
-
-    def _table_fits(self, views: Views) -> tuple[TableFit, ...]:
-        """What the table says about every view; nothing where its height is not known."""
-        if self.table_height is None:
-            return ()
-        return tuple(
-            fit_table(*view, self.workspace, limit=self.scale_limit)
-            for view in zip(*views, strict=True)
-        )
-
-    def _surface(
-        self,
-        depth: Tensor,
-        intrinsics: Intrinsics | Sequence[Intrinsics],
-        poses: NDArray,
-        tsdf: Tensor,
-        table: float | None,
-    ) -> Tensor:
-        """Observed surface on the lattice of query points, without a table of known height."""
-        n = self.detection.lattice or self.workspace.resolution
-        lattice, floor = replace(self.workspace, resolution=n), self._floor(table)
-        if floor is not None:
-            return raised_readings(depth, intrinsics, poses, floor, lattice)
-        if lattice != self.workspace:  # the surface is that of the finer lattice
-            encoding = self.model.encoding
-            tsdf = fuse_tsdf(depth, intrinsics, poses, workspace=lattice, encoding=encoding)
-        return surface_voxels(tsdf)
 
     def _search(
         self, volume: Volume, avoid: Sequence[Grasp], seen: Observed | None, clock: Stopwatch

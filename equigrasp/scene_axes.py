@@ -97,7 +97,19 @@ def draw_surface(axes: Any, tsdf: NDArray[np.floating], side: float) -> None:
     draw_cube(axes, side)
     axes.view_init(elev=35, azim=-60)
     axes.set_title("surface")
-    vertices, faces = surface_mesh(tsdf, side)
+    draw_mesh(axes, *surface_mesh(tsdf, side))
+
+
+def draw_mesh(
+    axes: Any, vertices: NDArray[np.floating], faces: NDArray[np.integer], *, alpha: float = 1.0
+) -> None:
+    """Shaded surface of triangles (F, 3) between vertices (V, 3) in metres; none if there are none.
+
+    Args:
+        axes: 3-D axes.
+        vertices, faces: the mesh.
+        alpha: 1 is opaque.
+    """
     if not len(faces):
         return
     axes.plot_trisurf(
@@ -107,6 +119,7 @@ def draw_surface(axes: Any, tsdf: NDArray[np.floating], side: float) -> None:
         lightsource=LightSource(azdeg=225, altdeg=50),
         linewidth=0,
         antialiased=False,
+        alpha=alpha,
     )
 
 

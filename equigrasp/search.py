@@ -6,10 +6,13 @@ the peaks that survive suppression.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from equigrasp.calibration import Calibration
@@ -23,7 +26,9 @@ from equigrasp.peaks import (
     select_peaks,
     smooth,
 )
-from equigrasp.perception.surface import within_reach
+from equigrasp.perception.camera import Intrinsics
+from equigrasp.perception.surface import raised_readings, surface_voxels, within_reach
+from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.plan_result import Found, Stopwatch
 from equigrasp.refine import climb
 from equigrasp.sifting import Surroundings, sift
@@ -41,6 +46,34 @@ class Volume(NamedTuple):
 
     tsdf: Tensor
     surface: Tensor
+
+    @classmethod
+    def of_views(
+        cls,
+        depth: Tensor,
+        intrinsics: Intrinsics | Sequence[Intrinsics],
+        T_world_camera: NDArray[np.float64],
+        workspace: Workspace,
+        encoding: str,
+        floor: float | None,
+        lattice: int | None,
+    ) -> Volume:
+        """From depth images (V, H, W), metres, with camera poses (V, 4, 4) in the workspace frame.
+
+        Args:
+            depth, intrinsics, T_world_camera: the views.
+            workspace, encoding: of the model.
+            floor: surface below this height (m) is the table's; None if there is none known.
+            lattice: query points per side; None for the workspace's resolution.
+        """
+        views = depth, intrinsics, T_world_camera
+        tsdf = fuse_tsdf(*views, workspace=workspace, encoding=encoding)
+        fine = replace(workspace, resolution=lattice or workspace.resolution)
+        if floor is not None:
+            return cls(tsdf, raised_readings(*views, floor, fine))
+        if fine == workspace:
+            return cls(tsdf, surface_voxels(tsdf))
+        return cls(tsdf, surface_voxels(fuse_tsdf(*views, workspace=fine, encoding=encoding)))
 
 
 def like_of(model: Any) -> Tensor:

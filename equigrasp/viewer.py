@@ -1,7 +1,8 @@
-"""Pictures of what the planner sees and proposes: depth, TSDF, ranked grasps in the scene.
+"""Pictures of what the planner sees and proposes: depth, TSDF, ranked grasps, predicted shape.
 
     from equigrasp.viewer import save_pictures
-    save_pictures("outputs/look", depth, intrinsics, T_world_camera, result)
+    shape = planner.reconstruct(depth, intrinsics, T_world_camera)
+    save_pictures("outputs/look", depth, intrinsics, T_world_camera, result, shape=shape)
 
 Figures are made without a display and without touching pyplot's state. `show_interactive` opens a
 browser view with viser, if that is installed.
@@ -28,12 +29,22 @@ from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.camera import FAR, Intrinsics, depth_to_points, project, valid_pixels
 from equigrasp.plan_result import PlanResult
-from equigrasp.scene_axes import draw_cloud, draw_surface, relief, workspace_window
+from equigrasp.scene_axes import (
+    draw_cloud,
+    draw_cube,
+    draw_mesh,
+    draw_surface,
+    relief,
+    workspace_window,
+)
+from equigrasp.scene_mesh import SceneMesh
 from equigrasp.workspace import WORKSPACE, Workspace
 
 SCORE_COLOURS = matplotlib.colormaps["RdYlGn"]
 MAX_DRAWN = 30
 """More hands than this hide the scene."""
+BEST_DRAWN = 3
+"""More hands than this hide a shape."""
 _INK = "#20303c"
 
 
@@ -138,6 +149,34 @@ def draw_grasps(
     return figure
 
 
+def draw_shape(
+    shape: SceneMesh,
+    grasps: Sequence[Grasp] = (),
+    *,
+    hand: Hand = PANDA,
+    workspace: Workspace = WORKSPACE,
+) -> Figure:
+    """Picture of a predicted shape from two sides, with grasps.
+
+    Args:
+        shape: in the workspace frame.
+        grasps: best first; the best ones are drawn.
+        hand, workspace: of the grasps.
+    """
+    figure = Figure(figsize=(12.0, 5.6), layout="constrained")
+    figure.suptitle(f"Predicted shape: {len(shape.faces)} triangles ({shape.reason})", color=_INK)
+    for place, azimuth in enumerate((-60, 120), start=1):
+        axes = figure.add_subplot(1, 2, place, projection="3d")
+        draw_cube(axes, workspace.side)
+        axes.view_init(elev=28, azim=azimuth)
+        axes.set_title(f"azimuth {azimuth} degrees")
+        draw_mesh(axes, shape.vertices, shape.faces, alpha=0.9)
+        for grasp in grasps[:BEST_DRAWN]:
+            lines = gripper_lines(grasp, hand)
+            axes.add_collection3d(Line3DCollection(lines, color=_colour(grasp), linewidth=2.0))
+    return figure
+
+
 def save_pictures(
     directory: str | os.PathLike,
     depth: NDArray[np.floating],
@@ -145,10 +184,13 @@ def save_pictures(
     T_world_camera: NDArray,
     result: PlanResult,
     prefix: str = "",
+    *,
+    shape: SceneMesh | None = None,
 ) -> list[Path]:
-    """Write the three pictures of one planning step and return their paths.
+    """Write the pictures of one planning step and return their paths.
 
-    The files are `{prefix}depth.png`, `{prefix}tsdf.png` and `{prefix}grasps.png`. The depth is the
+    The files are `{prefix}depth.png`, `{prefix}tsdf.png` and `{prefix}grasps.png`, and with a
+    predicted `shape` (in the workspace frame) also `{prefix}shape.png`. The depth is the
     planner's input; where it was rectified, the grasps are drawn in the rectified scene. Hand and
     workspace are those of the result. A planner that fuses no TSDF gets no picture of one.
     """
@@ -164,6 +206,9 @@ def save_pictures(
         hand=result.hand,
         workspace=result.workspace,
     )
+    if shape is not None:
+        seen = {"hand": result.hand, "workspace": result.workspace}
+        figures["shape"] = draw_shape(shape, result.grasps, **seen)
     paths = []
     for name, figure in figures.items():
         path = Path(directory) / f"{prefix}{name}.png"
@@ -182,6 +227,7 @@ def show_interactive(
     hand: Hand = PANDA,
     table_height: float = WORKSPACE.table_height,
     port: int = 8080,
+    shape: SceneMesh | None = None,
 ) -> Any:
     """Serve the scene to a browser and return the running `viser.ViserServer`.
 
@@ -192,6 +238,7 @@ def show_interactive(
         hand: of the grasps.
         table_height: at which the colours of height begin, metres.
         port: of the server.
+        shape: predicted, in the frame of the grasps; shown as "/shape", which can be switched off.
 
     Raises:
         ImportError: viser is not installed; the message names the command.
@@ -209,6 +256,9 @@ def show_interactive(
     shades = relief(depth, intrinsics, T_world_camera, table_height)
     colours = (255 * shades[valid_pixels(depth) & (depth < 1.5)]).astype(np.uint8)
     server.scene.add_point_cloud("/scene", points.astype(np.float32), colours, point_size=0.001)
+    if shape is not None and len(shape.faces):
+        triangles = shape.vertices.astype(np.float32), shape.faces
+        server.scene.add_mesh_simple("/shape", *triangles, color=(143, 179, 207), opacity=0.6)
     for rank, grasp in enumerate(grasps):
         rods = [
             trimesh.creation.cylinder(0.0015, segment=ends) for ends in gripper_lines(grasp, hand)

@@ -12,10 +12,12 @@ from equigrasp.hand import PANDA
 from equigrasp.perception.camera import Intrinsics, fixed_view
 from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.plan_result import PlanResult
+from equigrasp.scene_mesh import SceneMesh
 from equigrasp.viewer import (
     MAX_DRAWN,
     draw_depth,
     draw_grasps,
+    draw_shape,
     draw_tsdf,
     gripper_lines,
     save_pictures,
@@ -122,6 +124,30 @@ def test_pictures_are_written_and_hold_something(tmp_path):
         assert picture[..., :3].std() > 0.03
 
 
+def shape():
+    occupancy = np.zeros((10, 10, 10), np.float32)
+    occupancy[3:6, 4:7, 2:5] = 1.0
+    return SceneMesh.of(occupancy, 0.3)
+
+
+@pytest.mark.parametrize("count", [0, 2, 9])
+def test_shape_picture_shows_the_surface_from_two_sides_with_the_best_hands(count):
+    figure = draw_shape(shape(), grasps(count))
+    figure.canvas.draw()
+    assert len(figure.axes) == 2
+    for axes in figure.axes:
+        assert len(axes.collections) == 1 + min(count, 3)
+    draw_shape(SceneMesh.none("empty_depth")).canvas.draw()
+
+
+def test_a_shape_is_saved_beside_the_other_pictures(tmp_path):
+    result = PlanResult(grasps(2), "ok", {"total": 0.1}, tsdf("full"))
+    views = depth_image(), CAMERA, fixed_view()
+    paths = save_pictures(tmp_path, *views, result, shape=shape())
+    assert [p.name for p in paths] == ["depth.png", "tsdf.png", "grasps.png", "shape.png"]
+    assert imread(paths[-1])[..., :3].std() > 0.03
+
+
 def test_interactive_view_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "viser", None)
     with pytest.raises(ImportError, match=r"pip install 'equigrasp\[viz\]'"):
@@ -132,7 +158,9 @@ def test_interactive_view_serves_the_scene():
     pytest.importorskip("viser")
     from urllib.request import urlopen
 
-    server = show_interactive(depth_image(), CAMERA, fixed_view(), grasps(2), port=18123)
+    server = show_interactive(
+        depth_image(), CAMERA, fixed_view(), grasps(2), port=18123, shape=shape()
+    )
     try:
         assert urlopen(f"http://localhost:{server.get_port()}").status == 200
     finally:
