@@ -40,12 +40,12 @@ SHARED_STAGES = ("build", "render", "propose", "occupancy")
 def measure(
     scenes: int, seed: int, settings: SceneSettings, workers: int, min_mass: float = 0.0
 ) -> dict[str, dict[str, Any]]:
-    """Counts and processor seconds of every kind, summed over its scenes.
+    """Counts and processor seconds of every kind that models are trained on, summed over scenes.
 
     Raises:
         RuntimeError: if a scene fails; a comparison with holes would be no comparison.
     """
-    kinds = scene_kinds()
+    kinds = {name: kind for name, kind in scene_kinds().items() if kind.trained_as == name}
     total = {kind: {"seconds": Counter(), "differences": Counter()} for kind in kinds}
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
     holding: dict[str, dict[str, Counter[str]]] = {kind: {} for kind in kinds}

@@ -1,4 +1,4 @@
-"""Clear packed or pile scenes with a planner and report GSR and DR.
+"""Clear scenes of packed, piled or adversarial objects with a planner and report GSR and DR.
 
     python sim/clutter_eval.py --scene pile                 # best shipped model, 5 x 20 rounds
     python sim/clutter_eval.py --scene pile --rounds 100    # as many as published: half an hour

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from equigrasp.reliability import reliability
+from sim.clutter.cells import per_cell
 
 RESAMPLES = 2000
 RoundRecord = dict[str, Any]
@@ -30,7 +31,8 @@ def summarise(records: Sequence[RoundRecord], crashed: int = 0) -> dict[str, Any
         JSON-able numbers; rates and intervals in percent, latencies in milliseconds. `std` is the
         population standard deviation over seeds (as published), `interval` the central 95 % of a
         bootstrap over rounds, drawn within each seed. `reliability` and `ece` compare scores of
-        executed grasps with outcomes, see `score_reliability`.
+        executed grasps with outcomes, see `score_reliability`. `cells` is empty unless the objects
+        lie in a grid, see `sim.clutter.cells.per_cell`.
     """
     by_seed: dict[int, list[RoundRecord]] = defaultdict(list)
     for record in records:
@@ -39,6 +41,7 @@ def summarise(records: Sequence[RoundRecord], crashed: int = 0) -> dict[str, Any
     attempts = [attempt for record in records for attempt in record["attempts"]]
     ends = Counter(record["end"] for record in records)
     fates = Counter(a["fate"] for a in attempts if not a["success"])
+    objects = per_object(records)
     return {
         "rounds": len(records),
         "seeds": len(seeds),
@@ -54,7 +57,8 @@ def summarise(records: Sequence[RoundRecord], crashed: int = 0) -> dict[str, Any
         "failures": dict(sorted(fates.items())),
         **score_reliability(attempts),
         "latency_ms": latencies([a["timings"] for a in attempts]),
-        "per_object": per_object(records),
+        "per_object": objects,
+        "cells": per_cell(objects),
     }
 
 

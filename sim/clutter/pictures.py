@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.camera import project
 from equigrasp.viewer import gripper_lines
+from sim.clutter.cells import Counts, grid
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.rounds import Round, recorded_grasp, replay
 from sim.clutter.run import read_rounds
@@ -34,7 +36,8 @@ FAR = 1.5
 def write_pictures(
     out: Path, summary: dict[str, Any], settings: EvalSettings, hand: Hand = PANDA
 ) -> None:
-    """Write `failures.png` (counts), `reliability.png` and pictures of the first failed attempts.
+    """Write `failures.png` (counts), `reliability.png` and pictures of the first failed attempts;
+    for objects of a grid also `cells.png`.
 
     Args:
         out: folder of the evaluation.
@@ -45,6 +48,9 @@ def write_pictures(
     if summary["reliability"]:
         with atomic_path(out / "reliability.png") as unfinished:
             draw_reliability(summary).savefig(unfinished, dpi=80, format="png")
+    if summary.get("cells"):
+        with atomic_path(out / "cells.png") as unfinished:
+            draw_cells(summary["cells"]).savefig(unfinished, dpi=90, format="png")
     scenes = out.parent / "scenes.json"
     failed = [
         (record, number)
@@ -138,6 +144,30 @@ def draw_reliability(summary: dict[str, Any]) -> Figure:
     upper.set_title(f"calibration error {100 * summary['ece']:.1f} %, {count.sum()} attempts")
     lower.bar(score, count, width=0.02, color="tab:blue")
     lower.set(xlim=(0, 1), xlabel="score of the executed grasp", ylabel="attempts")
+    return figure
+
+
+def draw_cells(cells: Mapping[str, Counts]) -> Figure:
+    """Picture of the grid: share cleared as colour, counts as text; grey where nothing was tried.
+
+    Args:
+        cells: what `sim.clutter.cells.per_cell` returned.
+    """
+    letters, numbers = grid(cells)
+    share = np.full((len(letters), len(numbers)), np.nan)
+    figure = Figure(figsize=(1.6 + 0.75 * len(numbers), 1.6 + 0.6 * len(letters)), layout="tight")
+    axes = figure.add_subplot()
+    for cell, counts in cells.items():
+        row, column = letters.index(cell[0]), numbers.index(int(cell[1:]))
+        share[row, column] = counts["cleared"] / counts["present"]
+        text = f"{counts['cleared']}/{counts['present']}"
+        axes.text(column, row, text, ha="center", va="center", fontsize=9)
+    axes.set_facecolor("#d5d8dc")
+    shown = axes.imshow(share, cmap="RdYlGn", vmin=0, vmax=1, alpha=0.8)
+    axes.set(xlabel="difficulty", ylabel="complexity", title="objects cleared, of those present")
+    axes.set_xticks(range(len(numbers)), [str(number) for number in numbers])
+    axes.set_yticks(range(len(letters)), letters)
+    figure.colorbar(shown, ax=axes, label="share cleared")
     return figure
 
 

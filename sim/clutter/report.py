@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sim.clutter import cells
 from sim.clutter.protocol_files import Protocol
 
 Row = tuple[str, dict[str, Any]]
@@ -25,7 +26,9 @@ def report(rows: Sequence[Row], protocol: Protocol | None = None) -> str:
         settings = rows[0][1]["settings"]
         parts.append(published_figures(protocol, settings["scene"], settings["view"]))
     parts += [score_error(name, summary) for name, summary in rows]
-    parts += [object_rates(name, summary["per_object"]) for name, summary in rows]
+    for name, summary in rows:
+        parts += [cells.markdown(summary.get("cells", {}))]
+        parts += [object_rates(name, summary["per_object"])]
     if protocol is not None and protocol.cannot_reproduce:
         lines = "\n".join(f"- {sentence}" for sentence in protocol.cannot_reproduce)
         parts.append(f"What of '{protocol.name}' is not reproduced here:\n\n{lines}")

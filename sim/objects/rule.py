@@ -16,6 +16,13 @@ from sim.objects.spec import MeshFault
 MIN_THICKNESS = 0.004
 """Objects thinner than this (m) slip under the fingers and through the solver: refused."""
 
+MILLIMETRES = 2.0
+"""No object of a table is longer (m): where `EgadSizes` meets one, it is in millimetres."""
+SHRINK_LONG, SHRINK_LARGE, GROW_THIN = 0.8, 0.85, 0.95
+"""Steps of `EgadSizes`, from Edge Grasp's code."""
+ROUNDING = 1 + 1e-9
+"""What was scaled obeys the limits to within so much, and keeps its size."""
+
 
 class SizeRule(Protocol):
     """How large an object may be to be grasped in a kind of scene.
@@ -92,6 +99,44 @@ class StandingSizes:
 
 
 @dataclass(frozen=True)
+class EgadSizes:
+    """Sizes of adversarial objects, by the loops with which Edge Grasp (Huang et al. 2023) loads
+    the EGAD set (Morrison et al. 2020). Metres, before the scales of scenes.
+
+    A mesh shrinks by `SHRINK_LONG` while its second-longest side is over `second`, and by
+    `SHRINK_LARGE` while its bounding box holds more than `volume`; then it grows by 1 / `GROW_THIN`
+    while its smallest side is under `thin`, as long as the first two still hold. What is longer
+    than `MILLIMETRES` is in millimetres, as EGAD's meshes are.
+
+    Attributes:
+        second: largest second-longest side.
+        volume: largest volume of the bounding box, cubic metres.
+        thin: least smallest side.
+    """
+
+    second: float = 0.15
+    volume: float = 6e-4
+    thin: float = 0.014
+    upright = False
+    least_height = 0.0
+
+    def scale(self, extents: np.ndarray) -> float:
+        """Factor for an object of the given sides (x, y, z): see `SizeRule`."""
+        sides = np.sort(np.asarray(extents, dtype=np.float64))
+        scale = 0.001 if sides[2] > MILLIMETRES else 1.0
+        while sides[1] * scale > self.second * ROUNDING:
+            scale *= SHRINK_LONG
+        while not self._small(sides * scale):
+            scale *= SHRINK_LARGE
+        while sides[0] * scale * ROUNDING < self.thin and self._small(sides * scale / GROW_THIN):
+            scale /= GROW_THIN
+        return float(scale)
+
+    def _small(self, sides: np.ndarray) -> bool:
+        return bool(sides.prod() <= self.volume * ROUNDING and sides[1] <= self.second * ROUNDING)
+
+
+@dataclass(frozen=True)
 class ObjectRule:
     """The objects of a kind of scene. Its `repr` is part of their keys in the cache.
 
@@ -104,6 +149,8 @@ class ObjectRule:
         families: relative frequency of the procedural families, by the names of functions in
             `sim.objects.household`.
         sets: what "default" stands for: names of object sets, separated by commas.
+        test_only: whether all objects of a user's folder without train and test folders are for
+            testing; else the hash of their names divides them.
 
     Raises:
         ValueError: for a negative seed number, no families or a share that is not positive.
@@ -114,6 +161,7 @@ class ObjectRule:
     sizes: SizeRule
     families: Mapping[str, float] = field(hash=False)
     sets: str = "procedural,pybullet_misc,random_urdfs"
+    test_only: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.seed_number < 0:

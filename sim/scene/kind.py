@@ -39,6 +39,7 @@ class SceneKind:
             `build(..., scales=...)`; None where it does not.
         seconds: processor time of a scene with `REFERENCE_POINTS` grasp points, on one core of a
             2025 server CPU: for the estimate that is told before a run.
+        like: kind whose weights play it where none are trained for it; "" for its own.
 
     Raises:
         ValueError: if the name is no word.
@@ -50,10 +51,16 @@ class SceneKind:
     build: Builder
     scales: tuple[float, float] | None = None
     seconds: float = 1.0
+    like: str = ""
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
             raise ValueError(f"a scene kind is called '{self.name}'; use letters, digits and _")
+
+    @property
+    def trained_as(self) -> str:
+        """Name of the kind that weights for these scenes are trained on."""
+        return self.like or self.name
 
     def scaled(self, scales: Sequence[float] | None) -> SceneKind:
         """The kind with objects of another range of scales; None for the same kind.

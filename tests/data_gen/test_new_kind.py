@@ -69,7 +69,7 @@ def test_a_new_kind_is_one_file_and_changes_no_other(tmp_path, monkeypatch):
     before = json.loads(python(tmp_path, "-c", OBJECTS))
     (tmp_path / "sim" / "scene" / "kinds" / "along.py").write_text(ROW)
     after = json.loads(python(tmp_path, "-c", OBJECTS))
-    assert list(after) == ["along", "packed", "pile"]
+    assert list(after) == ["adversarial", "along", "packed", "pile"]
     assert {name: after[name] for name in before} == before
 
     sizes = ["--grasps-per-scene", "6", "--occupancy-points", "100", "--workers", "1"]

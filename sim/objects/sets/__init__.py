@@ -10,7 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sim.objects.rule import ObjectRule
-from sim.objects.sets import folders, limit_set, procedural_set, pybullet_misc, random_urdfs
+from sim.objects.sets import (
+    adversarial_set,
+    folders,
+    limit_set,
+    procedural_set,
+    pybullet_misc,
+    random_urdfs,
+)
 from sim.objects.spec import Fault, ObjectSpec, split_of
 
 LoadSet = Callable[[ObjectRule, Path, str, str], list[ObjectSpec]]
@@ -42,6 +49,7 @@ SETS: dict[str, LoadSet] = {
     "random_urdfs": _whole(random_urdfs.load),
     "procedural": _by_hash(procedural_set.load),
     "limit": limit_set.load,
+    "adversarial": adversarial_set.load,
     "pybullet_misc": _whole(pybullet_misc.load),
 }
 

@@ -44,6 +44,8 @@ def load(
         if p.suffix.lower() in (*MESH_SUFFIXES, ".urdf") and p.is_file()
     )
     specs = _each(_not_used_by_urdfs(files), faults, lambda p: _imported(p, folder, rule, cache))
+    if rule.test_only:
+        return specs if split in ("all", "test") else []
     return [s for s in specs if split in ("all", split_of(s.object_id))]
 
 

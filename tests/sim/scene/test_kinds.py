@@ -17,12 +17,12 @@ from sim.scene.world import World
 def test_kinds_are_found_and_keep_their_seed_numbers():
     """Weights and tables refer to the objects behind these numbers."""
     numbers = {name: kind.objects.seed_number for name, kind in scene_kinds().items()}
-    assert numbers == {"packed": 0, "pile": 1}
+    assert numbers == {"packed": 0, "pile": 1, "adversarial": 2}
     assert find_kind("pile") is pile.PILE
 
 
 def test_what_is_no_kind_is_named():
-    with pytest.raises(ValueError, match="'heap'; choose one of packed, pile"):
+    with pytest.raises(ValueError, match="'heap'; choose one of adversarial, packed, pile"):
         find_kind("heap")
     with pytest.raises(ValueError, match="'a heap'"):
         replace(pile.PILE, name="a heap")

@@ -12,6 +12,7 @@ from sim.scene.kinds import find_kind
 from sim.testing.scene_kind_contract import SceneKindContract
 
 PACKED, PILE = find_kind("packed"), find_kind("pile")
+ADVERSARIAL = find_kind("adversarial")
 
 
 class TestPacked(SceneKindContract):
@@ -20,6 +21,10 @@ class TestPacked(SceneKindContract):
 
 class TestPile(SceneKindContract):
     kind = PILE
+
+
+class TestAdversarial(SceneKindContract):
+    kind = ADVERSARIAL
 
 
 def drop(world, objects, rng, count, height=0.12):
