@@ -15,7 +15,7 @@ import numpy as np
 from data_gen.announcement import SCENES, announcement, scenes_wanted
 from data_gen.data_set import GenerationError, Progress, Resources, generate_data_set
 from data_gen.settings import LABELLERS, STAGES, VIEWS, DataDesign, SceneSettings
-from equigrasp.data.files import read_arrays
+from equigrasp.data.files import ArrayFileError, read_arrays
 from equigrasp.data.manifest import ManifestError
 from equigrasp.hand import PANDA, load_hand
 from equigrasp.sizes import HELP
@@ -76,7 +76,7 @@ def main(kind: SceneKind, arguments: list[str] | None = None) -> int:
         return 1
     display.close()
     print(report(options["out"], progress))
-    return 0
+    return 1 if count_data_set(options["out"]).unreadable else 0
 
 
 def build_parser(kind: SceneKind) -> argparse.ArgumentParser:
@@ -189,14 +189,19 @@ class Totals:
     positive_yaws: int
     audited: int
     audited_positive: int
+    unreadable: int = 0
 
 
 def count_data_set(directory: str | Path) -> Totals:
     """Count scenes, grasp points and successes from the files of a data set."""
     sums = np.zeros(6, dtype=np.int64)
-    paths = sorted((Path(directory) / "scenes").glob("*.npz"))
+    paths, unreadable = sorted((Path(directory) / "scenes").glob("*.npz")), 0
     for path in paths:
-        arrays = read_arrays(path, ["yaw_success", "yaw_audited"])
+        try:
+            arrays = read_arrays(path, ["yaw_success", "yaw_audited"])
+        except ArrayFileError:
+            unreadable += 1
+            continue
         success, audited = arrays["yaw_success"], arrays["yaw_audited"]
         sums += (
             len(success),
@@ -206,7 +211,7 @@ def count_data_set(directory: str | Path) -> Totals:
             audited.sum(),
             (audited & success).sum(),
         )
-    return Totals(len(paths), *sums.tolist())
+    return Totals(len(paths) - unreadable, *sums.tolist(), unreadable)
 
 
 def report(directory: str | Path, progress: Progress) -> str:
@@ -218,6 +223,11 @@ def report(directory: str | Path, progress: Progress) -> str:
         f"  positive: {_share(t.positive_points, t.points)} of points, "
         f"{_share(t.positive_yaws, t.yaws)} of yaws",
     ]
+    if t.unreadable:
+        lines.append(
+            f"  {t.unreadable} scene files cannot be read: `python -m equigrasp.data.verify "
+            f"{directory} --repair` removes them, and then this command makes them again"
+        )
     if t.audited:
         lines.append(
             f"  audit: {t.audited_positive} of {t.audited} rejected yaws succeeded when simulated"

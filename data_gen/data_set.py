@@ -7,7 +7,6 @@ that an interrupted run ends with the same files as an uninterrupted one.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections import Counter
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from data_gen.settings import DataDesign, hash_ids
-from equigrasp.data.files import write_json
+from equigrasp.data.files import is_torn, read_json, write_json
 from equigrasp.data.manifest import (
     MANIFEST_NAME,
     Manifest,
@@ -110,7 +109,7 @@ def generate_data_set(
     for name in ("scenes", "failed", "logs"):
         (directory / name).mkdir(parents=True, exist_ok=True)
     with lock_data_set(directory):
-        for leftover in temporary_files(directory):
+        for leftover in (*temporary_files(directory), *torn_files(directory)):
             leftover.unlink()
         progress = Progress()
         described = _describe(design, resources)
@@ -137,6 +136,13 @@ def generate_data_set(
 def temporary_files(directory: str | Path) -> list[Path]:
     """What interrupted writes left in a data set."""
     return sorted(Path(directory).glob(".*.tmp")) + sorted(Path(directory).glob("*/.*.tmp"))
+
+
+def torn_files(directory: str | Path) -> list[Path]:
+    """Scenes and notes of failure that end too early, as a full disk or a bad copy leaves them."""
+    scenes = [path for path in sorted(Path(directory).glob("scenes/*.npz")) if is_torn(path)]
+    notes = [path for path in sorted(Path(directory).glob("failed/*.json")) if not _reason(path)]
+    return scenes + notes
 
 
 @dataclass
@@ -254,5 +260,13 @@ def _is_done(directory: Path, index: int) -> bool:
 def _forget_failures(directory: Path) -> None:
     """Remove the notes of failures that need not happen again; empty scenes stay empty."""
     for path in sorted((directory / "failed").glob("*.json")):
-        if json.loads(path.read_bytes())["reason"] != "empty":
+        if _reason(path) != "empty":
             path.unlink()
+
+
+def _reason(note: Path) -> str:
+    """Why a scene failed; empty if its note is damaged."""
+    try:
+        return str(read_json(note)["reason"])
+    except (ValueError, TypeError, KeyError):
+        return ""

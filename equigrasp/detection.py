@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from equigrasp.calibration import Calibration
 from equigrasp.hand import Hand
-from equigrasp.options import check_option
+from equigrasp.options import check_fields
 from equigrasp.workspace import Workspace
 
 WINDOW_LATTICE = Workspace(side=0.30, resolution=40)
@@ -135,8 +135,7 @@ class DetectionConfig:
     peak_share: float = 0.8
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            check_option(each.name, getattr(self, each.name), each.type, RANGES)
+        check_fields(self, RANGES)
         if self.nms_window % 2 == 0:
             raise ValueError(
                 f"nms_window is {self.nms_window}; it must be odd, an even window is not centred "

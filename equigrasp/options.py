@@ -7,7 +7,8 @@ import inspect
 import math
 import numbers
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,6 +94,38 @@ def _entries(name: str, value: Any) -> list[Any]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise ValueError(f"{name} is {reprlib.repr(value)}; give a list of whole numbers")
     return list(value)
+
+
+def check_fields(instance: Any, ranges: Mapping[str, Range], skip: tuple[str, ...] = ()) -> None:
+    """Check every field of a dataclass by its annotation, see `check_option`.
+
+    Raises:
+        ValueError: naming the field, its value and its limits.
+    """
+    for each in fields(instance):
+        if each.name not in skip:
+            check_option(each.name, getattr(instance, each.name), each.type, ranges)
+
+
+def check_list(values: Any, name: str, *, words: bool = False) -> list[Any]:
+    """The one door for lists: a text or a mapping in the place of a list is refused.
+
+    Args:
+        values: given by a user.
+        name: of the argument, for the message.
+        words: whether every entry has to be a text that is not empty.
+
+    Raises:
+        ValueError: naming the argument and its value.
+    """
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        example = f"[{values}]" if isinstance(values, str | Path) else "[first, second]"
+        raise ValueError(f"{name} is {reprlib.repr(values)}; give a list, for instance {example}")
+    listed = list(values)
+    wrong = [entry for entry in listed if not (isinstance(entry, str) and entry)]
+    if words and wrong:
+        raise ValueError(f"{name} holds {reprlib.repr(wrong[0])}; its entries are words")
+    return listed
 
 
 def check_widest(name: str, first: int, depth: int, most: int = 2048) -> None:

@@ -25,6 +25,7 @@ from equigrasp.data.scene_files import (
 )
 from equigrasp.data.split import DataSetError, list_scenes, split_scenes
 from equigrasp.hand import require_same_hand
+from equigrasp.options import check_list
 from equigrasp.workspace import require_same_cube
 
 
@@ -46,8 +47,8 @@ class GraspSceneDataset:
 
     Raises:
         DataSetError: if a folder is missing or empty, or the split has no scene.
-        ValueError: if the folders are made for different hands or workspaces, or a manifest is
-            torn.
+        ValueError: if the folders are made for different hands or workspaces, a manifest is torn,
+            or `dirs` is no list.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class GraspSceneDataset:
             raise ValueError(f"visits is {visits}; an epoch draws from each scene at least once")
         self.settings = settings or SampleSettings()
         self.seed, self.visits = seed, visits
-        self.dirs = [Path(directory) for directory in dirs]
+        self.dirs = [Path(directory) for directory in check_list(dirs, "dirs")]
         self.paths = [
             path
             for directory in self.dirs
@@ -139,6 +140,6 @@ def _read(path: Path) -> SceneRecord:
     except SceneFileError as error:
         folder = path.parent.parent
         raise DataSetError(
-            f"{error}; to see every fault of the data set: `python -m equigrasp.data.verify "
-            f"{folder}`; its generator, run again, makes the scenes that are missing"
+            f"{error}; `python -m equigrasp.data.verify {folder} --repair` names every fault and "
+            "removes what is torn; its generator, run again, makes the scenes that are missing"
         ) from error

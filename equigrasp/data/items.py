@@ -22,6 +22,7 @@ from equigrasp.data.split import DataSetError
 from equigrasp.data.vocabulary import YAWS_PER_POINT
 from equigrasp.geometry.rotations import random_rotations
 from equigrasp.geometry.transforms import yaw_turns
+from equigrasp.options import check_fields
 from equigrasp.perception.camera import Intrinsics
 from equigrasp.perception.noise import apply_noise, check_noise, draw_kind
 from equigrasp.perception.rectify import table_rectify
@@ -72,6 +73,7 @@ class SampleSettings:
     query_setback: float = 0.05
 
     def __post_init__(self) -> None:
+        check_fields(self, {"query_setback": (-0.1, 0.1)})
         if self.view not in VIEWS:
             raise ValueError(f"view is {self.view!r}; choose one of {', '.join(VIEWS)}")
         check_noise(self.noise)

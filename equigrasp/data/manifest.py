@@ -5,23 +5,28 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
-import json
 import os
+import reprlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from equigrasp.data.files import write_json
+from equigrasp.data.files import read_json, write_json
 from equigrasp.data.scene_files import FORMAT_VERSION
 from equigrasp.differences import differing_entries
 from equigrasp.hand import PANDA, Hand
+from equigrasp.options import check_list, check_option
 from equigrasp.workspace import WORKSPACE, Workspace
 
 MANIFEST_NAME = "manifest.json"
 LOCK_NAME = ".lock"
 GENERATOR_VERSION = 2
 """Raised when the same seed and settings begin to give other scenes."""
+MOST_SCENES = 10**7
+"""No data set has more scenes; a manifest that says so is damaged."""
+COUNTS = ("grasps_per_scene", "occupancy_points")
+"""Settings that tell how many entries scenes have, where a generator has them."""
 PACKAGES = ("numpy", "open3d", "pybullet", "scipy", "trimesh")
 """Packages whose version decides what comes out of the same seed."""
 
@@ -107,7 +112,7 @@ def read_manifest(directory: str | Path) -> Manifest:
     """
     path = Path(directory) / MANIFEST_NAME
     try:
-        values = json.loads(path.read_bytes())
+        values = read_json(path)
         if not 1 <= values["format_version"] <= FORMAT_VERSION:
             raise ManifestError(
                 f"{path} has format version {values['format_version']}; this program reads versions"
@@ -121,15 +126,26 @@ def read_manifest(directory: str | Path) -> Manifest:
         raise
     except (ValueError, TypeError, KeyError) as error:
         raise ManifestError(f"{path} is torn or foreign: {error!r}") from error
-    for name, default in _EXAMPLE.items():
-        value = getattr(manifest, name)
-        if type(value) is not type(default):
-            raise ManifestError(f"{path}: {name} is {value!r}, not {type(default).__name__}")
     try:
-        _ = manifest.made_for
+        _check(manifest)
     except (ValueError, TypeError) as error:
         raise ManifestError(f"{path}: {error}") from error
     return manifest
+
+
+def _check(manifest: Manifest) -> None:
+    """Refuse values of other types or beyond their limits."""
+    for name, default in _EXAMPLE.items():
+        value = getattr(manifest, name)
+        if type(value) is not type(default):
+            raise ValueError(f"{name} is {reprlib.repr(value)}, not {type(default).__name__}")
+    for name, most in (("scenes", MOST_SCENES), ("seed", 2**63 - 1)):
+        if not 0 <= getattr(manifest, name) <= most:
+            raise ValueError(f"{name} is {getattr(manifest, name)}; it lies in 0 to {most}")
+    check_list(manifest.object_ids, "object_ids", words=True)
+    for name in COUNTS:
+        check_option(name, manifest.settings.get(name), "int | None", {name: (0, 10**9)})
+    _ = manifest.made_for
 
 
 def read_made_for(directory: str | Path) -> MadeFor:

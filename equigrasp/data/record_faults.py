@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from equigrasp.data.scene_files import ADDED, SceneRecord
+from equigrasp.data.scene_files import ADDED, LARGEST_DEPTH, SceneRecord
 from equigrasp.data.vocabulary import Fate, Source
 from equigrasp.hand import PANDA, Hand
+from equigrasp.perception.camera import check_unit
 from equigrasp.workspace import WORKSPACE, Workspace
 
 TIP_MARGIN = 0.01
@@ -46,13 +47,17 @@ def record_faults(
     expect(_orthonormal(r.grasp_rotation), "grasp_rotation holds a matrix that is not a rotation")
     try:
         r.intrinsics.validate()
-        size = (r.intrinsics.height, r.intrinsics.width)
-        expect(r.depth.shape[1:] == size, f"depth has shape {r.depth.shape}, intrinsics {size}")
     except ValueError as error:
         faults.append(f"intrinsics: {error}")
+    try:
+        for image in r.depth:
+            check_unit(image)
+    except ValueError as error:
+        faults.append(f"depth: {error}")
     expect(len(r.view_names) > 0, "there is no view")
     expect(len(set(r.view_names)) == len(r.view_names), f"views share a name: {r.view_names}")
-    expect((r.depth > 0).any(axis=(1, 2)).all(), "a depth image is empty")
+    seen = (r.depth > 0) & (r.depth < LARGEST_DEPTH)
+    expect(seen.any(axis=(1, 2)).all(), "a depth image is empty, or at its largest value all over")
     beyond = hand.finger_depth + TIP_MARGIN
     expect(
         _within(r.grasp_position, -beyond, workspace.side + beyond),

@@ -32,6 +32,8 @@ arrays of `ADDED`, which are then NaN."""
 
 DEPTH_UNIT = 5e-5
 """Metres per step of the stored depth: 16 bits reach 3.27 m, beyond `FAR`."""
+LARGEST_DEPTH = 65534.5 * DEPTH_UNIT
+"""Depth from here on is the largest number that a file holds: no reading of a camera."""
 
 Y = YAWS_PER_POINT
 SCHEMA: dict[str, tuple[str, ArrayShape]] = {
@@ -200,7 +202,17 @@ def array_faults(arrays: Mapping[str, NDArray]) -> list[str]:
     for name, (dtype, shape) in SCHEMA.items():
         if name in arrays:
             faults += _shape_faults(name, arrays[name], dtype, shape, lengths)
-    return faults
+    return faults or _camera_faults(arrays["intrinsics"], arrays["depth"])
+
+
+def _camera_faults(intrinsics: NDArray, depth: NDArray) -> list[str]:
+    """Whether the images are of the size that the camera has."""
+    if not np.isfinite(intrinsics).all():
+        return ["intrinsics hold NaN or infinity"]
+    width, height = intrinsics[:2].tolist()
+    if depth.shape[1:] != (height, width):
+        return [f"depth has shape {depth.shape}, intrinsics ({height:g}, {width:g})"]
+    return []
 
 
 def _shape_faults(

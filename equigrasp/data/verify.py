@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from equigrasp.data.files import read_json
 from equigrasp.data.manifest import (
     LOCK_NAME,
     MANIFEST_NAME,
@@ -135,7 +135,7 @@ def _scene_faults(directory: Path, manifest: Manifest | None) -> Iterator[DataFa
         try:
             record = read_scene(path)
         except SceneFileError as error:
-            yield DataFault(path, str(error.__cause__ or error), removable=True)
+            yield DataFault(path, str(error.__cause__ or error), removable=path.is_file())
             continue
         reasons = record_faults(record, made_for.hand, made_for.workspace)
         if manifest:
@@ -179,12 +179,12 @@ def _note_faults(directory: Path) -> Iterator[DataFault]:
     """Notes of failure that are torn, or that contradict an existing scene."""
     for path in sorted((directory / "failed").glob("*.json")):
         try:
-            note = json.loads(path.read_bytes())
+            note = read_json(path)
             sound = note["reason"] in REASONS and f"{note['index']:06d}" == path.stem
         except (ValueError, TypeError, KeyError):
             sound = False
         if not sound:
-            yield DataFault(path, "is torn or not a note of failure", removable=True)
+            yield DataFault(path, "is torn or not a note of failure", removable=path.is_file())
         elif scene_path(directory, note["index"]).exists():
             yield DataFault(path, "notes a failure, but the scene exists", removable=True)
 

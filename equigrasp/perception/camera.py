@@ -225,12 +225,20 @@ def validate_depth(
     image = image.astype(np.float32, copy=False)
     hole = np.isclose(image[..., None], SATURATED, rtol=1e-6).any(-1)
     image = np.where(hole, np.float32(0), image) if hole.any() else image
-    _check_unit(image[valid_pixels(image)])
+    check_unit(image)
     return image
 
 
-def _check_unit(readings: NDArray[np.floating]) -> None:
-    """Refuse readings that can hardly be metres: nearly all too far, or most too near."""
+def check_unit(depth: NDArray[np.floating]) -> None:
+    """Refuse readings that can hardly be metres: nearly all too far, or most too near.
+
+    Args:
+        depth: (H, W) as a camera delivers it.
+
+    Raises:
+        ValueError: naming the median, its limits and the likely unit.
+    """
+    readings = depth[valid_pixels(depth)]
     if not len(readings):
         return
     near, median = (float(q) for q in np.percentile(readings, (NEAREST_PERCENT, 50)))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from equigrasp.geometry.transforms import Matrix, make_transform
+from equigrasp.options import check_list
 from equigrasp.policy.episodes.frames import Frame
 from equigrasp.policy.keyframes.clouds import CloudSettings, cloud_of_frame, pad_clouds
 from equigrasp.policy.keyframes.policy_io import Observations
@@ -33,7 +34,11 @@ class KeyframeAgent:
 
     def __init__(self, policy: KeyframePolicy, *, candidates: int = 16, steps: int = 10) -> None:
         self.policy, self.candidates, self.steps = policy, candidates, steps
-        self.cameras = tuple(policy.card["cameras"])
+        if lacking := sorted({"cameras", "image_size", "cloud"} - set(policy.card)):
+            raise ValueError(
+                f"the policy's card lacks {', '.join(lacking)}; it was not saved by training"
+            )
+        self.cameras = tuple(check_list(policy.card["cameras"], "cameras", words=True))
         self.image_size = int(policy.card["image_size"])
         self.settings = CloudSettings.of(policy.card["cloud"])
         self.begin(0)

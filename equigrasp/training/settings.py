@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from equigrasp.options import check_fields
 from equigrasp.training.schedule import SCHEDULES
 
 RESUMABLE = frozenset(
@@ -78,6 +79,7 @@ class TrainSettings:
     progress: bool = True
 
     def __post_init__(self) -> None:
+        check_fields(self, {}, skip=("devices",))  # which Fabric takes in other forms too
         if self.max_steps is None and self.epochs is None and self.max_minutes is None:
             raise ValueError(
                 "max_steps, epochs and max_minutes are all null, so the run has no end; set one"

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 
 from data_gen.command import count_data_set, describe_progress, main, report
-from data_gen.data_set import Progress
-from equigrasp.data.scene_files import read_scene
+from data_gen.data_set import Progress, torn_files
+from equigrasp.data.scene_files import failed_path, read_scene, scene_path
 from sim.scene.kinds import find_kind
 
 
@@ -54,3 +54,32 @@ def test_the_parent_loads_no_simulator():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout == "[]\n", result.stderr
+
+
+def test_torn_scenes_and_notes_are_made_again_by_the_same_command(tmp_path, make, hashes):
+    make(tmp_path / "whole", 6)
+    make(tmp_path / "torn", 6)
+    path = scene_path(tmp_path / "torn", 1)
+    path.write_bytes(path.read_bytes()[:200])
+    scene_path(tmp_path / "torn", 2).write_bytes(b"")
+    failed_path(tmp_path / "torn", 3).write_text("{")
+    assert len(torn_files(tmp_path / "torn")) == 3
+    again = make(tmp_path / "torn", 6)
+    assert again.total == 3
+    assert hashes(tmp_path / "torn") == hashes(tmp_path / "whole")
+
+
+def test_a_scene_that_is_damaged_inside_is_counted_and_the_remedy_is_named(tmp_path, make):
+    tmp_path = tmp_path / "data"
+    make(tmp_path, 3)
+    path = scene_path(tmp_path, 1)
+    data = bytearray(path.read_bytes())
+    for name in (b"yaw_success.npy", b"yaw_audited.npy"):
+        start = data.index(name) + len(name) + 10
+        data[start : start + 20] = bytes(20)
+    path.write_bytes(bytes(data))
+    totals = count_data_set(tmp_path)
+    assert (totals.scenes, totals.unreadable) == (2, 1)
+    text = report(tmp_path, make(tmp_path, 3))
+    assert "1 scene files cannot be read" in text
+    assert "--repair" in text

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equigrasp.data.files import atomic_folder, write_atomically
-from equigrasp.policy.episodes import image_files, rlbench_pickle
+from equigrasp.options import check_list
+from equigrasp.policy.episodes import checks, image_files, rlbench_pickle
 from equigrasp.policy.episodes.camera import point_cloud
 from equigrasp.policy.episodes.frames import CAMERAS, IMAGES, Demo, Frame, FrameCamera
 from equigrasp.policy.episodes.keypoints import discover_keypoints
@@ -30,6 +32,9 @@ LOW_DIM, NUMBER = "low_dim_obs.pkl", "variation_number.pkl"
 DESCRIPTIONS = "variation_descriptions.pkl"
 ALL_VARIATIONS = "all_variations"
 LAYOUTS = ("variations", ALL_VARIATIONS)
+
+
+T = TypeVar("T")
 
 
 class EpisodeError(ValueError):
@@ -63,12 +68,10 @@ class Episode:
         """States of all frames, without images.
 
         Raises:
-            EpisodeError: the file is missing, torn, hostile or no demonstration.
+            EpisodeError: the file is missing, torn, hostile or no demonstration, or a frame lacks
+                what keyframes are made from.
         """
-        found = self._unpickled(self.path / LOW_DIM)
-        if not isinstance(found, Demo) or not len(found):
-            raise EpisodeError(f"{self.path / LOW_DIM}: holds no demonstration")
-        return found
+        return self._checked(self.path / LOW_DIM, checks.checked_demo)
 
     @cached_property
     def variation(self) -> int:
@@ -78,7 +81,7 @@ class Episode:
             EpisodeError: the file that tells it is missing, torn or hostile.
         """
         if self.layout == ALL_VARIATIONS:
-            return int(self._unpickled(self.path / NUMBER))
+            return self._checked(self.path / NUMBER, checks.variation_of)
         return int(self.path.parents[1].name.removeprefix("variation"))
 
     @cached_property
@@ -90,7 +93,7 @@ class Episode:
         """
         inside = self.path / DESCRIPTIONS
         file = inside if inside.exists() else self.path.parents[1] / DESCRIPTIONS
-        return [str(sentence) for sentence in self._unpickled(file)]
+        return self._checked(file, checks.sentences_of)
 
     @cached_property
     def keypoints(self) -> list[int]:
@@ -101,15 +104,20 @@ class Episode:
         """A camera in one frame.
 
         Raises:
-            KeyError: the demonstration does not describe that camera.
+            EpisodeError: the demonstration does not describe that camera, or not as one.
         """
-        return FrameCamera.of(self.demo[frame], name)
+        try:
+            return checks.checked_camera(FrameCamera.of(self.demo[frame], name))
+        except (KeyError, TypeError, ValueError) as error:
+            told = error.args[0] if isinstance(error, KeyError) else error
+            raise EpisodeError(f"{self.path / LOW_DIM}: frame {frame}, {name}: {told}") from error
 
     def rgb(self, camera: str, frame: int) -> NDArray[np.uint8]:
         """Colours (H, W, 3), uint8.
 
         Raises:
-            EpisodeError: the image is missing or torn; so for the other images.
+            EpisodeError: the image is missing, torn, of another kind, or of another size than its
+                intrinsics; so for the other images.
         """
         return self._image(camera, "rgb", frame)
 
@@ -129,16 +137,24 @@ class Episode:
     def _image(self, camera: str, kind: str, frame: int) -> NDArray[np.uint8]:
         path = image_path(self.path, camera, kind, frame)
         try:
-            return image_files.read_png(path)
+            image = image_files.read_png(path, coded=kind != "rgb")
         except (FileNotFoundError, ValueError) as error:
             raise EpisodeError(str(error)) from error
+        if fault := checks.size_fault(image.shape, self.camera(camera, frame)):
+            raise EpisodeError(f"{path}: {fault}")
+        return image
 
     @staticmethod
-    def _unpickled(path: Path) -> object:
+    def _checked(path: Path, check: Callable[[object], T]) -> T:
+        """What a pickle holds, in the form that a check gives it."""
         try:
-            return rlbench_pickle.load(path)
-        except (FileNotFoundError, ValueError, rlbench_pickle.HostilePickleError) as error:
+            found = rlbench_pickle.load(path)
+        except (OSError, ValueError, rlbench_pickle.HostilePickleError) as error:
             raise EpisodeError(str(error)) from error
+        try:
+            return check(found)
+        except ValueError as error:
+            raise EpisodeError(f"{path}: {error}") from error
 
 
 def image_path(episode: Path, camera: str, kind: str, frame: int) -> Path:
@@ -159,6 +175,8 @@ def find_episodes(root: str | Path, tasks: Sequence[str] | None = None) -> list[
     root = Path(root)
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is no folder; give the one that holds the tasks")
+    if tasks is not None:
+        tasks = check_list(tasks, "tasks", words=True)
     if missing := sorted(set(tasks or ()) - {p.name for p in root.iterdir() if p.is_dir()}):
         raise FileNotFoundError(f"{root} holds no task '{missing[0]}'")
     found = []
@@ -198,7 +216,8 @@ def write_episode(
     """
     if layout not in LAYOUTS:
         raise ValueError(f"layout is '{layout}'; use one of {LAYOUTS}")
-    if not frames or not descriptions:
+    sentences = check_list(descriptions, "descriptions", words=True)
+    if not frames or not sentences:
         raise ValueError("an episode needs at least one frame and one description")
     if len({tuple(sorted(frame.images)) for frame in frames}) > 1:
         raise ValueError("frames differ in their cameras; every frame needs images of all of them")
@@ -215,7 +234,7 @@ def write_episode(
         _dump(unfinished / LOW_DIM, demo)
         if not shared:
             _dump(unfinished / NUMBER, int(variation))
-        _dump((above if shared else unfinished) / DESCRIPTIONS, list(descriptions))
+        _dump((above if shared else unfinished) / DESCRIPTIONS, sentences)
         shutil.rmtree(target, ignore_errors=True)
     return Episode(target, task, number)
 
@@ -237,10 +256,11 @@ def episode_faults(episode: Episode, *, deep: bool = False) -> list[str]:
         if camera not in present:
             faults.append(f"{episode.path}: no images of camera '{camera}'")
             continue
-        for kind in IMAGES:
-            faults += _image_faults(episode, camera, kind, count, deep)
         if f"{camera}_camera_extrinsics" not in episode.demo[0].misc:
             faults.append(f"{episode.path / LOW_DIM}: does not describe camera '{camera}'")
+            continue
+        for kind in IMAGES:
+            faults += _image_faults(episode, camera, kind, count, deep)
     return faults
 
 
@@ -251,10 +271,10 @@ def _image_faults(episode: Episode, camera: str, kind: str, count: int, deep: bo
     if stored != expected:
         return [f"{folder}: {len(stored)} images where the demonstration has {count} frames"]
     faults = []
-    for index in range(count if deep else 0):
+    for index in range(count if deep else 1):  # the others are most often like the first
         try:
-            image_files.read_png(folder / f"{index}.png")
-        except ValueError as error:
+            episode._image(camera, kind, index)
+        except EpisodeError as error:
             faults.append(str(error))
     return faults
 

@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 DEPTH_STEPS = 2**24 - 1
 """Levels of a depth image between its camera's near and far plane."""
 
+COLOURS = ("RGB", "RGBA", "P")
+"""Kinds of pixels that are colours of 8 bits, as PIL calls them."""
+
 
 def encode_depth(depth: ArrayLike, near: float, far: float) -> NDArray[np.uint8]:
     """Metres (H, W) to (H, W, 3): a linear fraction of 24 bits, high byte first, clipped.
@@ -60,20 +63,30 @@ def png_bytes(image: NDArray[np.uint8]) -> bytes:
     return target.getvalue()
 
 
-def read_png(path: Path) -> NDArray[np.uint8]:
+def read_png(path: Path, *, coded: bool = False) -> NDArray[np.uint8]:
     """(H, W, 3) of a PNG.
+
+    Args:
+        path: of the file.
+        coded: whether its colours stand for other numbers, as those of depth and handles do; then
+            nothing but three bytes per pixel will do.
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: torn, or no PNG.
+        ValueError: torn, no PNG, or of another kind of pixel.
     """
     from PIL import Image
 
     with open(path, "rb") as file:
         try:
-            return np.asarray(Image.open(file, formats=["PNG"]).convert("RGB"))
+            image = Image.open(file, formats=["PNG"])
+            kinds = ("RGB",) if coded else COLOURS
+            if image.mode in kinds:
+                return np.asarray(image.convert("RGB"))
         except (OSError, ValueError, SyntaxError) as error:
             raise ValueError(f"{path}: torn, or no PNG: {error}") from error
+    wanted = "RLBench codes depth and handles in three bytes" if coded else "colours are 8 bits"
+    raise ValueError(f"{path}: has pixels of the kind '{image.mode}', not 'RGB'; {wanted}")
 
 
 def _to_bytes(values: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -28,6 +28,7 @@ _FROM_NUMPY = {("numpy", "ndarray"), ("numpy", "dtype")} | {
     for package in ("core", "_core")
     for name in ("_reconstruct", "scalar")
 }
+_NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
 _PROTOCOL = 4
 """Highest that Python 3.6 and 3.7, which old RLBench installations run on, can read."""
 
@@ -42,6 +43,8 @@ class _Reader(pickle.Unpickler):
             return _OWN[module, name]
         if (module, name) in _FROM_NUMPY:
             return _numpy_object(name)
+        if name == "_frombuffer" and module in _NUMERIC:  # arrays, from protocol 5 on
+            return _frombuffer
         if (module, name) == ("_codecs", "encode"):  # bytes, as Python 2 and protocol 2 write them
             return _latin1
         raise HostilePickleError(
@@ -54,6 +57,17 @@ def _latin1(text: str, encoding: str = "latin1") -> bytes:
     if encoding != "latin1":
         raise ValueError(f"bytes in encoding '{encoding}'")
     return text.encode(encoding)
+
+
+def _frombuffer(data: bytes, dtype: Any, shape: Any, order: str) -> np.ndarray:
+    """An array of plain numbers or text, as numpy's own function of that name makes it."""
+    if (
+        not isinstance(dtype, np.dtype)
+        or dtype.hasobject
+        or not isinstance(data, bytes | bytearray)
+    ):
+        raise ValueError("an array that is not made of plain bytes")
+    return np.frombuffer(bytearray(data), dtype).reshape(shape, order="F" if order == "F" else "C")
 
 
 def _numpy_object(name: str) -> Callable:

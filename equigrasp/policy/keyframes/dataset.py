@@ -20,6 +20,7 @@ from scipy.spatial.transform import Rotation
 
 from equigrasp.data.files import ArrayFileError, pack_arrays, read_arrays, write_atomically
 from equigrasp.data.split import on_side
+from equigrasp.options import check_list
 from equigrasp.policy.episodes.files import LOW_DIM, Episode, find_episodes
 from equigrasp.policy.episodes.frames import CAMERAS
 from equigrasp.policy.episodes.keypoints import keyframe_actions
@@ -111,7 +112,8 @@ class KeyframeDataset:
         augmentation: Augmentation | None = None,
     ) -> None:
         self.cloud = CloudSettings() if cloud is None else cloud
-        self.cameras, self.augmentation = tuple(cameras), augmentation
+        self.cameras = tuple(check_list(cameras, "cameras", words=True))
+        self.augmentation = augmentation
         self.cache = None if cache is None else Path(cache)
         self._kept: dict[int, list[Cloud]] = {}
         self._room = memory

@@ -177,7 +177,6 @@ def spoil_one(rotations):
         ({"object_id": ["a", "stranger"]}, "'stranger', which is not in the manifest"),
         ({"occ_points": np.full((6, 3), 0.4, "f2")}, "occ_points"),
         ({"depth": np.zeros((1, 6, 8), "f4")}, "depth image is empty"),
-        ({"depth": np.ones((1, 8, 6), "f4")}, "depth has shape"),
         ({"intrinsics": Intrinsics(8, 6, -7.0, 7.0, 4.0, 3.0)}, "focal lengths"),
         ({"index": 3}, "index is 3, expected 1"),
         ({"kind": "packed"}, "kind is 'packed'"),

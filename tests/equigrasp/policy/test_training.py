@@ -154,13 +154,15 @@ def test_foreign_weights_are_refused_by_name(trained, tmp_path):
     card = json.loads((tmp_path / "p.json").read_text())
     for change, message in (
         ({"name": "equigiga"}, "known policies"),
-        ({"channels": 36}, "does not fit"),
+        ({"channels": 36}, "do not fit"),
         ({"build": 1}, "train it again"),
         ({"text": {"clip": "ViT", "sha256": "0"}}, "clip=DIR"),
     ):
         altered = {**card, "config": {**card["config"], **change}}
         (tmp_path / "p.json").write_text(json.dumps(altered))
         with pytest.raises(ValueError, match=message):
+            load_policy(tmp_path / "p", verify=False)
+        with pytest.raises(ValueError, match="the card was edited"):
             load_policy(tmp_path / "p")
 
 

@@ -1,0 +1,128 @@
+"""What files of other versions and forks leave in an episode, checked and brought into one form."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equigrasp.geometry.transforms import check_rigid
+from equigrasp.policy.episodes.frames import Demo, FrameCamera, FrameState
+
+OPEN_FROM = 0.9
+"""RLBench calls a gripper open from this share of its opening on; files may hold the share."""
+SIZES = {"gripper_pose": 7, "joint_velocities": None}
+"""Numbers that keyframes are made from, each with how many there are; None for any number."""
+SIZE_TOLERANCE = 2.0
+"""An image may differ by so many pixels from the size that its principal point speaks of."""
+
+
+def checked_demo(found: Any) -> Demo:
+    """A demonstration whose frames can be used: fields that no one needs may be absent.
+
+    A gripper's opening that is given as a share becomes 1 or 0, as RLBench tells them apart.
+
+    Raises:
+        ValueError: it is no demonstration, or a frame lacks what keyframes are made from.
+    """
+    states = vars(found).get("_observations") if isinstance(found, Demo) else None
+    if not isinstance(states, list) or not states:
+        raise ValueError("holds no demonstration")
+    for index, state in enumerate(states):
+        if not isinstance(state, FrameState):
+            raise ValueError(f"frame {index} is {reprlib.repr(state)}, no observation")
+        if fault := _settled(state):
+            raise ValueError(f"frame {index} {fault}")
+    return found
+
+
+def _settled(state: FrameState) -> str:
+    """Fill in what a frame lacks and nobody needs; what is wrong with the rest, or nothing."""
+    for name in FrameState.RECORDED:
+        vars(state).setdefault(name, None)
+    if not isinstance(vars(state).get("misc"), dict):
+        state.misc = {}
+    for name, count in SIZES.items():
+        values = _numbers(getattr(state, name))
+        if values is None or values.ndim != 1 or len(values) != (count or len(values)):
+            given = reprlib.repr(getattr(state, name))
+            return f"has {name} {given} where {count or 'some'} finite numbers belong"
+    if np.linalg.norm(_numbers(state.gripper_pose)[3:]) < 1e-3:
+        return "has a gripper_pose whose quaternion is zero"
+    opening = _numbers(state.gripper_open)
+    if opening is None or opening.size != 1 or not -0.1 <= opening.item() <= 1.1:
+        return f"has gripper_open {reprlib.repr(state.gripper_open)}; it is 1 (open) or 0 (closed)"
+    state.gripper_open = float(opening.item() >= OPEN_FROM)
+    return ""
+
+
+def _numbers(values: Any) -> NDArray[np.float64] | None:
+    """Finite numbers as an array, None for anything else."""
+    try:
+        found = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        return None
+    return found if values is not None and found.size and np.isfinite(found).all() else None
+
+
+def checked_camera(camera: FrameCamera) -> FrameCamera:
+    """A camera whose numbers can be one's.
+
+    Raises:
+        ValueError: naming what is wrong.
+    """
+    check_rigid(camera.extrinsics, "camera_extrinsics", tolerance=1e-2)
+    K = np.asarray(camera.intrinsics, np.float64)
+    if K.shape != (3, 3) or not np.isfinite(K).all() or abs(np.linalg.det(K)) < 1e-9:
+        raise ValueError(f"camera_intrinsics are {K.tolist()}; give (3, 3) pixels")
+    if not 0 <= camera.near < camera.far < np.inf:
+        raise ValueError(
+            f"camera_near is {camera.near} and camera_far {camera.far} m; need 0 <= near < far"
+        )
+    return camera
+
+
+def size_fault(shape: tuple[int, ...], camera: FrameCamera) -> str:
+    """Why an image (H, W, ...) is not of the size that its intrinsics speak of; empty if it is."""
+    (width, height), found = 2 * np.abs(camera.intrinsics[:2, 2]), shape[:2]
+    limit = max(SIZE_TOLERANCE, 0.02 * max(width, height))
+    if max(abs(found[1] - width), abs(found[0] - height)) <= limit:
+        return ""
+    return (
+        f"is {found[1]}x{found[0]} pixels, its intrinsics are those of {width:g}x{height:g}; scale "
+        "the intrinsics with the image"
+    )
+
+
+def sentences_of(value: Any) -> list[str]:
+    """The sentences in a file of descriptions: a list of them, or a single one.
+
+    Raises:
+        ValueError: it holds something else, or nothing.
+    """
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    listed = [value] if isinstance(value, str | bytes) else value
+    if not isinstance(listed, list | tuple) or not listed:
+        raise ValueError(f"holds {reprlib.repr(value)}; descriptions are a list of sentences")
+    sentences = [
+        each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in listed
+    ]
+    for each in sentences:
+        if not isinstance(each, str) or not each.strip():
+            raise ValueError(f"holds {reprlib.repr(each)} where a sentence belongs")
+    return sentences
+
+
+def variation_of(value: Any) -> int:
+    """The number of a variation.
+
+    Raises:
+        ValueError: it is none.
+    """
+    number = _numbers(value)
+    if number is None or number.size != 1 or number.item() != int(number.item()):
+        raise ValueError(f"holds {reprlib.repr(value)}; the number of a variation is whole")
+    return int(number.item())
