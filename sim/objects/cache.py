@@ -6,10 +6,11 @@ folder of an object appears in one rename, so that workers may prepare the same 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,9 +54,37 @@ _URDF = """<?xml version="1.0"?>
 
 
 def cache_root(cache_dir: Path | str | None = None) -> Path:
-    """The cache folder: the argument, else $EQUIGRASP_CACHE, else ~/.cache/equigrasp."""
-    chosen = cache_dir or os.environ.get("EQUIGRASP_CACHE") or Path.home() / ".cache" / "equigrasp"
-    return Path(chosen).expanduser()
+    """The cache folder: the argument, else $EQUIGRASP_CACHE, else ~/.cache/equigrasp.
+
+    Raises:
+        ValueError: there is no home, or no folder can be there.
+    """
+    chosen = cache_dir or os.environ.get("EQUIGRASP_CACHE")
+    try:
+        folder = Path(chosen or "~/.cache/equigrasp").expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+    except (RuntimeError, OSError) as error:
+        raise ValueError(
+            f"prepared objects cannot be kept in {chosen or 'the home folder'}: {error}; set "
+            "EQUIGRASP_CACHE to a folder that can be written"
+        ) from error
+    return folder
+
+
+@contextlib.contextmanager
+def writing(cache: Path) -> Iterator[None]:
+    """Name the remedy where something cannot be written into the cache.
+
+    Raises:
+        OSError: of the same kind, saying how to choose another folder.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise PermissionError(
+            f"the cache folder {cache} cannot be written ({error}); set EQUIGRASP_CACHE to a "
+            "folder that can"
+        ) from error
 
 
 def content_key(*parts: bytes | str) -> str:
@@ -108,7 +137,7 @@ def store(
         MeshFault: if the surface, read back from its file, is not watertight.
     """
     try:
-        with atomic_folder(folder) as unfinished:
+        with writing(folder.parent), atomic_folder(folder) as unfinished:
             _write_object(unfinished, object_id, solid, parts, mass)
     except OSError:
         if fetch(folder) is None:

@@ -6,6 +6,7 @@ name it and go on.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +28,8 @@ SLIVER = 1e-5
 CONVEX_RATIO = 0.98
 """A mesh that fills this share of its convex hull needs no decomposition."""
 MAX_CONVEX_PARTS = 24
+MAX_FLAPS = 20
+"""So many stray triangles of a scan are left out; more make an open surface."""
 
 
 def read_mesh(path: Path) -> trimesh.Trimesh:
@@ -71,9 +74,22 @@ def read_obj_parts(path: Path) -> list[trimesh.Trimesh]:
     Raises:
         MeshFault: if no object of the file spans a volume.
     """
+    try:
+        points, groups = _obj_groups(path.read_text(errors="replace"))
+        hulls = [hull(points[sorted(group)]) for group in groups if len(group) >= 4]
+    except (ValueError, IndexError) as error:
+        raise MeshFault(f"refers to '{path.name}', which is no readable OBJ ({error})") from error
+    parts = [part for part in hulls if part is not None]
+    if not parts:
+        raise MeshFault("holds no part that spans a volume")
+    return parts
+
+
+def _obj_groups(text: str) -> tuple[np.ndarray, list[set[int]]]:
+    """Vertices (n, 3) of an OBJ file, and the numbers of those that each object uses."""
     vertices: list[list[float]] = []
     groups: list[set[int]] = [set()]
-    for line in path.read_text(errors="replace").splitlines():
+    for line in text.splitlines():
         words = line.split()
         if not words:
             continue
@@ -85,12 +101,7 @@ def read_obj_parts(path: Path) -> list[trimesh.Trimesh]:
             for word in words[1:]:
                 index = int(word.split("/")[0])
                 groups[-1].add(index - 1 if index > 0 else len(vertices) + index)
-    points = np.array(vertices, dtype=np.float64).reshape(-1, 3)
-    hulls = [hull(points[sorted(group)]) for group in groups if len(group) >= 4]
-    parts = [part for part in hulls if part is not None]
-    if not parts:
-        raise MeshFault("holds no part that spans a volume")
-    return parts
+    return np.array(vertices, dtype=np.float64).reshape(-1, 3), groups
 
 
 def hull(points: np.ndarray) -> trimesh.Trimesh | None:
@@ -140,11 +151,12 @@ def union(parts: Iterable[trimesh.Trimesh]) -> trimesh.Trimesh:
     return from_manifold(solid)
 
 
-def solidify(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+def solidify(mesh: trimesh.Trimesh, name: str = "a mesh") -> trimesh.Trimesh:
     """A watertight, outward oriented solid of the same shape; small holes are closed.
 
     Overlapping components are united and enclosed voids stay voids, so that an inside test by
-    counting surface crossings is right.
+    counting surface crossings is right. A few stray triangles that hang on a closed surface, as
+    scans have them, are left out with a warning.
 
     Raises:
         MeshFault: if the surface stays open or spans no volume.
@@ -154,7 +166,7 @@ def solidify(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
         trimesh.repair.fill_holes(mesh)
         mesh.merge_vertices()
     if not mesh.is_watertight:
-        raise MeshFault(f"is not watertight ({_open_edges(mesh)} open or crowded edges)")
+        mesh = _without_flaps(mesh, name)
     if not mesh.is_winding_consistent:
         trimesh.repair.fix_normals(mesh, multibody=True)
     components = mesh.split(only_watertight=False)
@@ -163,6 +175,25 @@ def solidify(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
             mesh.invert()
         return from_manifold(to_manifold(mesh))
     return _unite_components(components)
+
+
+def _without_flaps(mesh: trimesh.Trimesh, name: str) -> trimesh.Trimesh:
+    """A surface without its stray triangles: those with an open edge, from the outside inwards."""
+    closed, dropped = mesh.copy(), 0
+    while dropped <= MAX_FLAPS and len(closed.faces):
+        _, index, counts = np.unique(
+            closed.edges_sorted, axis=0, return_inverse=True, return_counts=True
+        )
+        stray = (counts[index.reshape(-1)].reshape(-1, 3) == 1).any(1)
+        if not stray.any():
+            break
+        dropped += int(stray.sum())
+        closed.update_faces(~stray)
+    if dropped > MAX_FLAPS or not len(closed.faces) or not closed.is_watertight:
+        raise MeshFault(f"is not watertight ({_open_edges(mesh)} open or crowded edges)")
+    warnings.warn(f"left {dropped} stray triangles out of {name}", stacklevel=3)
+    closed.remove_unreferenced_vertices()
+    return closed
 
 
 def solidify_all(surfaces: Sequence[trimesh.Trimesh]) -> trimesh.Trimesh:

@@ -7,8 +7,9 @@ takes seconds per concave mesh. `python -m sim.objects prepare` does it beforeha
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import trimesh
 
 from equigrasp.data.files import write_json
 from sim.objects import meshes
-from sim.objects.cache import content_key, fetch, store
+from sim.objects.cache import content_key, fetch, store, writing
 from sim.objects.meshes import MESH_SUFFIXES
 from sim.objects.rule import ObjectRule
 from sim.objects.spec import (
@@ -28,7 +29,7 @@ from sim.objects.spec import (
     PreparedObject,
     split_of,
 )
-from sim.objects.urdf import read_urdf
+from sim.objects.urdf import find_mesh, mentioned_meshes, read_urdf
 
 
 def load(
@@ -43,10 +44,41 @@ def load(
         for p in folder.rglob("*")
         if p.suffix.lower() in (*MESH_SUFFIXES, ".urdf") and p.is_file()
     )
-    specs = _each(_not_used_by_urdfs(files), faults, lambda p: _imported(p, folder, rule, cache))
-    if rule.test_only:
+    objects = _not_used_by_urdfs(files)
+    specs = _each(objects, faults, lambda p: _imported(p, folder, rule, cache))
+    if split == "all" or rule.test_only:
         return specs if split in ("all", "test") else []
-    return [s for s in specs if split in ("all", split_of(s.object_id))]
+    group = group_names(objects, folder)
+    return [s for s in specs if split_of(group[s.object_id]) == split]
+
+
+def group_names(files: Sequence[Path], root: Path) -> dict[str, str]:
+    """What decides an object's split, by its id: most often the id itself.
+
+    Files of the same content are one object, and so are variants in the folders of one: where
+    the last names of a path come up in several folders ("google_16k/textured"), the object is the
+    folder above them.
+
+    Args:
+        files: of objects.
+        root: of the set.
+    """
+    paths = sorted(path.relative_to(root).with_suffix("").parts for path in files)
+    above: dict[str, set[tuple[str, ...]]] = {}
+    for parts in paths:
+        for depth, part in enumerate(parts):
+            above.setdefault(part, set()).add(parts[:depth])
+    same: dict[str, str] = {}
+    found = {}
+    for path in sorted(files):
+        parts = path.relative_to(root).with_suffix("").parts
+        own = len(parts)
+        while own > 1 and len(above[parts[own - 1]]) > 1:
+            own -= 1
+        group = "/".join(parts[:own])
+        content = hashlib.sha256(b"".join(_content(path))).hexdigest()
+        found["/".join(parts)] = same.setdefault(content, group)
+    return found
 
 
 def _published(layout: Path, split: str, cache: Path, faults: list[Fault]) -> list[ObjectSpec]:
@@ -75,6 +107,11 @@ def _each(
             spec = make(path)
         except MeshFault as fault:
             faults.append(Fault(str(path), str(fault)))
+            continue
+        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+            # one damaged file among many must not stop the others
+            reason = f"cannot be used ({type(error).__name__}: {error})"
+            faults.append(Fault(str(path), reason))
             continue
         if spec.object_id in specs:
             faults.append(Fault(str(path), "has the name of another file beside it"))
@@ -123,7 +160,8 @@ def _remembered(
             found = {"fault": None, "extents": [float(x) for x in inspect()]}
         except MeshFault as fault:
             found = {"fault": str(fault), "extents": None}
-        write_json(note, found, indent=None)
+        with writing(cache):
+            write_json(note, found, indent=None)
     if found["fault"]:
         raise MeshFault(found["fault"])
     return tuple(found["extents"])
@@ -152,7 +190,7 @@ class UserFile:
     def placed(self) -> tuple[trimesh.Trimesh, list[trimesh.Trimesh]]:
         """The checked solid in its object frame, and the convex parts that a URDF gives."""
         if self.path.suffix.lower() != ".urdf":
-            bodies = [meshes.solidify(meshes.read_mesh(self.path))]
+            bodies = [meshes.solidify(meshes.read_mesh(self.path), str(self.path))]
         else:
             urdf = read_urdf(self.path)
             solid = meshes.solidify_all(urdf.surfaces("visual") or urdf.surfaces("collision"))
@@ -163,28 +201,28 @@ class UserFile:
 def _imported(path: Path, root: Path, rule: ObjectRule, cache: Path) -> ObjectSpec:
     """Check a file now, so that it can be named if it is broken; decompose it when it is used."""
     object_id = path.relative_to(root).with_suffix("").as_posix()
-    used = _mesh_files(path) if path.suffix.lower() == ".urdf" else []
-    data = [path.read_bytes(), *(p.read_bytes() for p in used if p.is_file())]
-    key = content_key(object_id, str(rule.sizes), *data)
+    key = content_key(object_id, str(rule.sizes), *_content(path))
     maker = UserFile(object_id, path, rule, cache, key)
     _remembered(cache, key, lambda: maker.placed()[0].extents)
     return LazyObjectSpec(object_id, "user", maker)
 
 
 def _not_used_by_urdfs(files: list[Path]) -> list[Path]:
-    """URDFs, and the meshes that none of them refers to."""
-    used = {
-        mesh.resolve()
-        for path in files
-        if path.suffix.lower() == ".urdf"
-        for mesh in _mesh_files(path)
-    }
-    return [p for p in files if p.resolve() not in used]
+    """URDFs, and the meshes that none of them mentions, be it a URDF that is refused."""
+    used: set[Path] = set()
+    lost: set[str] = set()
+    for urdf in (path for path in files if path.suffix.lower() == ".urdf"):
+        for name in mentioned_meshes(urdf):
+            found = find_mesh(urdf, name)
+            if found.is_file():
+                used.add(found.resolve())
+            else:  # an address that leads nowhere: no mesh of that name is an object of its own
+                lost.add(found.name.lower())
+    return [p for p in files if p.resolve() not in used and p.name.lower() not in lost]
 
 
-def _mesh_files(urdf: Path) -> list[Path]:
-    try:
-        link = read_urdf(urdf).link
-    except MeshFault:
-        return []
-    return [urdf.parent / m.get("filename", "") for m in link.iter("mesh")]
+def _content(path: Path) -> list[bytes]:
+    """Bytes of a mesh; of a URDF also those of the meshes that it mentions."""
+    names = mentioned_meshes(path) if path.suffix.lower() == ".urdf" else []
+    meant = (find_mesh(path, name) for name in names)
+    return [path.read_bytes(), *(each.read_bytes() for each in meant if each.is_file())]
