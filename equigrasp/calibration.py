@@ -1,15 +1,20 @@
-"""From scores to probabilities of success: a strictly increasing map of three numbers.
+"""From scores to probabilities of success: a map of a few numbers, increasing in the score.
 
 Beta calibration (Kull, Silva Filho and Flach, AISTATS 2017): logit p = a ln s - b ln(1 - s) + c.
 With a, b > 0 the map keeps the order of scores, its inverse exists, and a = b = 1, c = 0 is the
-identity; temperature scaling is the case a = b. Three numbers cannot follow the noise of a few
+identity; temperature scaling is the case a = b. So few numbers cannot follow the noise of a few
 hundred attempts, as isotonic regression can.
+
+What holds hangs on more than the score: labels count any touch on the way as a failure, and so they
+promise too little of wide openings, which touch and still hold, and too much of hands high up on
+heavy things. The logit therefore has a linear term in what is known of every hand, its
+`circumstances`; they are invariant to turns about the vertical, and so is the order of grasps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +26,14 @@ SLOPES = (0.02, 50.0)
 """Bounds of a and b: the map stays strictly increasing, in floating point too."""
 SHIFTS = (-20.0, 20.0)
 """Bounds of c."""
+CIRCUMSTANCES = ("height", "down", "width")
+"""Known of every hand: height of the tips over the table in units of 10 cm, less 0.5; cosine of the
+angle from the approach to straight down, less 0.7; opening as a share of the widest, less 0.5. They
+are near 0 for an ordinary hand."""
+PULLS = (-10.0, 10.0)
+"""Bounds of their weights."""
+RIDGE = 3e-4
+"""Penalty of squared weights of circumstances, per mean log-likelihood, when a map is fitted."""
 FEWEST = 30
 """Fewer attempts than this tell nothing about a probability."""
 EDGE = 1e-6
@@ -37,6 +50,7 @@ class Calibration:
         a, b: slopes at low and at high scores.
         c: shift in logits.
         fitted_on: what it was fitted on, JSON-able: objects, number of grasps, errors there.
+        pose: weights of `CIRCUMSTANCES` by name, in logits; those that are missing are 0.
 
     Raises:
         ValueError: a number that is not within its bounds.
@@ -46,10 +60,17 @@ class Calibration:
     b: float = 1.0
     c: float = 0.0
     fitted_on: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    pose: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, (low, high) in {"a": SLOPES, "b": SLOPES, "c": SHIFTS}.items():
-            value = getattr(self, name)
+        if not isinstance(self.pose, Mapping) or not set(self.pose) <= set(CIRCUMSTANCES):
+            raise ValueError(
+                f"calibration has pose = {self.pose!r}; it holds weights of "
+                f"{', '.join(CIRCUMSTANCES)}; fit it again with python -m sim.calibrate"
+            )
+        bounds = {"a": SLOPES, "b": SLOPES, "c": SHIFTS} | dict.fromkeys(self.pose, PULLS)
+        for name, (low, high) in bounds.items():
+            value = self.pose[name] if name in self.pose else getattr(self, name)
             if not isinstance(value, int | float) or not low <= value <= high:
                 raise ValueError(
                     f"calibration has {name} = {value!r}, which must lie in [{low}, {high}]; "
@@ -66,28 +87,40 @@ class Calibration:
         values = card.get("calibration")
         if values is None:
             return cls()
-        if not isinstance(values, Mapping) or not set(values) <= {"a", "b", "c", "fitted_on"}:
+        if not isinstance(values, Mapping) or not set(values) <= {
+            *("a", "b", "c", "pose", "fitted_on")
+        }:
             raise ValueError(
-                f"the card's calibration is {values!r}; it holds a, b, c and fitted_on"
+                f"the card's calibration is {values!r}; it holds a, b, c, pose and fitted_on"
             )
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form for a card; `of_card` is its inverse."""
-        return {"a": self.a, "b": self.b, "c": self.c, "fitted_on": dict(self.fitted_on)}
+        numbers = {"a": self.a, "b": self.b, "c": self.c, "pose": dict(self.pose)}
+        return {**numbers, "fitted_on": dict(self.fitted_on)}
 
     @property
     def is_identity(self) -> bool:
         """Whether it changes nothing."""
-        return (self.a, self.b, self.c) == (1.0, 1.0, 0.0)
+        return (self.a, self.b, self.c) == (1.0, 1.0, 0.0) and not any(self.pose.values())
 
-    def __call__(self, scores: ArrayLike) -> Array:
-        """Probabilities (...) of scores (...) in [0, 1]; 0 and 1 stay what they are."""
+    def __call__(self, scores: ArrayLike, about: ArrayLike | None = None) -> Array:
+        """Probabilities (...) of scores (...) in [0, 1]; 0 and 1 stay what they are.
+
+        Args:
+            scores: of hands.
+            about: their circumstances (..., 3), see `circumstances`; None for ordinary hands.
+        """
         scores = np.asarray(scores, dtype=np.float64)
-        return scores.copy() if self.is_identity else expit(self._logits(scores))
+        if self.is_identity:
+            return scores.copy()
+        weights = [self.pose.get(name, 0.0) for name in CIRCUMSTANCES]
+        pull = 0.0 if about is None else np.asarray(about, np.float64) @ weights
+        return expit(self._logits(scores) + pull)
 
     def inverse(self, probabilities: ArrayLike) -> Array:
-        """Scores (...) of probabilities (...) in [0, 1], by bisection of their logits."""
+        """Scores (...) of probabilities (...) in [0, 1] of ordinary hands, by bisection."""
         wanted = np.asarray(probabilities, dtype=np.float64)
         if self.is_identity:
             return wanted.copy()
@@ -107,8 +140,28 @@ class Calibration:
             return self.a * np.log(scores) - self.b * np.log1p(-scores) + self.c
 
 
+def circumstances(
+    tips: ArrayLike, rotation: ArrayLike, width: ArrayLike, opening: float, table_height: float
+) -> Array:
+    """What a map looks at beside the score: (N, 3), in the order of `CIRCUMSTANCES`.
+
+    Args:
+        tips: (N, 3) between the finger tips, metres in the workspace frame.
+        rotation: (N, 3, 3), columns x, y (closing), z (approach).
+        width: (N,) opening, metres.
+        opening: widest of the hand, metres.
+        table_height: metres.
+    """
+    height = (np.asarray(tips, np.float64)[..., 2] - table_height) / 0.1 - 0.5
+    down = -np.asarray(rotation, np.float64)[..., 2, 2] - 0.7
+    return np.stack([height, down, np.asarray(width, np.float64) / opening - 0.5], -1)
+
+
 def fit(
-    scores: ArrayLike, success: ArrayLike, fitted_on: Mapping[str, Any] | None = None
+    scores: ArrayLike,
+    success: ArrayLike,
+    fitted_on: Mapping[str, Any] | None = None,
+    about: ArrayLike | None = None,
 ) -> Calibration:
     """The map of greatest likelihood.
 
@@ -120,6 +173,7 @@ def fit(
         success: (N,) bool.
         fitted_on: to be kept with the map; the numbers of grasps and successes and the expected
             calibration errors before and after are added.
+        about: (N, 3) `circumstances`; None fits a map of the score alone.
 
     Raises:
         ValueError: fewer than `FEWEST` attempts, or all of them with the same outcome.
@@ -136,19 +190,24 @@ def fit(
         )
     share = np.where(outcome, (good + 1) / (good + 2), 1 / (len(score) - good + 2))
     inside = np.clip(score, EDGE, 1 - EDGE)
-    columns = np.stack([np.log(inside), -np.log1p(-inside), np.ones_like(inside)])
+    known = np.zeros((len(score), 0)) if about is None else np.asarray(about, np.float64)
+    columns = np.stack([np.log(inside), -np.log1p(-inside), np.ones_like(inside), *known.T])
 
     def loss(x: Array) -> tuple[float, Array]:
-        z = x @ columns
+        z, pull = x @ columns, np.where(np.arange(len(x)) < 3, 0.0, x)
         value = -(share * log_expit(z) + (1 - share) * log_expit(-z)).mean()
-        return value, columns @ (expit(z) - share) / len(z)
+        slope = columns @ (expit(z) - share) / len(z)
+        return value + RIDGE * pull @ pull, slope + 2 * RIDGE * pull
 
-    best = minimize(loss, (1.0, 1.0, 0.0), jac=True, bounds=(SLOPES, SLOPES, SHIFTS)).x
-    found = Calibration(*(float(v) for v in best))
-    after = expected_calibration_error(found(score), outcome)
+    start, bounds = [1.0, 1.0, 0.0], [SLOPES, SLOPES, SHIFTS]
+    count = known.shape[1]
+    best = minimize(loss, start + [0.0] * count, jac=True, bounds=bounds + [PULLS] * count).x
+    a, b, c, *pulls = (float(v) for v in best)
+    found = Calibration(a, b, c, pose=dict(zip(CIRCUMSTANCES, pulls, strict=False)))
+    after = expected_calibration_error(found(score, about), outcome)
     told = {"grasps": len(score), "successes": good, "ece_before": before, "ece": after}
     told = {key: round(value, 4) for key, value in told.items()}
-    return Calibration(found.a, found.b, found.c, {**(fitted_on or {}), **told})
+    return replace(found, fitted_on={**(fitted_on or {}), **told})
 
 
 def log_expit(z: Array) -> Array:

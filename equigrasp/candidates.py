@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from equigrasp.calibration import Calibration
+from equigrasp.calibration import Calibration, circumstances
 from equigrasp.grasp import Grasp
 
 
@@ -35,12 +35,21 @@ class Candidates(NamedTuple):
         score, order = score.sort(descending=True, stable=True)
         return self.chosen(order)._replace(score=score)
 
-    def calibrated(self, calibration: Calibration) -> Candidates:
-        """The same hands, in the same order, with probabilities of success for scores."""
+    def calibrated(
+        self, calibration: Calibration, opening: float, table_height: float
+    ) -> Candidates:
+        """The same hands with probabilities of success for scores, put in their order.
+
+        Args:
+            calibration: the map.
+            opening: widest of the hand, metres.
+            table_height: metres.
+        """
         if calibration.is_identity:
             return self
-        probability = torch.from_numpy(calibration(self.score.double().cpu().numpy()))
-        return self._replace(score=probability.to(self.score))
+        tips, rotation, width, score = (values.double().cpu().numpy() for values in self)
+        about = circumstances(tips, rotation, width, opening, table_height)
+        return self.scored(torch.from_numpy(calibration(score, about)).to(self.score))
 
     def grasps(self) -> list[Grasp]:
         """The same as values of numpy."""

@@ -184,7 +184,7 @@ def search(
         points, scores = climb(ask, points, scores, **options)
     hands = hands_at(model, features, points, scores, num_samples=config.num_samples, seed=seed)
     clock.lap("query", device)
-    hands, dropped = sift(hands.calibrated(calibration), around, config)
+    hands, dropped = sift(hands, around, config, calibration)
     found = Found.among(hands.grasps(), config.quality_threshold, asked, dropped)
     clock.lap("select", device)
     return found

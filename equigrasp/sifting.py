@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from equigrasp.avoid import avoided, likeness
+from equigrasp.calibration import Calibration
 from equigrasp.candidates import Candidates
 from equigrasp.clearance import (
     FEW,
@@ -67,7 +68,10 @@ class Sieve:
 
 
 def sift(
-    hands: Candidates, around: Surroundings, config: DetectionConfig
+    hands: Candidates,
+    around: Surroundings,
+    config: DetectionConfig,
+    calibration: Calibration | None = None,
 ) -> tuple[Candidates, dict[str, int]]:
     """Hands that can be put where they are predicted, best first, and the drops by reason.
 
@@ -75,6 +79,7 @@ def sift(
         hands: as predicted, `tips` at the query points.
         around: what they are checked against.
         config: thresholds; hands below `config.lowest` go.
+        calibration: of their scores, which hangs on where they are put; None for the identity.
     """
     sieve = Sieve(hands)
     sieve.keep(admissible_width(hands.width, config, around.hand), "width")
@@ -87,6 +92,10 @@ def sift(
     sieve.hands = sieve.hands._replace(tips=placed.tips)
     sieve.keep(placed.reached, "table")
     sieve.keep(placed.inside[placed.reached], "workspace")
+    if calibration is not None:
+        table = around.table_height
+        table = around.workspace.table_height if table is None else table
+        sieve.hands = sieve.hands.calibrated(calibration, around.hand.opening, table)
     if around.failed:
         alike = likeness(sieve.hands, around.failed, config)
         sieve.keep(alike < 1.0, "avoid")

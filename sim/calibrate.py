@@ -79,19 +79,20 @@ def _run(args: argparse.Namespace) -> int:
     print(f"{note.stem}: {args.scenes} scenes of {public_object_names(args.objects)}, {args.split}")
     tried = play(args)
     scores = np.array([entry["score"] for entry in tried])
+    about = np.array([entry["about"] for entry in tried])
     success = np.array([entry["success"] for entry in tried], dtype=bool)
     best = np.array([entry["rank"] == 0 for entry in tried], dtype=bool)
     if args.check:
-        print(table(Calibration.of_card(card), scores, success, best))
+        print(table(Calibration.of_card(card), scores, about, success, best))
         return 0
-    about = {
+    made = {
         "scene": args.scene,
         "objects": public_object_names(args.objects),
         **{name: getattr(args, name) for name in ("split", "view", "noise", "scenes", "seed")},
         **{name: getattr(args, name) for name in ("tries", "floor")},
     }
-    found = fit(scores, success, about)
-    print(table(found, scores, success, best))
+    found = fit(scores, success, made, about)
+    print(table(found, scores, about, success, best))
     if args.dry_run:
         print("the card is as it was (--dry-run)")
         return 0
@@ -168,22 +169,28 @@ def play(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def table(
-    calibration: Calibration, scores: np.ndarray, success: np.ndarray, best: np.ndarray
+    calibration: Calibration,
+    scores: np.ndarray,
+    about: np.ndarray,
+    success: np.ndarray,
+    best: np.ndarray,
 ) -> str:
     """What a calibration makes of the scores of attempts, in words.
 
     Args:
         calibration: the map.
         scores: (N,) without it.
+        about: (N, 3) `circumstances` of the grasps.
         success: (N,) bool.
         best: (N,) bool, grasps that a round would execute.
     """
-    lines = [f"a = {calibration.a:.4f}, b = {calibration.b:.4f}, c = {calibration.c:.4f}"]
+    numbers = {name: getattr(calibration, name) for name in "abc"} | dict(calibration.pose)
+    lines = [", ".join(f"{name} = {value:.4f}" for name, value in numbers.items())]
     for name, which in (("all tried", np.ones_like(best)), ("the best of each plan", best)):
         bins = max(1, min(BINS, int(which.sum()) // FEWEST))
         before, after = (
             reliability(values[which], success[which], bins, equal_mass=True)
-            for values in (scores, calibration(scores))
+            for values in (scores, calibration(scores, about))
         )
         lines += [
             f"{name}: {int(which.sum())} grasps, {100 * success[which].mean():.1f} % succeed; "

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from equigrasp.calibration import Calibration
+from equigrasp.calibration import Calibration, circumstances
 from equigrasp.grasp import Grasp
 from equigrasp.hand import Hand
 from equigrasp.plan_result import PlanResult
@@ -35,7 +35,8 @@ def tried_grasps(
         tries: grasps of each plan, see `spread`.
 
     Returns:
-        JSON-able score, success and rank of each, rank 0 being the grasp that the round executes.
+        JSON-able score, circumstances ("about"), success and rank of each, rank 0 being the grasp
+        that the round executes.
     """
     from sim.scene.builders import Scene
 
@@ -47,8 +48,14 @@ def tried_grasps(
     tried: list[dict[str, Any]] = []
 
     def try_some(seen: SceneView, plan: PlanResult) -> None:
+        table = seen.world.workspace.table_height
         for rank in spread(plan.grasps, tries):
-            tried.append(_told(plan.grasps[rank], rank, seen.rehearse(plan.grasps[rank]).success))
+            grasp = plan.grasps[rank]
+            about = circumstances(
+                grasp.position, grasp.rotation, grasp.width, grasping.opening, table
+            )
+            told = {"score": float(grasp.score), "about": about.tolist(), "rank": rank}
+            tried.append({**told, "success": seen.rehearse(grasp).success})
 
     with played.laid_out() as world:
         clear_scene(world, played, planner, try_some)
@@ -59,10 +66,6 @@ def spread(grasps: Sequence[Grasp], count: int) -> list[int]:
     """Ranks of at most `count` grasps of a list, evenly spread from the best to the last."""
     last = len(grasps) - 1
     return sorted({int(rank) for rank in np.linspace(0, last, min(count, last + 1)).round()})
-
-
-def _told(grasp: Grasp, rank: int, success: bool) -> dict[str, Any]:
-    return {"score": float(grasp.score), "success": success, "rank": rank}
 
 
 @lru_cache(maxsize=2)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from equigrasp.calibration import SHIFTS, SLOPES, Calibration, fit
+from equigrasp.calibration import SHIFTS, SLOPES, Calibration, circumstances, fit
 from equigrasp.reliability import expected_calibration_error
 
 slopes = st.floats(0.2, 5.0)
@@ -85,12 +85,44 @@ def test_what_tells_nothing_is_refused(outcomes):
         fit(np.linspace(0, 1, len(outcomes)), outcomes)
 
 
+def test_circumstances_are_those_of_the_drawing():
+    down, level = np.diag([1.0, -1.0, -1.0]), np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+    tips = [[0.1, 0.2, 0.10], [0.2, 0.1, 0.15]]
+    about = circumstances(tips, [down, level], [0.08, 0.02], opening=0.08, table_height=0.05)
+    np.testing.assert_allclose(about, [[0.0, 0.3, 0.5], [0.5, -0.7, -0.25]], atol=1e-12)
+
+
+def test_fitting_finds_what_circumstances_are_worth():
+    rng = np.random.default_rng(4)
+    truth = Calibration(1.5, 0.6, -0.8, pose={"height": -2.0, "down": 1.0, "width": 3.0})
+    values, about = rng.uniform(0.05, 0.98, 20000), rng.normal(scale=0.4, size=(20000, 3))
+    success = rng.random(20000) < truth(values, about)
+    found, blind = fit(values, success, about=about), fit(values, success)
+    assert found.pose == pytest.approx(dict(truth.pose), rel=0.12)
+    assert not blind.pose
+    likelihood = [
+        np.log(np.where(success, p, 1 - p)).mean()
+        for p in (found(values, about), blind(values), truth(values, about))
+    ]
+    assert likelihood[0] > likelihood[1] + 0.05
+    assert likelihood[0] == pytest.approx(likelihood[2], abs=2e-3)
+
+
 def test_cards():
-    calibration = Calibration(2.0, 0.5, 0.1, {"objects": "x"})
+    calibration = Calibration(2.0, 0.5, 0.1, {"objects": "x"}, {"down": 0.5})
     card = {"calibration": calibration.to_dict()}
     assert Calibration.of_card(card) == calibration
     assert Calibration.of_card(card).fitted_on == {"objects": "x"}
     assert Calibration.of_card({}).is_identity
-    for wrong in ({"a": -1.0}, {"a": "x"}, {"b": float("nan")}, {"d": 1.0}, 3):
+    for wrong in (
+        {"a": -1.0},
+        {"a": "x"},
+        {"b": float("nan")},
+        {"d": 1.0},
+        3,
+        {"pose": {"x": 1.0}},
+        {"pose": {"down": 99.0}},
+        {"pose": [1.0]},
+    ):
         with pytest.raises(ValueError, match="calibration"):
             Calibration.of_card({"calibration": wrong})

@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from equigrasp import build_model, load_model, save_model
 from equigrasp.calibration import Calibration
+from equigrasp.candidates import Candidates
 from equigrasp.detection import DetectionConfig
 from equigrasp.perception.camera import fixed_view
 
@@ -35,6 +37,39 @@ def test_scores_are_probabilities_and_thresholds_mean_them(camera, depth_image, 
     np.testing.assert_allclose(
         [g.score for g in found.grasps], DOUBT([g.score for g in expected]), atol=1e-6
     )
+
+
+def test_the_order_hangs_on_where_hands_are_put(camera, depth_image, blob_planner):
+    view = (depth_image(), camera, fixed_view())
+    config = DetectionConfig(quality_threshold=0.0, **PLAIN)
+    plain = blob_planner(config).plan(*view).grasps
+    planner = blob_planner(config)
+    map_ = planner.model.calibration = Calibration(pose={"height": -8.0, "down": 2.0})
+    found = planner.plan(*view).grasps
+    where = {tuple(g.position): g for g in plain}
+    assert set(where) == {tuple(g.position) for g in found}
+    for grasp in found:
+        height = (grasp.position[2] - planner.workspace.table_height) / 0.1 - 0.5
+        about = [
+            height,
+            -grasp.rotation[2, 2] - 0.7,
+            grasp.width / planner.model.hand.opening - 0.5,
+        ]
+        raw = where[tuple(grasp.position)].score
+        assert grasp.score == pytest.approx(float(map_(raw, about)), abs=1e-5)
+    scores = [grasp.score for grasp in found]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_better_placed_hand_comes_first():
+    tips = torch.tensor([[0.1, 0.1, 0.25], [0.2, 0.1, 0.06]])
+    rotation = torch.diag(torch.tensor([1.0, -1, -1])).repeat(2, 1, 1)
+    hands = Candidates(tips, rotation, torch.tensor([0.05, 0.05]), torch.tensor([0.8, 0.7]))
+    found = hands.calibrated(Calibration(pose={"height": -3.0}), 0.08, 0.05)
+    assert torch.equal(found.tips, tips.flip(0))
+    assert found.score[0] > 0.7 > found.score[1]
+    same = hands.calibrated(Calibration(), 0.08, 0.05)
+    assert torch.equal(same.tips, tips)
 
 
 def test_raw_thresholds_give_the_same_probabilities_back():

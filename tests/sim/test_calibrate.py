@@ -15,7 +15,7 @@ from sim.clutter.outcomes import spread, tried_grasps
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.scene_lists import build_round
 
-TRUTH = Calibration(1.3, 0.7, -1.0)
+TRUTH = Calibration(1.3, 0.7, -1.0, pose={"height": -1.5, "width": 2.0})
 
 
 @pytest.fixture
@@ -31,9 +31,11 @@ def made_up(monkeypatch):
     """Attempts drawn from a known map take the place of simulated ones."""
     rng = np.random.default_rng(0)
     scores = rng.uniform(0.05, 0.95, 3000)
+    about = rng.normal(scale=0.4, size=(len(scores), 3))
+    success = rng.random(len(scores)) < TRUTH(scores, about)
     tried = [
-        {"score": float(s), "success": bool(rng.random() < TRUTH(s)), "rank": i % 6}
-        for i, s in enumerate(scores)
+        {"score": float(s), "about": a.tolist(), "success": bool(y), "rank": i % 6}
+        for i, (s, a, y) in enumerate(zip(scores, about, success, strict=True))
     ]
     monkeypatch.setattr(calibrate, "play", lambda args: tried)
 
@@ -53,7 +55,9 @@ def test_the_map_is_written_into_the_card_and_nothing_else_changes(weights, made
     assert (told["objects"], told["split"], told["grasps"]) == ("mine", "val", 3000)
     found = load_model(weights).calibration
     test = np.linspace(0.1, 0.9, 20)
-    np.testing.assert_allclose(found(test), TRUTH(test), atol=0.06)
+    np.testing.assert_allclose(found(test), TRUTH(test), atol=0.08)
+    expected = {"height": -1.5, "down": 0.0, "width": 2.0}
+    assert found.pose == pytest.approx(expected, abs=0.6)
     text = capsys.readouterr().out
     assert text.count("all tried: 3000 grasps") == 2
     assert "the best of each plan: 500 grasps" in text
@@ -102,6 +106,10 @@ def test_attempts_of_a_scene_know_score_rank_and_outcome():
     assert ranks.count(0) >= 2
     assert 4 < len(tried) <= 4 * ranks.count(0)
     assert all(0.05 <= entry["score"] <= 1 for entry in tried)
+    heights, down, widths = np.array([entry["about"] for entry in tried]).T
+    assert ((heights > -0.6) & (heights < 2)).all()
+    assert ((down > -1.7) & (down <= 0.3)).all()
+    assert ((widths > -0.5) & (widths <= 0.5)).all()
     assert {type(entry["success"]) for entry in tried} == {bool}
     assert any(entry["success"] for entry in tried)
     assert tried == tried_grasps(settings, scene, 0, 0, PANDA.to_dict(), 4)
