@@ -7,7 +7,6 @@ python data_gen/demos.py --tasks stack_blocks press_buttons --episodes 20 --out 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data_gen.announcement import START_SECONDS, rough_time
-from equigrasp.data.files import write_json
+from equigrasp.data.files import read_json, write_json
 from equigrasp.policy.episodes.files import LAYOUTS, LOW_DIM
 from equigrasp.sizes import HELP, default_size
 from sim.keyframes.suite import known_tasks
@@ -141,7 +140,9 @@ def _agree(out: Path, settings: DemoSettings) -> None:
     if not path.exists():
         write_json(path, asdict(settings))
         return
-    known = json.loads(path.read_text())
+    known = read_json(path)
+    if not isinstance(known, dict):
+        raise ValueError(f"{path} holds no settings; choose another --out")
     for name, value in asdict(settings).items():
         if known.get(name) != value:
             raise ValueError(

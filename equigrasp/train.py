@@ -61,7 +61,7 @@ def train_from_config(config: dict[str, Any]) -> TrainResult:
         DataSetError, CheckpointError, ValueError, FloatingPointError: with what to do about it.
     """
     run_dir = Path(config["run_dir"])
-    settings = TrainSettings(seed=config["seed"], **config["trainer"])
+    settings = TrainSettings.of(config["trainer"], config["seed"])
     build = partial(build_model, config["model"], config["init"])
     model = build()
     train_data, val_data = build_data(config["data"], model, config["seed"])

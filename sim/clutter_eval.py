@@ -22,11 +22,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import reprlib
 import sys
 from pathlib import Path
 from typing import Any
 
-from equigrasp.data.files import write_atomically
+from equigrasp.data.files import read_json, write_atomically
 from equigrasp.hand import load_hand
 from equigrasp.perception.noise import NOISE_KINDS
 from equigrasp.sizes import default_size
@@ -183,12 +184,17 @@ def _chosen(args: argparse.Namespace, protocol: Protocol | None) -> dict[str, An
 def _thresholds(args: argparse.Namespace) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if args.planner_config:
-        values |= json.loads(args.planner_config.read_text())
+        found = read_json(args.planner_config)
+        if not isinstance(found, dict):
+            raise ValueError(
+                f"{args.planner_config} holds {reprlib.repr(found)}; give thresholds by name"
+            )
+        values |= found
     for entry in args.set:
         name, _, text = entry.partition("=")
         try:
             values[name] = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(
                 f"--set {entry}: give NAME=VALUE with a number or true/false"
             ) from error

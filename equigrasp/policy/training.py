@@ -44,7 +44,7 @@ def train_policy(config: dict[str, Any]) -> TrainResult:
         DataSetError, CheckpointError, ValueError, FloatingPointError: with what to do about it.
     """
     run_dir = Path(config["run_dir"])
-    settings = TrainSettings(seed=config["seed"], **config["trainer"])
+    settings = TrainSettings.of(config["trainer"], config["seed"])
     train_data, val_data = build_data(config["data"])
     sentences = sorted({*train_data.sentences(), *val_data.sentences()})
     saved = load_init(config["init"], config["text"])

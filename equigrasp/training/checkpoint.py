@@ -28,7 +28,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from equigrasp.data.files import atomic_folder, link_atomically
+from equigrasp.data.files import atomic_folder, link_atomically, read_json
 
 FORMAT_VERSION = 1
 _PARTS = ("model", "average", "optimizer", "random")
@@ -84,7 +84,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: if a part is missing, torn or of another format version.
     """
     try:
-        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        state = read_json(path / "state.json")
         parts = {part: load_file(path / f"{part}.safetensors") for part in _PARTS}
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from equigrasp.devices import known_devices
 from equigrasp.training.loader import KeyedDataset, load_batches
 from equigrasp.training.memory import keep_freed_memory
 from equigrasp.training.random_state import step_generator
@@ -176,11 +177,17 @@ def _launched(settings: TrainSettings) -> Fabric:
 
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    fabric = Fabric(
-        accelerator=settings.accelerator,
-        devices=settings.devices,
-        num_nodes=settings.num_nodes,
-    )
+    try:
+        fabric = Fabric(
+            accelerator=settings.accelerator,
+            devices=settings.devices,
+            num_nodes=settings.num_nodes,
+        )
+    except Exception as error:  # of another kind for every accelerator
+        raise ValueError(
+            f"trainer.accelerator={settings.accelerator} with trainer.devices={settings.devices}: "
+            f"{error}; this machine has {', '.join(known_devices())}"
+        ) from error
     fabric.launch()
     if fabric.device.type == "cpu":
         keep_freed_memory()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from equigrasp.options import check_fields
+from equigrasp.options import check_fields, check_names
 from equigrasp.training.schedule import SCHEDULES
 
 RESUMABLE = frozenset(
@@ -112,6 +113,18 @@ class TrainSettings:
             raise ValueError(f"decay_at is {shares}; give rising shares of the run within (0, 1)")
         if not 0 < self.decay_factor <= 1:
             raise ValueError(f"decay_factor is {self.decay_factor}; it must lie in (0, 1]")
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], seed: int) -> TrainSettings:
+        """Settings from the `trainer` block of a configuration, and the run's seed.
+
+        Raises:
+            ValueError: unknown names, or values beyond their limits.
+        """
+        if not isinstance(values, Mapping):
+            raise ValueError(f"trainer is {values!r}; give settings by name")
+        check_names(cls, values)
+        return cls(**{**values, "seed": seed})
 
     def identity(self) -> dict[str, Any]:
         """The settings that must not change between a checkpoint and its resumption.

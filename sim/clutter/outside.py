@@ -170,12 +170,13 @@ def plan_of(
     grasps, dropped = [], {"width": 0, "workspace": 0}
     rows = zip(offer.poses, offer.widths, offer.scores, offer.depths, strict=True)
     for T, width, score, depth in rows:
+        if not 0.0 < width <= hand.opening + 1e-9:
+            dropped["width"] += 1
+            continue
         grasp = Grasp.from_convention(
             T_world_frame @ T, float(width), convention, float(score), hand=hand, depth=float(depth)
         )
-        if not 0.0 < width <= hand.opening + 1e-9:
-            dropped["width"] += 1
-        elif not ((grasp.position > 0) & (grasp.position < side)).all():
+        if not ((grasp.position > 0) & (grasp.position < side)).all():
             dropped["workspace"] += 1
         else:
             grasps.append(grasp)

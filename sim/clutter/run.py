@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from equigrasp.data.files import write_json
+from equigrasp.data.files import read_json, write_json
 from equigrasp.differences import differing_entries
 from equigrasp.hand import Hand
 from sim.clutter.metrics import summarise
@@ -120,7 +120,7 @@ def read_rounds(path: Path) -> list[dict[str, Any]]:
         for line in stream:
             try:
                 records.append(json.loads(line))
-            except json.JSONDecodeError:
+            except ValueError:
                 break
             good += len(line)
     if good < path.stat().st_size:
@@ -143,7 +143,7 @@ def _check_settings(settings: EvalSettings, out: Path) -> None:
     mine = settings.to_dict()
     if path.exists():
         # What a file of before does not name was as it is by default.
-        theirs = {**EvalSettings().to_dict(), **json.loads(path.read_text())}
+        theirs = {**EvalSettings().to_dict(), **_read_settings(path)}
         wrong = [
             f"{'.'.join(name)}={old!r} (now {new!r})"
             for name, old, new in differing_entries(theirs, mine)
@@ -154,3 +154,10 @@ def _check_settings(settings: EvalSettings, out: Path) -> None:
                 f"{out} was begun with {listed}; give another --out or remove the folder"
             )
     write_json(path, mine)
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds no settings; remove the folder or give another --out")
+    return found

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from equigrasp.data.files import write_json
+from equigrasp.data.files import read_json, write_json
+from equigrasp.options import check_list
 from sim.clutter.protocol import PHYSICS_STREAM, SCENE_STREAM, EvalSettings, round_generator
 from sim.scene.builders import Scene, build_scene
 from sim.scene.kinds import find_kind
@@ -97,18 +99,23 @@ def read_scene_list(path: Path, scene_kind: str) -> dict[Key, Scene]:
     """Read a scene list.
 
     Raises:
-        ValueError: if it is of another format or scene kind.
+        ValueError: if it is of another format or scene kind, or no scene list.
     """
-    content = json.loads(path.read_text())
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is no scene list; it holds {reprlib.repr(content)}")
     if content.get("format") != FORMAT or content.get("scene") != scene_kind:
         raise ValueError(
             f"{path} has format {content.get('format')} and scene {content.get('scene')!r}; "
             f"expected {FORMAT} and {scene_kind!r}"
         )
-    return {
-        (entry["seed"], entry["round"]): Scene.from_json(json.dumps(entry["scene"]))
-        for entry in content["rounds"]
-    }
+    try:
+        return {
+            (int(entry["seed"]), int(entry["round"])): Scene.from_json(json.dumps(entry["scene"]))
+            for entry in check_list(content.get("rounds"), "rounds")
+        }
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is no scene list: {error!r}") from error
 
 
 def public_object_names(objects: str) -> str:

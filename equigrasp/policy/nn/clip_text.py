@@ -8,7 +8,6 @@ stay where they are, and a checkpoint remembers their name and SHA-256.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from equigrasp.data.files import read_json
 from equigrasp.policy.nn.vocabulary import split_words
 
 WEIGHTS, PICKLED, CONFIG = "model.safetensors", "pytorch_model.bin", "config.json"
@@ -165,7 +165,7 @@ def _check_files(folder: Path) -> None:
             "copy them from where the CLIP came from"
         )
     try:
-        kind = json.loads((folder / CONFIG).read_text()).get("model_type")
+        kind = read_json(folder / CONFIG).get("model_type")
     except (ValueError, AttributeError) as error:
         raise ValueError(f"{folder / CONFIG}: torn, or no configuration: {error}") from error
     if kind not in MODEL_TYPES:
