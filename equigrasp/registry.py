@@ -11,7 +11,7 @@ from equigrasp.models.base import GraspModel
 from equigrasp.options import check_names
 
 if TYPE_CHECKING:
-    from equigrasp.nn.steerable import BasisBank
+    from equigrasp.nn.kernel_basis import BasisBank
 
 
 def model_classes() -> dict[str, type[GraspModel]]:

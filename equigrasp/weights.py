@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from equigrasp.models.base import GraspModel
-    from equigrasp.nn.steerable import BasisBank
+    from equigrasp.nn.kernel_basis import BasisBank
 
 SHIPPED = Path(__file__).parent / "weights_data"
 """Folder of the weights that come with the package."""
@@ -138,7 +138,7 @@ def load_model(
 
 def _bank(tensors: Mapping[str, Tensor], kind: type, verify: bool) -> BasisBank | None:
     """The kernel bases of a file, for a class that takes some."""
-    from equigrasp.nn.steerable import BasisBank
+    from equigrasp.nn.kernel_basis import BasisBank
 
     bases = {k[len(_BASIS) :]: v.float() for k, v in tensors.items() if k.startswith(_BASIS)}
     if "bank" not in inspect.signature(kind).parameters or not (bases or verify):

@@ -16,10 +16,10 @@ from equigrasp.hand import PANDA, Hand
 from equigrasp.models.base import GRASP_OUTPUTS, LIMITS, GraspField, GraspModel, check_points
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.heads import Head
+from equigrasp.nn.kernel_basis import BasisBank, model_bank
 from equigrasp.nn.layers import LAYERS, Layers
 from equigrasp.nn.plain import PointDecoder
 from equigrasp.nn.planes import TriPlane
-from equigrasp.nn.steerable import BasisBank
 from equigrasp.nn.triplane import TriPlaneEncoder
 from equigrasp.nn.volume_unet import VolumeEncoder, VolumeFeatures
 from equigrasp.options import records_options
@@ -99,7 +99,7 @@ class EquiGIGA(GraspModel):
         bank: BasisBank | None = None,
     ) -> None:
         super().__init__(resolution, encoding, query_setback, hand, workspace_side, table_height)
-        self.bank = BasisBank() if bank is None else bank
+        self.bank = model_bank(bank, layers)
         for option, value in (("backbone", backbone), ("head", head), ("rows", rows)):
             if value not in CHOICES[option]:
                 raise ValueError(f"{option} is {value!r}; use one of {CHOICES[option]}")

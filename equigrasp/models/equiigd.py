@@ -25,11 +25,11 @@ from equigrasp.models.sampling import SamplingModel
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.hand_points import HandPoints, hand_grid
 from equigrasp.nn.heads import Head
+from equigrasp.nn.kernel_basis import BasisBank, model_bank
 from equigrasp.nn.layers import LAYERS, Layers
 from equigrasp.nn.planes import TriPlane
 from equigrasp.nn.point_attention import PointAttention, Reader
 from equigrasp.nn.rotation_fields import ROTATION_FIELD, ROWS_FIELD, rotation_field, rows_field
-from equigrasp.nn.steerable import BasisBank
 from equigrasp.nn.triplane import TriPlaneEncoder
 from equigrasp.nn.velocity import VelocityContext, VelocityNet
 from equigrasp.options import records_options
@@ -117,7 +117,7 @@ class EquiIGD(SamplingModel):
         super().__init__(resolution, encoding, query_setback, hand, workspace_side, table_height)
         self.steps, self.flow = steps, FLOWS[flow]
         self.state_field, state_type, velocity_type = STATES[flow]
-        self.bank = bank = BasisBank() if bank is None else bank
+        self.bank = bank = model_bank(bank, layers)
         self.encoder = TriPlaneEncoder(
             resolution,
             fields=fields,

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from equigrasp.nn.deform import DeformableConv
 from equigrasp.nn.fields import ORDER, FieldType, over_orbit
-from equigrasp.nn.steerable import BasisBank, convolution
+from equigrasp.nn.kernel_basis import BasisBank
+from equigrasp.nn.steerable import convolution
 
 NORMS = ("group", "none", "nowhere")
 """Group normalisation everywhere, not inside the UNets, or nowhere."""

@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equigrasp.nn.fields import FieldType
-from equigrasp.nn.steerable import BasisBank, convolution
+from equigrasp.nn.kernel_basis import BasisBank
+from equigrasp.nn.steerable import convolution
 
 TAPS = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
 """Kernel taps in the order in which torch flattens a 3x3 filter."""

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from equigrasp.nn.fields import FieldType
+from equigrasp.nn.kernel_basis import BasisBank
 from equigrasp.nn.side import SideRule
-from equigrasp.nn.steerable import BasisBank, convolution
+from equigrasp.nn.steerable import convolution
 
 
 class Exchange(nn.Module):

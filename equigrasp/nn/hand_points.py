@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from equigrasp.hand import Hand
 from equigrasp.nn.fields import FieldType, over_orbit
+from equigrasp.nn.kernel_basis import BasisBank
 from equigrasp.nn.point_attention import Reader, read_around
 from equigrasp.nn.rotation_fields import ROTATION_FIELD, rotation_field
-from equigrasp.nn.steerable import BasisBank, SteerableLinear
+from equigrasp.nn.steerable import SteerableLinear
 
 _ACROSS, _ALONG = 5, 5
 

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equigrasp.nn.fields import FieldType
-from equigrasp.nn.steerable import BasisBank, SteerableLinear
+from equigrasp.nn.kernel_basis import BasisBank
+from equigrasp.nn.steerable import SteerableLinear
 
 
 class ResidualMLPBlock(nn.Module):

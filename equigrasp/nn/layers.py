@@ -9,7 +9,7 @@ from typing import Any
 CHOICES = {
     "inputs": ("value_and_surface", "value"),
     "lifting": ("shared", "separate"),
-    "kernels": ("all", "escnn"),
+    "kernels": ("all", "escnn", "orbits"),
     "pool": ("max", "average"),
     "fusion": ("add", "concatenate"),
     "registration": ("centres", "corners"),
@@ -25,8 +25,10 @@ class Layers:
         inputs: "value_and_surface" (two channels: the centred TSDF and how near the surface is), or
             "value" (one, the TSDF as it is).
         lifting: "shared", or "separate" convolutions of the volume for table and side planes.
-        kernels: "all" independent kernels of a 3x3 filter, or those of "escnn" by default, 24 of 36
-            between two regular fields.
+        kernels: "all" independent kernels of a 3x3 filter, as escnn computes them; those of "escnn"
+            by default, 24 of 36 between two regular fields; or all of them in plain torch
+            ("orbits", see `equigrasp.nn.kernel_basis`), for the whole model, which then trains
+            without escnn.
         pool: "max" or "average", of the table plane; side planes take the maximum.
         fusion: profiles of the side planes are "add"ed to the table plane, or "concatenate"d to it
             before a 1x1 convolution.

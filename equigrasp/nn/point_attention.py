@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from equigrasp.nn.fields import FieldType
-from equigrasp.nn.steerable import BasisBank, SteerableLinear
+from equigrasp.nn.kernel_basis import BasisBank
+from equigrasp.nn.steerable import SteerableLinear
 
 Reader = Callable[[Tensor], Tensor]
 """Features (B, Q, C) at normalised points (B, Q, 3)."""

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from equigrasp.nn.blocks import FieldNorm
 from equigrasp.nn.fields import FieldType
+from equigrasp.nn.kernel_basis import BasisBank
 from equigrasp.nn.layers import Layers
 from equigrasp.nn.plain import PADDING
 from equigrasp.nn.planes import TriPlane, project_table, sample_plane
 from equigrasp.nn.side import side_rule
-from equigrasp.nn.steerable import BasisBank, SteerableConv
+from equigrasp.nn.steerable import SteerableConv
 from equigrasp.nn.unet import OURS, TriPlaneUNet
 from equigrasp.options import check_widest
 from equigrasp.perception.tsdf import ENCODINGS, check_encoding

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from equigrasp.nn.blocks import DoubleConv, ResidualBlock, TransposedUp, UpConv
 from equigrasp.nn.exchange import Exchange
 from equigrasp.nn.fields import FieldType
+from equigrasp.nn.kernel_basis import BasisBank
 from equigrasp.nn.layers import Layers
 from equigrasp.nn.side import SideRule
-from equigrasp.nn.steerable import BasisBank, convolution
+from equigrasp.nn.steerable import convolution
 
 OURS = Layers()
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from equigrasp.diffusion.modulation import modulate, sinusoidal_embedding
 from equigrasp.nn.fields import FieldType, over_orbit
-from equigrasp.nn.steerable import BasisBank, SteerableLinear
+from equigrasp.nn.kernel_basis import BasisBank
+from equigrasp.nn.steerable import SteerableLinear
 
 _TIME = 16
 

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from equigrasp.nn.blocks import FieldNorm
 from equigrasp.nn.fields import FieldType
-from equigrasp.nn.steerable import BasisBank, SteerableConv
+from equigrasp.nn.kernel_basis import BasisBank
+from equigrasp.nn.steerable import SteerableConv
 from equigrasp.perception.tsdf import ENCODINGS
 
 

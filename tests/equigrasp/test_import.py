@@ -45,6 +45,17 @@ def test_building_a_trainable_model_is_what_needs_escnn():
     assert not loaded & {"e2cnn", "pybullet", "open3d"}
 
 
+@pytest.mark.parametrize("name", ["equigiga", "equiigd"])
+def test_kernels_of_orbits_need_no_escnn(name):
+    loaded = loaded_after(
+        f"import equigrasp; model = equigrasp.build_model('{name}', resolution=8, fields=1,"
+        " depth=2, head_blocks=1, layers={'kernels': 'orbits'});"
+        " assert all(name.endswith('.orbits') for name in model.bank.tensors())"
+    )
+    assert "torch" in loaded
+    assert not loaded & {"escnn", "e2cnn", "pybullet", "open3d"}
+
+
 def test_public_names_resolve_and_unknown_ones_do_not():
     for name in equigrasp.__all__:
         assert getattr(equigrasp, name) is not None

@@ -11,6 +11,10 @@ class TestEquiGIGASummed(ModelContract):
     config = {**TestEquiGIGA.config, "side_features": "sum", "deform": "full", "exchange": False}
 
 
+class TestEquiGIGAOfOrbits(ModelContract):
+    config = {**TestEquiGIGA.config, "layers": {"kernels": "orbits"}}
+
+
 class TestEquiIGD(ModelContract):
     config = {
         "name": "equiigd",

@@ -3,7 +3,7 @@ import torch
 
 from equigrasp.nn.blocks import ConvNorm, DoubleConv, FieldNorm, ResidualBlock, TransposedUp, UpConv
 from equigrasp.nn.fields import FieldType
-from equigrasp.nn.steerable import BasisBank
+from equigrasp.nn.kernel_basis import BasisBank
 from equigrasp.testing import act_on_plane
 
 TURN, MIRROR = FieldType("C4", regular=4), FieldType("C2", regular=4)

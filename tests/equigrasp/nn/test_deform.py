@@ -3,7 +3,7 @@ import torch
 
 from equigrasp.nn.deform import TAPS, DeformableConv, offset_maps, sample_taps
 from equigrasp.nn.fields import FieldType
-from equigrasp.nn.steerable import BasisBank
+from equigrasp.nn.kernel_basis import BasisBank
 from equigrasp.testing import act_on_plane
 
 FIELD = {"C4": FieldType("C4", regular=2), "C2": FieldType("C2", regular=4)}

@@ -3,9 +3,9 @@ import torch
 
 from equigrasp.nn.exchange import Exchange
 from equigrasp.nn.fields import FieldType
+from equigrasp.nn.kernel_basis import BasisBank
 from equigrasp.nn.planes import mirror_to_turn
 from equigrasp.nn.side import SIDES
-from equigrasp.nn.steerable import BasisBank
 from equigrasp.testing import act_on_plane
 
 WIDTH, N = 3, 8

@@ -3,7 +3,7 @@ import torch
 
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.heads import Head
-from equigrasp.nn.steerable import BasisBank
+from equigrasp.nn.kernel_basis import BasisBank
 from equigrasp.testing import act_on_channels
 
 SOURCE = FieldType("C4", regular=5, trivial=3)

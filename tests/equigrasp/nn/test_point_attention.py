@@ -7,8 +7,8 @@ from equigrasp.geometry.rotations import random_rotations
 from equigrasp.hand import PANDA
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.hand_points import HandPoints, hand_grid
+from equigrasp.nn.kernel_basis import BasisBank
 from equigrasp.nn.point_attention import PointAttention
-from equigrasp.nn.steerable import BasisBank
 from equigrasp.registry import build_model
 from equigrasp.testing import act_on_channels, synthetic_tsdf, turn_grid, turn_matrix, turn_points
 

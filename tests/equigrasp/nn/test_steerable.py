@@ -2,15 +2,8 @@ import pytest
 import torch
 
 from equigrasp.nn.fields import FieldType
-from equigrasp.nn.steerable import (
-    POINT,
-    BasisBank,
-    SteerableConv,
-    SteerableLinear,
-    compute_basis,
-    convolution,
-    symmetrise,
-)
+from equigrasp.nn.kernel_basis import POINT, BasisBank, compute_basis, symmetrise
+from equigrasp.nn.steerable import SteerableConv, SteerableLinear, convolution
 from equigrasp.testing import act_on_channels, act_on_plane
 
 MIXED = {

@@ -3,7 +3,8 @@ import torch
 
 from equigrasp.nn.blocks import FieldNorm
 from equigrasp.nn.fields import FieldType
-from equigrasp.nn.steerable import BasisBank, SteerableMap
+from equigrasp.nn.kernel_basis import BasisBank
+from equigrasp.nn.steerable import SteerableMap
 from equigrasp.nn.triplane import TriPlaneEncoder
 from equigrasp.testing import act_on_plane, synthetic_tsdf, turn_grid
 
