@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from equigrasp.options import is_finite
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class Workspace:
     resolution: int = 40
 
     def __post_init__(self) -> None:
+        for name in ("side", "table_height", "resolution"):
+            if not is_finite(getattr(self, name)):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; give a finite number")
         if not 0.01 <= self.side <= 10.0:
             raise ValueError(f"side is {self.side} m; a workspace is 0.01 to 10 m wide")
         if not -10.0 <= self.table_height < self.side:
@@ -41,8 +47,17 @@ class Workspace:
 
     @classmethod
     def of(cls, value: Workspace | Mapping[str, Any]) -> Workspace:
-        """A workspace from what a card or a configuration holds; a workspace is returned as is."""
-        return value if isinstance(value, Workspace) else cls(**value)
+        """A workspace from what a card or a configuration holds; a workspace is returned as is.
+
+        Raises:
+            ValueError: unknown entries, or see the class.
+        """
+        if isinstance(value, Workspace):
+            return value
+        names = [each.name for each in fields(cls)]
+        if not isinstance(value, Mapping) or not set(value) <= set(names):
+            raise ValueError(f"a workspace is {reprlib.repr(value)}; it has {', '.join(names)}")
+        return cls(**value)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form; `Workspace.of` is its inverse."""

@@ -7,7 +7,9 @@ coordinate in metres; 0, NaN and infinity mean that there is no reading.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import reprlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,7 +79,14 @@ class Intrinsics:
 
     @classmethod
     def from_dict(cls, values: dict) -> Intrinsics:
-        """Inverse of `to_dict`."""
+        """Inverse of `to_dict`.
+
+        Raises:
+            ValueError: entries are missing or unknown.
+        """
+        names = [each.name for each in fields(cls)]
+        if not isinstance(values, Mapping) or set(values) != set(names):
+            raise ValueError(f"intrinsics are {reprlib.repr(values)}; give {', '.join(names)}")
         return cls(**values)
 
     def validate(self) -> None:

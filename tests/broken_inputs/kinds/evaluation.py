@@ -9,8 +9,10 @@ from typing import Any
 
 from broken_inputs.case import Case
 from equigrasp.hand import Hand, load_hand
+from equigrasp.perception.camera import DEFAULT_INTRINSICS, Intrinsics
 from equigrasp.training.loop import _launched
 from equigrasp.training.settings import TrainSettings
+from equigrasp.workspace import Workspace
 from sim.clutter.protocol_files import load_protocol
 from sim.clutter.run import _read_settings
 from sim.clutter.scene_lists import FORMAT, read_scene_list
@@ -88,7 +90,28 @@ HANDS = [
     ("masses", {**PANDA, **BOXES, "masses": [0.0, 1.0]}, "masses are"),
     ("force infinite", {**PANDA, **BOXES, "closing_force": float("inf")}, "closing_force is inf"),
 ]
+WORKSPACES = [
+    ("of words", {"side": "wide"}, "side is 'wide'; give a finite number"),
+    ("NaN", {"table_height": NAN}, "table_height is nan; give a finite number"),
+    ("resolution None", {"resolution": None}, "resolution is None; give a finite number"),
+    ("resolution", {"resolution": 40.5}, "resolution is 40.5; give 2 to 1024"),
+    ("unknown", {"width": 0.3}, "it has side, table_height, resolution"),
+    ("a word", "cube", "it has side, table_height, resolution"),
+]
+CAMERAS = [
+    ("incomplete", {"width": 640}, "give width, height, fx, fy, cx, cy"),
+    ("a word", "kinect", "intrinsics are 'kinect'; give width"),
+    ("unknown", {**DEFAULT_INTRINSICS.to_dict(), "k1": 0.1}, "give width, height, fx"),
+]
 CASES = [
+    *(
+        Case(f"workspace {n}", lambda folder, v=v: Workspace.of(v), says)
+        for n, v, says in WORKSPACES
+    ),
+    *(
+        Case(f"camera {n}", lambda folder, v=v: Intrinsics.from_dict(v), says)
+        for n, v, says in CAMERAS
+    ),
     *(
         Case(f"scene list {text[:14]!r}", scene_list(text), "no scene list|not JSON|has format")
         for text in ("", "[]", "3", "null", "{}", "{", "[" * 100_000, '{"format": 99}')

@@ -198,7 +198,11 @@ ENTRIES = [
     ("hand as a word", {"hand": "panda"}, "hand is 'panda', not dict"),
     ("hand empty", {"hand": {}}, "this is no hand"),
     ("workspace empty side", {"workspace": {"side": 0, "table_height": 0}}, "side is 0 m"),
-    ("workspace NaN", {"workspace": {"side": NAN, "table_height": 0}}, "side is nan m"),
+    (
+        "workspace NaN",
+        {"workspace": {"side": NAN, "table_height": 0}},
+        "side is nan; give a finite",
+    ),
     ("workspace unknown", {"workspace": {"width": 1}}, "manifest.json: .*width"),
     ("kind as a number", {"kind": 3}, "kind is 3, not str"),
 ]
