@@ -44,5 +44,9 @@ class TestIGD(ModelContract):
     config = {**TestGIGA.config, "name": "igd", "flow_hidden": 8, "steps": 2}
 
 
+class TestPointNet(ModelContract):
+    config = {"name": "pointnet", "resolution": 8, "points": 96, "neighbours": 4, "channels": 4}
+
+
 class TestVGN(ModelContract):
     config = {"name": "vgn", "resolution": 8, "filters": [2, 3, 4]}
