@@ -232,8 +232,9 @@ def validate_depth(
     if (image < 0).sum() > (image > 0).sum():
         raise ValueError("most of depth is negative; give z along the view as positive metres")
     image = image.astype(np.float32, copy=False)
-    hole = np.isclose(image[..., None], SATURATED, rtol=1e-6).any(-1)
-    image = np.where(hole, np.float32(0), image) if hole.any() else image
+    if (image > min(SATURATED) - 0.01).any():
+        hole = np.isclose(image[..., None], SATURATED, rtol=1e-6).any(-1)
+        image = np.where(hole, np.float32(0), image)
     check_unit(image)
     return image
 
@@ -250,8 +251,10 @@ def check_unit(depth: NDArray[np.floating]) -> None:
     readings = depth[valid_pixels(depth)]
     if not len(readings):
         return
-    near, median = (float(q) for q in np.percentile(readings, (NEAREST_PERCENT, 50)))
-    if near > MAX_MEDIAN_DEPTH or median < MIN_MEDIAN_DEPTH:
+    median = float(np.median(readings))
+    if MIN_MEDIAN_DEPTH <= median <= MAX_MEDIAN_DEPTH:
+        return
+    if median < MIN_MEDIAN_DEPTH or np.percentile(readings, NEAREST_PERCENT) > MAX_MEDIAN_DEPTH:
         unit = "millimetres, divide by 1000" if median > 200 else "centimetres, divide by 100"
         raise ValueError(
             f"median depth is {median:.4g}, expected {MIN_MEDIAN_DEPTH} to {MAX_MEDIAN_DEPTH} m; "
