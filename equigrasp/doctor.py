@@ -7,6 +7,7 @@ status 1 if something is broken.
 
     python -m equigrasp.doctor                     every shipped model
     python -m equigrasp.doctor --model runs/x      a saved model
+    python -m equigrasp.doctor --witness           also: do escnn and e2cnn know the same kernels?
     python -m equigrasp.doctor --model runs/x --record
                                                    write its predictions into its card
 """
@@ -31,7 +32,7 @@ from equigrasp.data.files import write_json
 from equigrasp.self_test import TOLERANCE, difference, fixed_depth, predictions, record
 
 PACKAGES = (
-    *("torch", "numpy", "scipy", "escnn", "open3d", "pybullet", "trimesh", "lightning"),
+    *("torch", "numpy", "scipy", "escnn", "e2cnn", "open3d", "pybullet", "trimesh", "lightning"),
     *("hydra-core", "safetensors", "scikit-image", "matplotlib"),
 )
 SCALE = 1.03
@@ -194,6 +195,24 @@ def _compare(label: str, recorded: Any, measured: dict[str, list[float]]) -> Che
     return Check(name, "fail", f"differ from the recorded ones by {apart:.2g}", remedy)
 
 
+def check_witness(name_or_path: str, library: str) -> Check:
+    """Compare every kernel basis and steerable layer of a model with those of another library."""
+    from equigrasp.testing.witness import summary, testify
+    from equigrasp.weights import load_model
+
+    label = f"{Path(name_or_path).name}: witness {library}"
+    try:
+        found = testify(load_model(name_or_path, frozen=False), [library])
+    except ValueError as error:  # a model without steerable layers
+        return Check(label, "ok", f"nothing to compare: {error}")
+    except ImportError as error:
+        text, _, remedy = str(error).rpartition(": ")
+        return Check(label, "fail", text, remedy)
+    good = all(testimony.agrees for testimony in found)
+    remedy = "" if good else "install the versions that the model's card names"
+    return Check(label, "ok" if good else "fail", summary(found), remedy)
+
+
 LIBRARIES = {
     "libusb": "apt-get install libusb-1.0-0",
     "libGL": "apt-get install libgl1",
@@ -203,8 +222,13 @@ LIBRARIES = {
 }
 
 
-def diagnose(models: list[str]) -> list[Check]:
-    """All checks; a check that itself breaks counts as failed."""
+def diagnose(models: list[str], *, witness: bool = False) -> list[Check]:
+    """All checks; a check that itself breaks counts as failed.
+
+    Args:
+        models: shipped names or paths; none for every shipped model.
+        witness: whether other libraries are asked about the models' kernels.
+    """
     from equigrasp.weights import shipped_names
 
     versions = installed_versions()
@@ -216,6 +240,11 @@ def diagnose(models: list[str]) -> list[Check]:
         check_fusion,
         *(lambda name=name: check_model(name) for name in names),
     ]
+    if witness:
+        from equigrasp.testing.witness_layers import LIBRARIES as WITNESSES
+
+        pairs = [(name, library) for name in names for library in WITNESSES]
+        steps += [lambda pair=pair: check_witness(*pair) for pair in pairs]
     for step in steps:
         try:
             found = step()
@@ -234,6 +263,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", action="append", default=[], help="shipped name or path")
     parser.add_argument("--record", action="store_true", help="write predictions into the cards")
+    parser.add_argument(
+        "--witness", action="store_true", help="compare steerable layers with escnn and e2cnn"
+    )
     parser.add_argument("--json", type=Path, help="write the findings to this file")
     options = parser.parse_args(arguments)
     if options.record:
@@ -243,7 +275,7 @@ def main(arguments: list[str] | None = None) -> int:
     system = {"python": platform.python_version(), "platform": platform.platform()}
     system |= installed_versions()
     print(", ".join(f"{name} {version}" for name, version in system.items()))
-    checks = diagnose(options.model)
+    checks = diagnose(options.model, witness=options.witness)
     for check in checks:
         print(f"[{check.status:>4}] {check.name}" + (f": {check.detail}" if check.detail else ""))
         if check.remedy and check.status != "ok":

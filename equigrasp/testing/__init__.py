@@ -23,17 +23,20 @@ from equigrasp.testing.equivariance import (
 from equigrasp.testing.fields import act_on_channels, act_on_plane
 from equigrasp.testing.model_contract import ModelContract
 from equigrasp.testing.policy_contract import PolicyContract
+from equigrasp.testing.witness import Testimony, testify
 
 __all__ = [
     "CONTRACT",
     "ModelContract",
     "PolicyContract",
+    "Testimony",
     "act_on_channels",
     "act_on_plane",
     "assert_equivariant",
     "equivariance_error",
     "synthetic_batch",
     "synthetic_tsdf",
+    "testify",
     "turn_grid",
     "turn_matrix",
     "turn_points",

@@ -111,7 +111,9 @@ def test_missing_model_is_a_failure_with_a_reason():
 
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("warn", 0), ("fail", 1)])
 def test_exit_status_and_report(status, code, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(doctor, "diagnose", lambda _: [Check("thing", status, "seen", "mend it")])
+    monkeypatch.setattr(
+        doctor, "diagnose", lambda *_, **__: [Check("thing", status, "seen", "mend it")]
+    )
     assert main(["--json", str(tmp_path / "out.json")]) == code
     printed = capsys.readouterr().out
     assert "thing: seen" in printed
