@@ -19,7 +19,8 @@ stay, except for those played again.
 
 Headline figures, of the rows recorded and played: `equiigd_gsr_gap` and `equiigd_dr_gap`, the most
 points that EquiIGD stays below the oracle in any column, and `ece`, its largest expected
-calibration error.
+calibration error. Beside them stand the figures of predicted shapes that
+`benchmarks/reconstruction.py` recorded.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared import paired
+from shared import paired, reconstruction_table
 from shared.compare_table import (
     collect,
     draw_plots,
@@ -154,6 +155,9 @@ def compare(arguments: argparse.Namespace) -> None:
     if arguments.record:
         rows = with_earlier(rows, earlier)
     text = f"{markdown(rows)}\n\nThe same rounds, side by side:\n\n{paired.markdown(rows)}"
+    if shapes := reconstruction_table.recorded(arguments.result.with_name("reconstruction.json")):
+        told = "Predicted shapes, as `benchmarks/reconstruction.py` recorded them"
+        text += f"\n\n{told}:\n\n{reconstruction_table.markdown(shapes)}"
     print(text)
     if arguments.record:
         write_atomically(
@@ -161,7 +165,8 @@ def compare(arguments: argparse.Namespace) -> None:
         )
         write_json(recorded, rows)
         draw_plots(rows, arguments.result.with_suffix(".png"))
-    finish(arguments, {**figures(rows), **headline(with_earlier(rows, earlier))})
+    told = {name: value for name, value in shapes.items() if name != "scenes"}
+    finish(arguments, {**figures(rows), **told, **headline(with_earlier(rows, earlier))})
 
 
 def play(arguments: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ Nothing here knows a direction of the workspace, so it commutes with all turns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from numpy.typing import ArrayLike
@@ -52,11 +52,14 @@ class Observed:
         objects: (M, 3) those of them that do not belong to a known table.
         unseen: (K, K, K) bool, voxels that no view shows to be free or surface; None where that is
             not asked.
+        expected: (E, 3) middles of unseen voxels that a model expects to be filled, metres; None
+            where it was not asked.
     """
 
     points: Tensor
     objects: Tensor
     unseen: Tensor | None = None
+    expected: Tensor | None = None
 
     @classmethod
     def of_views(
@@ -105,6 +108,12 @@ class Observed:
         points = axis[surface_voxels(tsdf).nonzero()]
         hidden = tsdf <= 0.5 - SEED_WIDTH / 2 if unseen else None
         return cls(points, _above(points, floor), hidden)
+
+
+def expecting(seen: Observed, filled: Tensor, workspace: Workspace) -> Observed:
+    """The same, with unseen voxels (K, K, K) that are expected to be filled."""
+    fine = replace(workspace, resolution=len(filled))
+    return replace(seen, expected=voxel_axis(fine, device=filled.device)[filled.nonzero()])
 
 
 def _above(points: Tensor, floor: float | None) -> Tensor:

@@ -18,9 +18,10 @@ WIDTH_RESERVE = 0.002
 of which a larger reserve leaves only corners to be grasped."""
 
 
-UNSEEN = ("free", "careful", "blocked")
+UNSEEN = ("free", "careful", "blocked", "predicted")
 """What unseen space is taken for: nothing is in it; the palm must keep out of it, though fingers go
-round objects; the whole hand must keep out of it."""
+round objects; the whole hand must keep out of it; what the model's occupancy says, so that the
+whole hand keeps out of what it expects to be filled."""
 
 RANGES = {
     **dict.fromkeys(("quality_threshold", "quality_floor", "refine_share", "peak_share"), (0, 1)),
@@ -83,7 +84,8 @@ class DetectionConfig:
             observed surface on the last 5 cm of its way; None asks for nothing. See
             `equigrasp.clearance`.
         unseen: what space that no view shows is taken for: "free"; "careful", where the palm keeps
-            out of it, though fingers may go round an object; or "blocked".
+            out of it, though fingers may go round an object; "blocked"; or "predicted", where the
+            whole hand keeps out of what the model's occupancy expects there.
         min_points_between: observed points that have to lie between the finger pads, at most one
             per voxel of 7.5 mm; 0 asks for nothing. Of the predicted grasps that were tried in
             simulation with fewer than 3, one in a hundred lifted something.

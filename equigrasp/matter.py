@@ -96,5 +96,6 @@ def hidden_matter(ask: Ask, unseen: Tensor, **factory) -> Tensor:
     """Those of the unseen voxels (K, K, K), bool, whose middles are expected to be filled."""
     filled = torch.zeros_like(unseen)
     if bool(unseen.any()):
-        filled[unseen] = ask(query_lattice(len(unseen), **factory)[unseen]) > OCCUPIED
+        lattice = query_lattice(len(unseen), device=unseen.device, **factory)
+        filled[unseen] = ask(lattice[unseen]) > OCCUPIED
     return filled

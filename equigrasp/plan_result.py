@@ -36,7 +36,7 @@ DROPS = {
     "workspace": "finger tips outside the workspace cube",
     "avoid": "the same as a grasp that is to be avoided",
     "clearance": "would touch the observed surface on its way",
-    "unseen": "would reach into unseen space",
+    "unseen": "would reach into unseen space, or into what is expected to be hidden there",
     "nothing_between": "hardly any observed surface between the finger pads",
     "score": "scores below what is asked for",
 }

@@ -17,8 +17,10 @@ from torch import Tensor
 
 from equigrasp.calibration import Calibration
 from equigrasp.candidates import hands_at
+from equigrasp.clearance import expecting
 from equigrasp.detection import DetectionConfig
 from equigrasp.hand import Hand
+from equigrasp.matter import asker, hidden_matter
 from equigrasp.peaks import (
     lattice_limits,
     lattice_quality,
@@ -147,7 +149,8 @@ def search(
         clock: told the time that each stage takes.
 
     Raises:
-        ValueError: the model's predictions are no numbers.
+        ValueError: the model's predictions are no numbers; `config.unseen` asks a model without
+            occupancy what is hidden.
     """
     tsdf, surface = volume
     calibration = getattr(model, "calibration", Calibration())
@@ -183,6 +186,9 @@ def search(
         options = {"spacing": 1 / len(surface), "steps": config.refine_steps, "sigma": spread}
         points, scores = climb(ask, points, scores, **options)
     hands = hands_at(model, features, points, scores, num_samples=config.num_samples, seed=seed)
+    if config.unseen == "predicted" and around.seen is not None:
+        filled = hidden_matter(asker(model, features), around.seen.unseen, dtype=tsdf.dtype)
+        around = replace(around, seen=expecting(around.seen, filled, around.workspace))
     clock.lap("query", device)
     hands, dropped = sift(hands, around, config, calibration)
     found = Found.among(hands.grasps(), config.quality_threshold, asked, dropped)

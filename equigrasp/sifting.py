@@ -124,7 +124,10 @@ def _look(
     if config.clearance is not None:
         touched = collisions(sieve.hands, hand, seen.points, config.clearance)
         sieve.keep(touched <= FEW, "clearance")
-    if config.unseen != "free" and seen.unseen is not None:
+    if config.unseen == "predicted" and seen.expected is not None:
+        touched = collisions(sieve.hands, hand, seen.expected, config.clearance or 0.0)
+        sieve.keep(touched <= FEW, "unseen")
+    elif config.unseen in ("careful", "blocked") and seen.unseen is not None:
         fingers = config.unseen == "blocked"
         hidden = unseen_share(sieve.hands, hand, seen.unseen, workspace, fingers=fingers)
         sieve.keep(hidden <= UNSEEN_SHARE, "unseen")

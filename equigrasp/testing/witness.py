@@ -22,6 +22,7 @@ from equigrasp.nn.fields import FieldType
 from equigrasp.nn.kernel_basis import POINT, BasisBank
 from equigrasp.nn.steerable import SteerableConv, SteerableLinear, SteerableMap
 from equigrasp.testing.witness_layers import (
+    CUTOFFS,
     LIBRARIES,
     RANK,
     Signature,
@@ -109,26 +110,25 @@ def _distinct(layers: Iterable[SteerableMap]) -> list[tuple[Signature, Tensor]]:
 
 def _about_basis(library: str, signature: Signature, basis: Tensor) -> Testimony:
     """Whether ours and theirs span one space, and their layer gives what ours gives."""
-    subject, theirs = f"basis {signature}", their_kernels(library, signature)
-    if theirs is None:
+    subject = f"basis {signature}"
+    if their_kernels(library, signature) is None:
         return Testimony(library, subject, 0.0, covered=False)
-    ours = basis.detach().cpu().double()
-    ours, theirs = ours.reshape(len(ours), -1), theirs.reshape(len(theirs), -1)
-    if not len(ours) or not len(theirs):
-        return Testimony(library, subject, float(len(ours) != len(theirs)))
-    first, second = _directions(ours), _directions(theirs)
-    if len(first) < len(second):  # a model may have been built with a library's own fewer kernels
-        fewer = their_kernels(library, signature, None)
-        second = _directions(fewer.reshape(len(fewer), -1))
-    if len(first) != len(second):
+    first = _directions(basis.detach().cpu().double())
+    choices = (_directions(their_kernels(library, signature, cutoff)) for cutoff in CUTOFFS)
+    second = next((each for each in choices if len(each) == len(first)), None)
+    if second is None:
         return Testimony(library, subject, 1.0)
+    if not len(first):
+        return Testimony(library, subject, 0.0)
     apart = float((first - first @ second.T @ second).abs().max())
     return Testimony(library, subject, max(apart, _outputs_apart(library, signature, basis)))
 
 
 def _directions(kernels: Tensor) -> Tensor:
-    """Orthonormal rows that span the same space as the rows of a matrix."""
-    _, sizes, rows = torch.linalg.svd(kernels, full_matrices=False)
+    """Orthonormal rows that span the same space as kernels (K, ...), which may be none."""
+    if not len(kernels):
+        return kernels.reshape(0, 0)
+    _, sizes, rows = torch.linalg.svd(kernels.flatten(1), full_matrices=False)
     return rows[sizes > RANK * sizes[0]]
 
 
@@ -184,7 +184,7 @@ def _beyond(filters: Tensor, kernels: Tensor) -> float:
     """Largest entry of what no combination of kernels gives of filters (n, size)."""
     if not len(kernels):
         return float(filters.abs().max())
-    directions = _directions(kernels.reshape(len(kernels), -1))
+    directions = _directions(kernels)
     return float((filters - filters @ directions.T @ directions).abs().max())
 
 

@@ -17,6 +17,10 @@ from equigrasp.nn.kernel_basis import FREQUENCIES, POINT
 
 LIBRARIES = {"escnn": "pip install 'numpy<2' escnn==1.0.11", "e2cnn": "pip install 'e2cnn>=0.2.3'"}
 """Witnesses, and how to install them."""
+COMPLETE = 6.0
+"""Cutoff of angular frequencies from which on the libraries know every 3x3 and 3x3x3 kernel."""
+CUTOFFS = (COMPLETE, FREQUENCIES, None)
+"""Cutoffs that models are built with: all kernels, those in use, a library's own choice."""
 CENTRED = 3
 """Size of the kernels whose middles stand for point-wise maps."""
 RANK = 1e-4
@@ -57,7 +61,7 @@ def witness(library: str) -> tuple[ModuleType, ModuleType]:
 
 
 def their_layer(
-    library: str, signature: Signature, cutoff: float | None = FREQUENCIES
+    library: str, signature: Signature, cutoff: float | None = COMPLETE
 ) -> tuple[nn.Module, Any] | None:
     """A library's own layer between two single fields, and the type of its input.
 
@@ -104,7 +108,7 @@ def _space(library: str, spaces: ModuleType, signature: Signature) -> Any:
 
 @lru_cache(maxsize=256)
 def their_kernels(
-    library: str, signature: Signature, cutoff: float | None = FREQUENCIES
+    library: str, signature: Signature, cutoff: float | None = COMPLETE
 ) -> Tensor | None:
     """Kernels (K, size_out, size_in, *kernel) of a library, our axes; None where it knows none.
 
@@ -122,9 +126,7 @@ def their_kernels(
 
 
 @lru_cache(maxsize=256)
-def _expanded(
-    library: str, signature: Signature, cutoff: float | None = FREQUENCIES
-) -> Tensor | None:
+def _expanded(library: str, signature: Signature, cutoff: float | None = COMPLETE) -> Tensor | None:
     """Kernels as a library's layer has them, one per weight; None where it knows no such layer."""
     try:
         made = their_layer(library, signature, cutoff)

@@ -38,6 +38,14 @@ def test_every_basis_and_every_layer_is_confirmed(model, library):
     assert max(t.error for t in found) < LIMIT / 10
 
 
+@pytest.mark.parametrize("kernels", ["orbits", "escnn"])
+def test_more_and_fewer_kernels_are_confirmed(kernels):
+    """27 between volume and planes, of which our usual cutoff keeps 23; 24 of 36 in planes."""
+    small = {"fields": 1, "head_fields": 2, "head_blocks": 1}
+    found = testify(build_model("equigiga", **small, layers={"kernels": kernels}))
+    assert all(testimony.agrees for testimony in found), summary(found)
+
+
 def test_the_shipped_judge_of_rotations_is_confirmed_by_both():
     found = testify(load_model("equiigd_pile", frozen=False))
     assert {testimony.library for testimony in found} == set(LIBRARIES)
