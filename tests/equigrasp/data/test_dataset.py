@@ -143,3 +143,15 @@ def test_data_for_different_hands_or_workspaces_are_not_joined(tmp_path, data_di
     with pytest.raises(ValueError, match=r"made_up is for a workspace.*low for one"):
         GraspSceneDataset([data_dir, low], "all")
     assert len(GraspSceneDataset([other, other], "all")) == 4
+
+
+def test_several_visits_draw_afresh_from_each_scene(data_dir):
+    once, often = (GraspSceneDataset([data_dir], "all", visits=visits) for visits in (1, 3))
+    count = len(once)
+    assert len(often) == 3 * count
+    first, again = often[(0, 1)], often[(0, 1 + count)]
+    assert torch.equal(first["tsdf"], once[(0, 1)]["tsdf"])
+    assert not torch.equal(first["points"], again["points"])
+    assert often.fingerprint() == once.fingerprint()
+    with pytest.raises(ValueError, match="visits is 0"):
+        GraspSceneDataset([data_dir], "all", visits=0)

@@ -15,6 +15,33 @@ class TestEquiGIGAOfOrbits(ModelContract):
     config = {**TestEquiGIGA.config, "layers": {"kernels": "orbits"}}
 
 
+class TestEquiGIGAOfVolumes(ModelContract):
+    config = {**TestEquiGIGA.config, "backbone": "volume"}
+
+
+class TestEquiGIGAPublished(ModelContract):
+    config = {
+        **TestEquiGIGA.config,
+        "side_features": "plain",
+        "deform_xy": "published",
+        "deform_side": "full",
+        "norm": "nowhere",
+        "rows": "gram_schmidt",
+        "layers": {
+            "inputs": "value",
+            "lifting": "separate",
+            "kernels": "escnn",
+            "pool": "average",
+            "fusion": "concatenate",
+            "registration": "corners",
+        },
+    }
+
+
+class TestEquiGIGAWithPlainHeads(ModelContract):
+    config = {**TestEquiGIGA.config, "head": "plain"}
+
+
 class TestEquiIGD(ModelContract):
     config = {
         "name": "equiigd",

@@ -160,3 +160,30 @@ def test_degenerate_rows_have_finite_gradients():
 def test_smoothing_out_of_range_is_refused():
     with pytest.raises(ValueError, match="smoothing is 1.5"):
         GraspLoss(smoothing=1.5)
+
+
+def test_failures_count_for_poses_where_all_grasps_do():
+    batch, raw = batch_and_raw()
+    own, published = (GraspLoss(pose_mean=which)(raw, batch) for which in ("positives", "all"))
+    for term in ("rotation", "width", "conditioning"):  # half of the points are successes
+        torch.testing.assert_close(published[term], 0.5 * own[term])
+    torch.testing.assert_close(published["quality"], own["quality"])
+
+
+def test_focal_loss_is_that_of_its_paper():
+    """-(1 - p_t)^gamma log p_t, with p_t the probability of the truth (arXiv 1708.02002)."""
+    logits = torch.linspace(-4, 4, 9, dtype=torch.float64)
+    for label in (0.0, 1.0):
+        truth = torch.full_like(logits, label)
+        chance = torch.sigmoid(logits) if label else 1 - torch.sigmoid(logits)
+        expected = -((1 - chance) ** 2) * chance.log()
+        found = GraspLoss(smoothing=0.0, focal_gamma=2.0).focal(logits, truth)
+        torch.testing.assert_close(found, expected)
+        plain = GraspLoss(smoothing=0.0)
+        torch.testing.assert_close(plain.focal(logits, truth), plain.classification(logits, truth))
+
+
+@pytest.mark.parametrize("options", [{"pose_mean": "none"}, {"focal_gamma": -1.0}])
+def test_terms_without_sense_are_refused(options):
+    with pytest.raises(ValueError, match="pose_mean is"):
+        GraspLoss(**options)

@@ -109,3 +109,23 @@ def test_offsets_learn_from_their_zero_start():
 def test_unknown_mode_is_refused():
     with pytest.raises(ValueError, match="deformation mode is 'free'"):
         offset_maps("C4", "free")
+
+
+def test_the_published_deformation_commutes_and_only_dilates():
+    layer, field = deformed("C4", "published"), FIELD["C4"]
+    x = torch.randn(2, field.channels, 8, 8, dtype=torch.float64)
+    moved = layer(act_on_plane(x, field))
+    expected = act_on_plane(layer(x), field)
+    assert (moved - expected).abs().max() < 1e-11 * expected.abs().max()
+    shrinking = layer.predict(x)[:, 2:] < 0
+    assert shrinking.any()
+    free = deformed("C4", "published")
+    free.rectified = False
+    assert (free(x) - layer(x)).abs().max() > 1e-3
+    assert layer.predict.target.channels == 5  # the fifth moves nothing
+    assert not layer.offset_map[:, 4].any()
+
+
+def test_the_published_deformation_is_one_of_the_table_plane():
+    with pytest.raises(ValueError, match="use deform_side=full"):
+        deformed("C2", "published")

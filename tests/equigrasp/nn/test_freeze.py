@@ -20,7 +20,8 @@ def test_frozen_copy_is_plain_torch_with_the_same_output():
             head_fields=8,
             head_blocks=2,
             side_features=side_features,
-            deform=deform,
+            deform_xy=deform,
+            deform_side=deform,
         )
         frozen = freeze(model)
         with torch.no_grad():

@@ -4,15 +4,23 @@ import torch
 from equigrasp.nn.blocks import FieldNorm
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.kernel_basis import BasisBank
+from equigrasp.nn.layers import CHOICES, Layers
 from equigrasp.nn.steerable import SteerableMap
 from equigrasp.nn.triplane import TriPlaneEncoder
-from equigrasp.testing import act_on_plane, synthetic_tsdf, turn_grid
+from equigrasp.testing import (
+    act_on_channels,
+    act_on_plane,
+    synthetic_tsdf,
+    turn_grid,
+    turn_points,
+)
 
 DEFAULTS = {
     "fields": 4,
     "depth": 3,
     "side_features": "induced",
-    "deform": "none",
+    "deform_xy": "none",
+    "deform_side": "none",
     "norm": "group",
     "encoding": "full",
 }
@@ -34,6 +42,39 @@ def test_planes_turn_with_the_scene(side_features, norm):
     assert torch.allclose(turned.xy, act_on_plane(still.xy, FieldType("C4", regular=4)), atol=1e-10)
     assert torch.allclose(turned.side_a, act_on_plane(still.side_b, side), atol=1e-10)
     assert torch.allclose(turned.side_b, still.side_a, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, choices[1]) for name, choices in CHOICES.items()]
+)
+def test_planes_turn_with_the_scene_whatever_the_layers(name, value):
+    """Each published choice alone, with planes that differ by it, read where the scene is."""
+    net = encoder(layers=Layers.of({name: value}), norm="nowhere", deform_side="full").double()
+    scene = synthetic_tsdf(24, 2).double()
+    points = torch.rand(2, 30, 3, dtype=torch.float64) - 0.5
+    with torch.no_grad():
+        still, turned = net(scene), net(turn_grid(scene))
+        here, there = net.at(still, points), net.at(turned, turn_points(points))
+        ours = encoder(norm="nowhere", deform_side="full").double()
+        if name not in ("inputs", "kernels", "fusion"):  # of which layers have other shapes
+            ours.load_state_dict(net.state_dict(), strict=False)
+        other = ours.at(ours(scene), points)
+    field = net.point_field
+    assert torch.allclose(there, act_on_channels(here, field, 1, dim=2), atol=1e-10)
+    assert (here - other).abs().max() > 1e-3
+
+
+def test_a_separate_lifting_is_one_of_the_side_planes():
+    shared, separate = encoder(), encoder(layers=Layers(lifting="separate"))
+    extra = {name for name in separate.state_dict() if name not in shared.state_dict()}
+    assert extra == {"lift_sides.coefficients.trivial_regular", "lift_sides.bias"}
+
+
+def test_unknown_layers_are_refused():
+    with pytest.raises(ValueError, match="layers.pool is 'median'; use one of max, average"):
+        Layers.of({"pool": "median"})
+    with pytest.raises(ValueError, match="no entry \\['pooling'\\]"):
+        Layers.of({"pooling": "max"})
 
 
 @pytest.mark.parametrize("side_features", ["induced", "sum", "plain"])

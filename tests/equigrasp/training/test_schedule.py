@@ -34,6 +34,23 @@ def test_rate_is_torchs_cosine_after_warmup():
         oracle.step()
 
 
+def test_rate_is_torchs_steps():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=2.0)
+    oracle = torch.optim.lr_scheduler.MultiStepLR(optimizer, [20, 33], gamma=0.1)
+    for step in range(40):
+        options = {"decay_at": (0.5, 0.825), "decay_factor": 0.1}
+        ours = learning_rate(step, peak=2.0, warmup=0, total=40, schedule="step", **options)
+        assert ours == pytest.approx(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        oracle.step()
+
+
+def test_a_constant_rate_stays_after_warmup():
+    options = {"peak": 3.0, "warmup": 4, "total": 10, "schedule": "constant"}
+    assert [learning_rate(step, **options) for step in (0, 3, 4, 9)] == [0.75, 3.0, 3.0, 3.0]
+
+
 def test_average_is_the_weighted_sum_of_the_past():
     model, average = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
     average.requires_grad_(False)
