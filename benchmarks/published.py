@@ -48,7 +48,7 @@ def main() -> None:
         write_synthetic_data_set(Path(folder) / "scenes", 24, seed=0)
         arguments.data, arguments.out = [Path(folder) / "scenes"], Path(folder) / "out"
         arguments.models, arguments.rates, arguments.seeds = ["equigiga"], ["1e-3"], 1
-        arguments.steps, arguments.runs = 4, Path(folder) / "runs.json"
+        arguments.steps, arguments.runs = 1, Path(folder) / "runs.json"
         study(arguments)
 
 

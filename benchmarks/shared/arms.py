@@ -6,7 +6,7 @@ SAME_GRASPS = [
     "data.visits=1",
     "data.sample.queries=64",
     "data.sample.occupancy_points=512",
-    "loss.points_per_scene=32",
+    "++loss.points_per_scene=32",
 ]
 """A published configuration takes a step's grasps from many scenes, one or two of each; in studies
 all arms ask as many grasps of as many scenes."""
