@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from equigrasp.geometry.rotations import (
     GRIPPER_SYMMETRY,
     geodesic_distance,
+    gram_schmidt,
     matrix_to_quaternion,
     polar_rows,
     quaternion_to_matrix,
@@ -148,3 +149,12 @@ def test_random_rotations_are_uniform_and_repeatable(dtype, tolerance):
     # Haar measure: every entry has mean 0 and variance 1/3.
     assert rotation.mean(0).abs().max() < 0.05
     assert (rotation.square().mean(0) - 1 / 3).abs().max() < 0.03
+
+
+def test_gram_schmidt_keeps_the_first_row_and_is_qr():
+    rows = torch.randn(20, 2, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = gram_schmidt(rows)
+    q, r = torch.linalg.qr(rows.mT)
+    expected = (q * r.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2)).mT
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(polar_rows(found)[..., :2, :], found)  # nothing is left to do

@@ -1,0 +1,67 @@
+"""Published and exact networks beside each other: arms, their rates, the table."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+import published
+from shared.arms import ARMS
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+NEW = [arm for pair in published.PAIRS.values() for arm in pair]
+
+
+def composed(arm):
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return OmegaConf.to_container(compose("train", [*ARMS[arm], "data=packed", "name=a"]))
+
+
+@pytest.mark.parametrize("arm", [*NEW, "diffusion", "volume", "separate_lifting", "plain_head"])
+def test_arms_are_configurations(arm):
+    name = "EquiIGD" if "igd" in arm or arm == "diffusion" else "EquiGIGA"
+    assert composed(arm)["model"]["_target_"].endswith(name)
+
+
+@pytest.mark.parametrize("pair", published.PAIRS.values(), ids=published.PAIRS)
+def test_a_pair_trains_on_equal_grasps_and_depth(pair):
+    """What the arms are compared by is the same; how they learn is not."""
+    first, second = (composed(arm) for arm in pair)
+    for name in ("queries", "occupancy_points", "view", "noise", "rectify_probability"):
+        assert first["data"]["sample"][name] == second["data"]["sample"][name], name
+    assert first["data"].get("visits", 1) == second["data"].get("visits", 1) == 1
+    assert first["trainer"]["optimizer"] == "adam"
+    assert second["trainer"]["optimizer"] == "adamw"
+
+
+def test_the_rate_with_the_best_first_seed_is_taken(monkeypatch):
+    asked = []
+
+    def trained(run, arguments, records):
+        asked.append((run.arm, run.seed))
+        precision = {"2e-4": 0.5, "1e-3": 0.7, "2e-3": float("-inf")}[run.arm.rsplit("_", 1)[1]]
+        return {"validation": {"average_precision": precision}}
+
+    monkeypatch.setattr(published, "trained", trained)
+    arguments = argparse.Namespace(scene="packed", rates=["2e-4", "1e-3", "2e-3"])
+    assert published.best_rate("exact_equigiga", 10, arguments, None) == "1e-3"
+    assert {seed for _, seed in asked} == {0}
+    assert ARMS["exact_equigiga_1e-3"][-1] == "trainer.learning_rate=1e-3"
+
+
+def test_the_table_shows_what_was_measured():
+    records = [
+        {"validation": {"average_precision": ap}, "gsr": gsr, "dr": 90.0}
+        for ap, gsr in ((0.6, 80.0), (0.7, 90.0))
+    ]
+    rows = [published.row("equigiga", "exact_equigiga", "1e-3", records)]
+    rows.append(published.row("equigiga", "published_equigiga", "2e-4", [{**records[0]}]))
+    del rows[1]["dr"]
+    lines = published.markdown(rows).splitlines()
+    assert lines[2].startswith("| exact_equigiga | 1e-3 | 2 | 0.650 +- 0.635 | 85.0 +- 63.5 | 90.0")
+    assert lines[3] == "| published_equigiga | 2e-4 | 1 | 0.600 | 80.0 | - |"
