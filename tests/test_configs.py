@@ -158,6 +158,7 @@ def test_group_of_hands_describes_hands(file):
         assert hand == PANDA
 
 
+GRASP_DATA = ("auto", "pile", "packed", "both", "adversarial")
 PUBLISHED = ("giga", "igd", "vgn", "equigiga", "equiigd")
 
 
@@ -186,7 +187,7 @@ def known_options(main, *groups):
         ("experiment/one_core.yaml", "train.yaml", "model/equigiga"),
         *[(f"experiment/published_{m}.yaml", "train.yaml", f"model/{m}") for m in PUBLISHED],
         ("experiment/policy_one_core.yaml", "train_policy.yaml", "model/mini_diffuser"),
-        *[(f"data/{name}.yaml", "train.yaml", "") for name in ("auto", "pile", "packed", "both")],
+        *[(f"data/{name}.yaml", "train.yaml", "") for name in GRASP_DATA],
         ("data/demos.yaml", "train_policy.yaml", ""),
     ],
 )
@@ -206,7 +207,7 @@ def test_every_file_is_checked_by_something():
     """A new group of configs needs a line in this module."""
     groups = {path.name for path in CONFIGS.iterdir() if path.is_dir() and path.name[0] != "_"}
     assert groups == {"data", "experiment", "hand", "model", "protocol", "text", "trainer"}
-    covered = {"one_core", "policy_one_core", "pile", "packed", "both", "auto", "demos"}
+    covered = {"one_core", "policy_one_core", "demos", *GRASP_DATA}
     covered |= {f"published_{name}" for name in PUBLISHED}
     assert {p.stem for g in ("data", "experiment") for p in CONFIGS.glob(f"{g}/*.yaml")} == covered
 
