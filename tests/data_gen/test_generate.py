@@ -56,10 +56,13 @@ def test_files_do_not_depend_on_the_number_of_workers_or_on_the_order(
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
 
 
-@pytest.mark.parametrize("kind", ["packed", "pile"])
-def test_real_scenes_do_not_depend_on_the_worker_either(tmp_path, kind, hashes):
+@pytest.mark.parametrize(
+    ("kind", "objects"),
+    [("packed", "random_urdfs"), ("pile", "random_urdfs"), ("adversarial", "adversarial")],
+)
+def test_real_scenes_do_not_depend_on_the_worker_either(tmp_path, kind, objects, hashes):
     settings = SceneSettings(
-        grasps_per_scene=12, objects="random_urdfs", occupancy_points=500, num_objects=3
+        grasps_per_scene=12, objects=objects, occupancy_points=500, num_objects=3
     )
     design = DataDesign(find_kind(kind), 11, settings)
     for name, parts in (("at once", [(2, 3)]), ("in parts", [(1, 1), (1, 3)])):

@@ -25,5 +25,6 @@ ADVERSARIAL = SceneKind(
     ),
     build=build,
     scales=SCALES,
+    seconds=0.5,
     like="pile",
 )
