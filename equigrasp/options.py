@@ -21,7 +21,8 @@ Range = tuple[float, float]
 def records_options(
     *, exclude: tuple[str, ...] = (), limits: Mapping[str, Range] | None = None
 ) -> Callable[[C], C]:
-    """Class decorator: instances have `options`, the JSON-able arguments of their constructor.
+    """Class decorator: instances have `options`, the JSON-able arguments of their constructor, and
+    the class has `option_limits`.
 
     Defaults are recorded as well, so that a later change of a default does not change what was
     saved. A subclass that is decorated too records its own arguments, not its base's. Arguments
@@ -52,7 +53,7 @@ def records_options(
                 self.options = {k: plain_value(v) for k, v in values.items()}
             begin(self, *args, **kwargs)
 
-        cls.__init__ = init
+        cls.__init__, cls.option_limits = init, ranges
         return cls
 
     return decorate

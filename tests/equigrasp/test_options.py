@@ -1,12 +1,17 @@
 """What a class remembers of its constructor's arguments."""
 
+import inspect
 import json
+from dataclasses import fields
 
 import pytest
 from omegaconf import OmegaConf
 
+from equigrasp.detection import RANGES, DetectionConfig
 from equigrasp.hand import PANDA
 from equigrasp.options import plain_value, records_options
+from equigrasp.policy.models import policy_classes
+from equigrasp.registry import model_classes
 
 
 @records_options(exclude=("shared",))
@@ -50,3 +55,27 @@ def test_excluding_what_is_no_parameter_is_refused():
         class Wrong:
             def __init__(self):
                 pass
+
+
+CLASSES = {**model_classes(), **policy_classes()}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_whole_number_of_a_configuration_has_limits(name):
+    """A card cannot ask for more than fits into memory."""
+    kind = CLASSES[name]
+    counts = {
+        parameter.name
+        for parameter in inspect.signature(kind).parameters.values()
+        if str(parameter.annotation).startswith(("int", "tuple[int", "Sequence[int"))
+    }
+    assert counts <= set(kind.option_limits)
+    assert all(high < 10**5 for low, high in (kind.option_limits[count] for count in counts))
+
+
+def test_every_number_of_the_detection_has_limits():
+    numbers = {each.name for each in fields(DetectionConfig) if each.type[:3] in ("int", "flo")}
+    assert numbers == set(RANGES)
+    for name, (low, high) in RANGES.items():
+        default = getattr(DetectionConfig(), name)
+        assert default is None or low <= default <= high
