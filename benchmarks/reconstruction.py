@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import trimesh
@@ -48,7 +49,9 @@ def main() -> None:
         scenes = test_scenes(kind, count, arguments.seed)
         for name in arguments.models:
             planner = GraspPlanner.from_pretrained(f"{name}_{kind}")
-            for smooth, measured in compare(planner, scenes, arguments.resolution).items():
+            surfaces = (False,) if arguments.no_smooth else (False, True)
+            found = compare(planner, scenes, arguments.resolution, surfaces)
+            for smooth, measured in found.items():
                 ending = "_smooth" if smooth else ""
                 means = {key: float(np.nanmean(values)) for key, values in measured.items()}
                 numbers |= {f"{kind}_{name}_{key}{ending}": v for key, v in means.items()}
@@ -66,6 +69,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--scenes", type=int, help="of each kind (default 20, quick 1)")
     found.add_argument("--models", nargs="+", default=list(MODELS), help="of shipped weights")
     found.add_argument("--resolution", type=int, default=80, help="lattice points per side")
+    found.add_argument(
+        "--no-smooth", action="store_true", help="leave out smoothed meshes: seconds each"
+    )
     found.add_argument("--seed", type=int, default=0)
     return found
 
@@ -79,10 +85,13 @@ def test_scenes(kind: str, count: int, seed: int) -> list[SceneGeometry]:
 
 
 def compare(
-    planner: GraspPlanner, scenes: list[SceneGeometry], resolution: int
+    planner: GraspPlanner,
+    scenes: list[SceneGeometry],
+    resolution: int,
+    surfaces: Sequence[bool] = (False, True),
 ) -> dict[bool, Measured]:
-    """Figures of every scene, of meshes as they are and of smoothed ones."""
-    found: dict[bool, Measured] = {False: {}, True: {}}
+    """Figures of every scene, of meshes as they are and, last, of smoothed ones."""
+    found: dict[bool, Measured] = {smooth: {} for smooth in surfaces}
     for index, geometry in enumerate(scenes):
         rng = np.random.default_rng(index)
         image = geometry.render(DEFAULT_INTRINSICS, fixed_view())
@@ -91,7 +100,7 @@ def compare(
         start = time.perf_counter()
         shape = planner.reconstruct(depth, DEFAULT_INTRINSICS, fixed_view(), resolution=resolution)
         took = time.perf_counter() - start
-        for smooth in (False, True):
+        for smooth in surfaces:
             if smooth:
                 start = time.perf_counter()
                 shape = SceneMesh.of(shape.occupancy, planner.workspace.side, smooth=True)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import trimesh
 
 import equigrasp
 
@@ -17,7 +18,9 @@ def test_examples_are_short(path):
 
 def test_plan_from_files(run_example, tmp_path):
     run_example("plan_from_files", "--make", tmp_path)
-    said = run_example("plan_from_files", tmp_path / "depth.npy", tmp_path / "camera.json")
+    files, shape = (tmp_path / "depth.npy", tmp_path / "camera.json"), tmp_path / "scene.ply"
+    said = run_example("plan_from_files", *files, "--shape", shape)
+    assert trimesh.load(shape).is_watertight
     first, _, listed = said.partition("\n")
     grasps = json.loads(listed)
     assert first.startswith(f"{len(grasps)} grasps (ok)")
