@@ -8,6 +8,7 @@ below takes plain arguments. Run the same command again to go on after an interr
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -44,8 +45,10 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 AT_HAND = "data_at_hand"
 """Name by which configurations ask for the data sets that are there."""
 
-OmegaConf.register_new_resolver(AT_HAND, lambda: [*map(str, data_at_hand())], replace=True)
-OmegaConf.register_new_resolver("name_at_hand", name_at_hand, replace=True)
+OmegaConf.register_new_resolver(
+    AT_HAND, lambda *kinds: [*map(str, data_at_hand(kinds))], replace=True
+)
+OmegaConf.register_new_resolver("name_at_hand", lambda *kinds: name_at_hand(kinds), replace=True)
 
 
 def train_from_config(config: dict[str, Any]) -> TrainResult:
@@ -210,10 +213,11 @@ def _models_of_experiments(arguments: Sequence[str]) -> Iterator[str]:
                     yield entry["override /model"]
 
 
-def _asks_for_what_is_there(config: DictConfig) -> bool:
-    """Whether the folders of data are still those that `data=auto` stands for."""
-    data = OmegaConf.to_container(config.data, resolve=False)
-    return data.get("dirs") == f"${{{AT_HAND}:}}"
+def kinds_at_hand(config: DictConfig) -> list[str]:
+    """Kinds that `data=auto` looks for, none where the folders of data are other ones."""
+    dirs = OmegaConf.to_container(config.data, resolve=False).get("dirs")
+    found = re.fullmatch(rf"\$\{{{AT_HAND}:(.+)\}}", dirs if isinstance(dirs, str) else "")
+    return found[1].split(",") if found else []
 
 
 def _is_policy(model: Mapping[str, Any]) -> bool:
@@ -226,8 +230,8 @@ def _run(config: DictConfig) -> None:
     """Train; known errors become one message."""
     plain = OmegaConf.to_container(config, resolve=True)
     try:
-        if _asks_for_what_is_there(config):
-            log.info(choose_data())
+        if kinds := kinds_at_hand(config):
+            log.info(choose_data(kinds))
         train_policy(plain) if _is_policy(plain["model"]) else train_from_config(plain)
     except (DataSetError, CheckpointError, ValueError, FloatingPointError) as error:
         sys.exit(f"error: {error}")

@@ -57,8 +57,8 @@ def figures(rows: Sequence[Row]) -> str:
 
 
 def failed_attempts(summary: Mapping[str, Any]) -> str:
-    """Numbers of failed attempts by what became of them, the most frequent first."""
-    found = sorted(summary["failures"].items(), key=lambda entry: (-entry[1], entry[0]))
+    """Numbers of failed attempts by what became of them, the most frequent first; "-" for none."""
+    found = sorted(summary.get("failures", {}).items(), key=lambda entry: (-entry[1], entry[0]))
     return ", ".join(f"{count} {fate.lower().replace('_', ' ')}" for fate, count in found) or "-"
 
 

@@ -13,6 +13,12 @@ from shared.compare_table import headline, with_earlier
 COLUMN = {"objects": "twins", "scene": "pile", "protocol": "giga", "depth": "rectified"}
 
 
+def test_a_planner_from_elsewhere_has_a_label():
+    ours, theirs = Entry.of("pile", "equiigd"), Entry.of("pile", "gsnet=cmd:python x.py --a=1")
+    assert (ours.model, ours.planner) == ("equiigd", "")
+    assert (theirs.model, theirs.planner) == ("gsnet", "cmd:python x.py --a=1")
+
+
 @pytest.mark.parametrize(
     ("model", "trained", "architecture", "setting"),
     [

@@ -180,6 +180,16 @@ def test_the_report_puts_published_figures_beside_ours():
     assert "error of the scores 8.3 %, over 10 attempts in 4 bins" in report([("ours", known)])
 
 
+def test_the_table_holds_what_became_of_failed_attempts():
+    failures = {"EMPTY_CLOSE": 1, "SLIPPED": 4}
+    head, _, some, none = figures(
+        [("a", summary(failures=failures)), ("b", summary(failures={}))]
+    ).split("\n")
+    column = head.split(" | ").index("failed attempts")
+    assert some.split(" | ")[column] == "4 slipped, 1 empty close"
+    assert none.split(" | ")[column] == "-"
+
+
 def test_objects_that_fail_most_come_first():
     found = {str(i): {"present": 10, "cleared": i % 10} for i in range(40)}
     text = object_rates("x", found)
