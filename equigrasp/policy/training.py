@@ -106,8 +106,7 @@ def build_data(data: dict[str, Any]) -> tuple[KeyframeDataset, KeyframeDataset]:
         )
     except FileNotFoundError as error:
         raise DataSetError(
-            f"{error}; `python data_gen/demos.py --tasks all --episodes 100 --out {data['root']}` "
-            "makes demonstrations"
+            f"{error}; `python data_gen/demos.py --out {data['root']}` makes demonstrations"
         ) from error
     except EpisodeError as error:
         raise DataSetError(str(error)) from error
