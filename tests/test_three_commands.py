@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.timeout(1800)  # three programs that compute; a minute and a half if idle
 COMMANDS = (
     "python data_gen/packed.py",
     "python -m equigrasp.train model=equiigd",
