@@ -25,6 +25,15 @@ SINCE = {"empty_share": 0.0}
 """What draws of before did not have, and what they were in today's words."""
 
 
+PARTS = ("_first", "_second")
+"""Endings of what a weight was trained in before."""
+
+
+def part_of(name):
+    """The weight that a configuration is a part of, or of."""
+    return next((name.removesuffix(part) for part in PARTS if name.endswith(part)), name)
+
+
 def composed(name, *more):
     """The configuration of `experiment=shipped/NAME`, as its command line composes it."""
     arguments = [f"experiment=shipped/{name}", *more]
@@ -52,7 +61,7 @@ def test_every_weight_has_a_configuration_and_every_configuration_a_weight():
     files = {path.stem for path in EXPERIMENTS.glob("*.yaml")}
     weights = {*shipped_names(), *POLICIES}
     assert weights <= files
-    assert {name.removesuffix("_first") for name in files} <= weights
+    assert {part_of(name) for name in files} <= weights
 
 
 @pytest.mark.parametrize("name", shipped_names())
@@ -77,11 +86,17 @@ def test_the_configuration_says_what_the_card_says(name):
 
 @pytest.mark.parametrize("name", [n for n in shipped_names() if card_of(n).get("init")])
 def test_what_training_began_from_is_made_by_a_configuration_too(name):
-    first, second = composed(f"{name}_first"), composed(name)
-    assert second["init"] == first["run_dir"]
-    assert second["run_dir"] != first["run_dir"]
-    assert first["init"] is None
-    assert build_model(first["model"]).config == build_model(second["model"]).config
+    earlier = [
+        composed(f"{name}{part}") for part in PARTS if (EXPERIMENTS / f"{name}{part}.yaml").exists()
+    ]
+    made = {config["run_dir"]: config for config in earlier}
+    config, runs = composed(name), []
+    while config["init"] is not None:
+        runs.append(config["run_dir"])
+        before = made[config["init"]]
+        assert build_model(before["model"]).config == build_model(config["model"]).config
+        config = before
+    assert len({*runs, config["run_dir"]}) == 1 + len(earlier)
 
 
 @pytest.mark.parametrize("name", POLICIES)
