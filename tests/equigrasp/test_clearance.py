@@ -114,7 +114,7 @@ def test_points_between_the_pads(seed, hand):
 def test_all_of_it_commutes_with_turns(seed, turns):
     rng = np.random.default_rng(seed)
     hands = random_hands(rng, 6)
-    points = torch.tensor(rng.uniform(0.0, 0.3, (300, 3)))
+    points = torch.tensor(rng.uniform(0.0, 0.3, (3000, 3)))
     unseen = torch.tensor(rng.random((40, 40, 40)) < 0.3)
     R = turn_matrix(turns).double()
     middle = torch.tensor([0.15, 0.15, 0.0]).double()
