@@ -18,6 +18,7 @@ SMALL = {
     "equiigd": {"fields": 2, "hidden_fields": 4, "head_blocks": 1, "flow_fields": 2},
     "giga": {"channels": 4, "blocks": 1},
     "igd": {"channels": 4, "blocks": 1, "flow_hidden": 8},
+    "pointnet": {"points": 96, "neighbours": 4, "channels": 4},
     "vgn": {"filters": (2, 2, 2)},
 }
 
