@@ -13,6 +13,7 @@ class TestEquiGIGASummed(ModelContract):
 
 class TestEquiGIGAOfOrbits(ModelContract):
     config = {**TestEquiGIGA.config, "layers": {"kernels": "orbits"}}
+    test_onnx_gives_the_same_answers = None  # the operators of another one here
 
 
 class TestEquiGIGAOfVolumes(ModelContract):
@@ -40,6 +41,7 @@ class TestEquiGIGAPublished(ModelContract):
 
 class TestEquiGIGAWithPlainHeads(ModelContract):
     config = {**TestEquiGIGA.config, "head": "plain"}
+    test_onnx_gives_the_same_answers = None  # the operators of another one here
 
 
 class TestEquiIGD(ModelContract):
@@ -61,6 +63,7 @@ class TestEquiIGDDiffused(ModelContract):
 
 class TestEquiIGDDiffusedWithNoise(ModelContract):
     config = {**TestEquiIGD.config, "flow": "diffusion_ddpm", "steps": 3}
+    test_onnx_gives_the_same_answers = None  # the operators of another one here
 
 
 class TestGIGA(ModelContract):
