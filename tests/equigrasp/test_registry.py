@@ -41,9 +41,7 @@ def test_incomplete_models_cannot_be_constructed():
     settings = {"resolution": 8, "encoding": "full", "query_setback": 0.0}
     with pytest.raises(TypeError, match="query_raw"):
         Mute(**settings)
-    with pytest.raises(
-        TypeError, match="judgement, occupancy_at, predict, prior, quality_at"
-    ):
+    with pytest.raises(TypeError, match="judgement, occupancy_at, predict, prior, quality_at"):
         Undecided(**settings)
     model = Complete(**settings)
     assert model.resolution == 8

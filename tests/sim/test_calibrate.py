@@ -20,9 +20,12 @@ TRUTH = Calibration(1.3, 0.7, -1.0, pose={"height": -1.5, "width": 2.0})
 
 @pytest.fixture
 def weights(tmp_path):
-    """A copy of shipped weights, whose card may be written."""
+    """A copy of shipped weights that are not calibrated, whose card may be written."""
     for file in find_weights("equigiga_pile"):
         shutil.copy(file, tmp_path / f"mine{file.suffix}")
+    card = json.loads((tmp_path / "mine.json").read_text())
+    del card["calibration"]
+    (tmp_path / "mine.json").write_text(json.dumps(card))
     return tmp_path / "mine"
 
 

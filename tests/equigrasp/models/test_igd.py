@@ -42,7 +42,7 @@ def test_a_perfect_denoiser_draws_the_grasp(model):
         alpha = alphas[step][..., None]
         return (state - alpha.sqrt() * truth) / (1 - alpha).sqrt()
 
-    model._noise = perfect
+    model.predict = perfect
     noise = model.prior((1, 4, 3), torch.Generator().manual_seed(1)).double()
     sampled = model.sample_rotations(torch.zeros(1, 4, 2), noise, torch.Generator())
     gap = symmetric_geodesic_distance(sampled, goal.unsqueeze(2).expand(1, 4, 3, 3, 3))
@@ -59,7 +59,7 @@ def test_targets_are_one_of_four_equal_quaternions(model):
         states["state"], states["alpha"] = state, alphas[step][..., None]
         return torch.zeros_like(state)
 
-    model._noise = watch
+    model.predict = watch
     terms = model.flow_terms(seen, goal, torch.Generator().manual_seed(2))
     quaternion = (states["state"] - (1 - states["alpha"]).sqrt() * terms.target) / states[
         "alpha"
