@@ -38,7 +38,7 @@ SHARED_STAGES = ("build", "render", "propose", "occupancy")
 
 
 def measure(
-    scenes: int, seed: int, settings: SceneSettings, workers: int, min_mass: float = 0.0
+    scenes: int, seed: int, settings: SceneSettings, workers: int
 ) -> dict[str, dict[str, Any]]:
     """Counts and processor seconds of every kind that models are trained on, summed over scenes.
 
@@ -63,7 +63,7 @@ def measure(
     jobs = [
         Job(
             (name, i),
-            {"design": DataDesign(kind, seed, settings), "index": i, "min_mass": min_mass},
+            {"design": DataDesign(kind, seed, settings), "index": i},
         )
         for i in range(scenes)
         for name, kind in kinds.items()
@@ -182,7 +182,6 @@ def parser() -> argparse.ArgumentParser:
     add("--points", type=int, default=SceneSettings.grasps_per_scene, help="grasp points per scene")
     add("--objects", default="default", help="object sets and folders, separated by commas")
     add("--split", choices=SPLITS, default="train", help="part of the objects")
-    add("--min-mass", type=float, default=0.0, help="leave out lighter objects, kg")
     add("--seed", type=int, default=1000)
     add("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes")
     return parser
@@ -208,9 +207,7 @@ def main() -> None:
     settings = SceneSettings(
         grasps_per_scene=arguments.points, objects=arguments.objects, split=arguments.split
     )
-    sums = measure(
-        arguments.scenes, arguments.seed, settings, arguments.workers, arguments.min_mass
-    )
+    sums = measure(arguments.scenes, arguments.seed, settings, arguments.workers)
     by_kind = {kind: figures(each) for kind, each in sums.items()}
     differences = {kind: each["differences"] for kind, each in sums.items()}
     text = report(by_kind, differences, arguments.workers)

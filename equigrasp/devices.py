@@ -25,6 +25,7 @@ def find_device(name: str | torch.device) -> torch.device:
         if device.type == "meta":
             raise RuntimeError("holds no values")
         torch.empty(0, device=device)
+    # All that torch raises: an unknown name, a build without CUDA, a backend it lacks, no name.
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ValueError(
             f"there is no device {name!r} here; this machine has {', '.join(known_devices())}"

@@ -29,11 +29,8 @@ from sim.scene.renderer import scene_geometry
 from sim.scene.world import World
 
 
-def compare_scene(design: DataDesign, index: int, min_mass: float = 0.0) -> dict[str, Any]:
+def compare_scene(design: DataDesign, index: int) -> dict[str, Any]:
     """Make a scene and label its grasps with both labellers, whichever `design` names.
-
-    Args:
-        min_mass: of the objects, kg; lighter ones are left out.
 
     Returns:
         `seconds`, processor seconds per stage ("build", "render", "propose", "occupancy", "fast",
@@ -41,7 +38,7 @@ def compare_scene(design: DataDesign, index: int, min_mass: float = 0.0) -> dict
         zero if the scene came out empty.
     """
     kind, chosen, clock = design.kind, design.settings, StageClock()
-    objects = [spec for spec in load_object_set(design) if spec.mass >= min_mass]
+    objects = load_object_set(design)
     # Meshes are prepared and cached when first used: keep that off the clock.
     with World() as world:
         rng = scene_streams(design.seed, index)["build"]
