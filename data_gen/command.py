@@ -21,14 +21,15 @@ from equigrasp.hand import PANDA, load_hand
 from equigrasp.sizes import HELP
 from sim.objects.spec import SPLITS
 from sim.scene.kind import SceneKind
-from sim.scene.physics import AS_FOUND, OWN
+from sim.scene.physics import AS_FOUND, DRAWN, OWN
 from sim.workers.jobs import WorkerError
 from sim.workers.run import ENGINES
 
-PHYSICS = {"as_found": AS_FOUND, "own": OWN}
+PHYSICS = {"as_found": AS_FOUND, "drawn": DRAWN, "own": OWN}
 PHYSICS_HELP = (
     "as_found: objects of our own sets from half to twice their density and with less grip, "
-    "published ones as published; own: all as their files say"
+    "published ones as published; drawn: all from half to three times their mass and with less "
+    "grip; own: all as their files say"
 )
 SCENES_HELP = (
     f"number of scenes; more extend a data set (without it: {SCENES}, or as many as "

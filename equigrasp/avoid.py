@@ -1,4 +1,8 @@
-"""Grasps like one that has failed: how much alike two hands are, and what that costs."""
+"""What grasps that failed say of others: those like them fail again, those nearby are in doubt.
+
+A hand that slipped off an object tells more than that this hand does not hold: the object may be
+heavier or smoother than it looks, which no camera sees.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,9 @@ from equigrasp.candidates import Candidates
 from equigrasp.detection import DetectionConfig
 from equigrasp.geometry.rotations import symmetric_geodesic_distance
 from equigrasp.grasp import Grasp
+
+SURE = 1.0 - 1e-6
+"""A score above this is doubted as if it were this, since its logit has no bound."""
 
 
 def likeness(hands: Candidates, failed: Sequence[Grasp], config: DetectionConfig) -> Tensor:
@@ -30,7 +37,7 @@ def likeness(hands: Candidates, failed: Sequence[Grasp], config: DetectionConfig
     if not failed:
         return torch.zeros_like(hands.score)
     like = {"dtype": torch.float64, "device": hands.tips.device}
-    tips = torch.as_tensor(np.stack([grasp.position for grasp in failed]), **like)
+    tips = _tips_of(failed, hands)
     rotation = torch.as_tensor(np.stack([grasp.rotation for grasp in failed]), **like)
     width = torch.as_tensor([grasp.width for grasp in failed], **like)
     mine = hands.tips.double()
@@ -52,7 +59,43 @@ def likeness(hands: Candidates, failed: Sequence[Grasp], config: DetectionConfig
     return (2.0 - far).clamp(0.0, 1.0).to(hands.score)
 
 
-def avoided(hands: Candidates, alike: Tensor) -> Candidates:
-    """The hands by what is left of their scores: each loses the share (P,) by which it is `alike`
-    a failed one."""
-    return hands.scored(hands.score * (1.0 - alike))
+def doubt(hands: Candidates, failed: Sequence[Grasp], config: DetectionConfig) -> Tensor:
+    """How much less likely the hands are to hold since others failed nearby: (P,) >= 0, in logits.
+
+    Every failed grasp takes `config.avoid_doubt` from the hands whose tips lie within
+    `config.avoid_reach` of its own, which is mostly to say at the same object, and less from there
+    to nothing at twice that distance.
+
+    Args:
+        hands: that are judged, in the workspace frame.
+        failed: grasps in the workspace frame.
+        config: the limits.
+    """
+    tips = _tips_of(failed, hands)
+    apart = (hands.tips.double()[:, None] - tips).norm(dim=-1) / config.avoid_reach
+    return config.avoid_doubt * (2.0 - apart).clamp(0.0, 1.0).sum(1).to(hands.score)
+
+
+def avoided(hands: Candidates, alike: Tensor, doubts: Tensor) -> Candidates:
+    """The hands by what is left of their scores: each loses its doubts (P,), in logits, and then
+    the share (P,) by which it is `alike` a failed one."""
+    less = (hands.score.clamp(max=SURE).logit() - doubts).sigmoid()
+    return hands.scored(torch.where(doubts > 0.0, less, hands.score) * (1.0 - alike))
+
+
+def still_standing(failed: Sequence[Grasp], lifted: Grasp, reach: float) -> list[Grasp]:
+    """The failed grasps that say something still after another one has lifted what it held.
+
+    Args:
+        failed: grasps.
+        lifted: the one that succeeded, in the same frame.
+        reach: failed grasps with tips this near to those of `lifted` were at what is gone, metres.
+    """
+    tips = lifted.position
+    return [grasp for grasp in failed if np.linalg.norm(grasp.position - tips) > reach]
+
+
+def _tips_of(grasps: Sequence[Grasp], hands: Candidates) -> Tensor:
+    """Between the finger tips, (F, 3), on the device of the hands."""
+    places = np.array([grasp.position for grasp in grasps]).reshape(-1, 3)
+    return torch.as_tensor(places, dtype=torch.float64, device=hands.tips.device)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from equigrasp.avoid import avoided, likeness
+from equigrasp.avoid import avoided, doubt, likeness
 from equigrasp.calibration import Calibration
 from equigrasp.candidates import Candidates
 from equigrasp.clearance import (
@@ -99,7 +99,8 @@ def sift(
     if around.failed:
         alike = likeness(sieve.hands, around.failed, config)
         sieve.keep(alike < 1.0, "avoid")
-        sieve.hands = avoided(sieve.hands, alike[alike < 1.0])
+        doubts = doubt(sieve.hands, around.failed, config)
+        sieve.hands = avoided(sieve.hands, alike[alike < 1.0], doubts)
     sieve.keep(sieve.hands.score >= config.lowest, "score")
     if around.seen is not None:
         _look(sieve, around.hand, around.workspace, around.seen, config)

@@ -50,7 +50,7 @@ class EvalSettings:
         finger_friction: lateral, in the simulator; None for the hand's own.
         trial: "lift", or "lift_and_shake" (see `sim.clutter.shake`).
         max_failures: so many failures in a row end a round.
-        avoid: whether the planner is told which grasps failed since something was lifted last.
+        avoid: whether the planner is told which grasps failed at what stands there still.
         plan_seconds: longest time for a plan of a planner in a process of its own.
     """
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equigrasp.avoid import still_standing
+from equigrasp.detection import DetectionConfig
 from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.camera import (
@@ -146,8 +148,9 @@ def clear_scene(
     }
     attempts, end = record["attempts"], "cleared"
     failed: list[Grasp] = []
+    in_a_row = 0
     while world.bodies:
-        if len(failed) == played.settings.max_failures:
+        if in_a_row == played.settings.max_failures:
             end = "failures"
             break
         rehearse = played.rehearsal(world)
@@ -163,12 +166,20 @@ def clear_scene(
             watch(seen, plan)
         attempt = rehearse.perform(world, plan.grasps[0])
         record["lost"] += attempt.lost
-        failed = [] if attempt.success else [*failed, plan.grasps[0]]
+        in_a_row = 0 if attempt.success else in_a_row + 1
+        failed = _remembered(failed, plan.grasps[0], attempt)
         attempts.append(_told(attempt, plan))
     record |= {"left": len(world.bodies), "end": end}
     if end == "no_grasp":
         record["without_grasp"] = {"plan_reason": plan.reason, "timings": plan.timings}
     return record
+
+
+def _remembered(failed: list[Grasp], tried: Grasp, attempt: Attempt) -> list[Grasp]:
+    """Grasps that failed at what stands there still, after one more was tried."""
+    if not attempt.success:
+        return [*failed, tried]
+    return still_standing(failed, tried, DetectionConfig.avoid_reach)
 
 
 def _told(attempt: Attempt, plan: PlanResult) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class SceneView:
         geometry, world: meshes and simulation as they stand (privileged).
         rng: the planner's own source of randomness.
         more: depth after noise and `T_world_camera` of further views, where there are any.
-        avoid: grasps that failed since something was lifted last, where planners may learn of them.
+        avoid: grasps that failed at what stands there still, where planners may learn of them.
         rehearse: tells what an attempt at a grasp would come to, bit for bit (privileged).
     """
 

@@ -1,13 +1,16 @@
 """Grasps that failed are not proposed again, and what is like them less readily."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+from scipy.special import expit, logit
 
-from equigrasp.avoid import avoided, likeness
+from equigrasp.avoid import avoided, doubt, likeness, still_standing
 from equigrasp.candidates import Candidates
 from equigrasp.detection import DetectionConfig
 from equigrasp.geometry.transforms import inverse_transform, make_transform
@@ -52,6 +55,16 @@ def one_likeness(grasp, failed):
     return float(np.clip(2 - min(same, contact), 0, 1))
 
 
+def one_doubt(grasp, failed):
+    """The rule in words: 2.4 logits for each failure within 4 cm, none beyond 8."""
+    apart = [np.linalg.norm(grasp.position - f.position) for f in failed]
+    return 2.4 * np.interp(apart, [0.04, 0.08], [1, 0]).sum()
+
+
+def logit_less(score, doubt):
+    return expit(logit(score) - doubt)
+
+
 @given(seeds)
 def test_likeness_is_that_of_the_most_similar_pair(seed):
     rng = np.random.default_rng(seed)
@@ -80,9 +93,36 @@ def test_the_same_contacts_from_elsewhere_are_the_same_grasp():
     assert likeness(as_candidates(others), [failed], CONFIG).tolist() == [1.0, 0.0]
 
 
+@given(seeds)
+def test_doubts_add_up_and_end_at_twice_the_reach(seed):
+    rng = np.random.default_rng(seed)
+    grasps, failed = (
+        [replace(g, position=g.position * 3) for g in random_grasps(rng, n)] for n in (8, 3)
+    )
+    found = doubt(as_candidates(grasps), failed, CONFIG)
+    np.testing.assert_allclose(found, [one_doubt(g, failed) for g in grasps], atol=1e-9)
+
+
+def test_doubts_rank_hands_again_and_leave_others_as_they_are():
+    hands = as_candidates([Grasp([0.1, 0.1, z], np.eye(3), 0.04, 1 - z) for z in (0.0, 0.1, 0.2)])
+    ranked = avoided(hands, torch.zeros(3).double(), torch.tensor([2.4, 0.0, 1.0]).double())
+    expected = [0.9, logit_less(1 - 1e-6, 2.4), logit_less(0.8, 1.0)]
+    order = np.argsort(expected)[::-1]
+    np.testing.assert_allclose(ranked.score, np.array(expected)[order])
+    np.testing.assert_allclose(ranked.tips[:, 2], np.array([0.1, 0.0, 0.2])[order])
+
+
+def test_what_was_lifted_takes_the_failures_there_with_it():
+    near, far = (Grasp([0.1, 0.1, z], np.eye(3), 0.04) for z in (0.13, 0.15))
+    lifted = Grasp([0.1, 0.1, 0.1], np.eye(3), 0.04)
+    assert still_standing([near, far], lifted, CONFIG.avoid_reach) == [far]
+    assert still_standing([], lifted, CONFIG.avoid_reach) == []
+
+
 def test_scores_fall_with_likeness_and_are_sorted_again():
     hands = as_candidates([Grasp([0.1, 0.1, z], np.eye(3), 0.04, 1 - z) for z in (0.1, 0.2, 0.3)])
-    ranked = avoided(hands, torch.tensor([0.75, 0.0, 0.5]).double())
+    none = torch.zeros(3).double()
+    ranked = avoided(hands, torch.tensor([0.75, 0.0, 0.5]).double(), none)
     torch.testing.assert_close(ranked.score, torch.tensor([0.8, 0.35, 0.225]).double())
     torch.testing.assert_close(ranked.tips[:, 2], torch.tensor([0.2, 0.3, 0.1]).double())
 
@@ -97,7 +137,8 @@ def test_a_failed_grasp_is_not_proposed_again(camera, depth_image, blob_planner)
     assert all(one_likeness(grasp, best) < 1 for grasp in after.grasps)
     old = {tuple(g.position): g.score for g in before.grasps}
     for grasp in after.grasps:
-        expected = old[tuple(grasp.position)] * (1 - one_likeness(grasp, best))
+        left = logit_less(old[tuple(grasp.position)], one_doubt(grasp, [best]))
+        expected = left * (1 - one_likeness(grasp, best))
         assert grasp.score == pytest.approx(expected, abs=1e-5)
     scores = [g.score for g in after.grasps]
     assert scores == sorted(scores, reverse=True)

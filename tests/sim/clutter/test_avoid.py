@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from equigrasp.detection import DetectionConfig
 from equigrasp.grasp import Grasp
 from equigrasp.planner import PlanResult
 from sim.clutter.planners.model import ModelPlanner
@@ -27,8 +28,8 @@ def played():
 
 
 def high(number):
-    """A grasp of nothing, its own height each time."""
-    tip = np.array([0.15, 0.15, 0.25 + 0.01 * number])
+    """A grasp of nothing, its own height each time, beside what the oracle lifts."""
+    tip = np.array([0.27, 0.03, 0.25 + 0.01 * number])
     return Grasp(tip, np.diag([1.0, -1.0, -1.0]), 0.05, 0.9)
 
 
@@ -53,11 +54,17 @@ def told(played, **changes):
     return [[round(z, 3) for z in heights] for heights in planner.told], record
 
 
-def test_failed_grasps_are_told_until_something_is_lifted(played):
+def test_failed_grasps_are_told_while_what_they_were_at_stands(played):
     heights, record = told(played)
-    assert heights == [[], [0.26], [0.26, 0.27], [], [0.29], [0.29, 0.3]]
+    assert heights == [[], *([0.26, 0.27, 0.29, 0.3][:n] for n in (1, 2, 2, 3, 4))]
     assert record["end"] == "failures"
     assert [a["success"] for a in record["attempts"]] == [False, False, True, *[False] * 3]
+
+
+def test_failed_grasps_are_forgotten_when_what_they_were_at_is_lifted(played, monkeypatch):
+    monkeypatch.setattr(DetectionConfig, "avoid_reach", 1.0)  # all were at what is lifted
+    heights, _ = told(played)
+    assert heights == [[], [0.26], [0.26, 0.27], [], [0.29], [0.29, 0.3]]
 
 
 def test_by_default_nothing_is_told_and_two_failures_end_a_round(played):
