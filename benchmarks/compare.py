@@ -57,6 +57,8 @@ RATES = {"equigiga": 2e-3, "equiigd": 2e-3}
 RATE = 1e-3
 C4 = "_c4"
 """Ending of a model's name that stands for training it with quarter-turn augmentation."""
+TOLD = "_told"
+"""Ending of a planner that is told which of its grasps failed (`--avoid`)."""
 SETTINGS = {"hr": "lattice", "n": "num_samples"}
 """Endings with a number that stand for a planner setting: a lattice of so many points a side
 ("HR"), so many rotations sampled per peak. The trained model is the same."""
@@ -89,7 +91,7 @@ class Entry:
     @property
     def trained(self) -> str:
         """Name under which the model is trained: planner settings are none of its business."""
-        return ENDING.sub("", self.model)
+        return ENDING.sub("", self.model.removesuffix(TOLD))
 
     @property
     def architecture(self) -> str:
@@ -99,7 +101,7 @@ class Entry:
     @property
     def setting(self) -> str | None:
         """Planner setting `NAME=VALUE` that the name asks for; None for the model's own."""
-        found = ENDING.search(self.model)
+        found = ENDING.search(self.model.removesuffix(TOLD))
         return f"{SETTINGS[found.group(1)]}={found.group(2)}" if found else None
 
 
@@ -217,7 +219,8 @@ def parser() -> argparse.ArgumentParser:
         "--models",
         nargs="+",
         default=list(MODELS),
-        help=f"names, with {C4} for C4 augmentation, then _hr60 (lattice) or _n4 (samples); "
+        help=f"names, with {C4} for C4 augmentation, then _hr60 (lattice) or _n4 (samples), then "
+        f"{TOLD} (of its failures); "
         "or LABEL=MODULE:CLASS and 'LABEL=cmd:...' for planners of your own (docs/planners.md)",
     )
     add("--shipped", action="store_true", help="shipped weights where there are any")
@@ -275,8 +278,8 @@ def clear_rounds(
     command += ["--table-rectify", "off" if column.raw else "on", "--model", str(weights)]
     command += ["--rounds", str(arguments.rounds), "--seeds", str(arguments.seeds)]
     command += ["--workers", str(arguments.workers), "--out", str(out)]
-    if entry.setting:
-        command += ["--set", entry.setting]
+    command += ["--set", entry.setting] if entry.setting else []
+    command += ["--avoid"] if entry.model.endswith(TOLD) else []
     size = f"{arguments.seeds}x{arguments.rounds}"
     scenes = arguments.out / f"{column.label}_{column.scene}_{column.protocol}_{size}.json"
     if scenes.exists():

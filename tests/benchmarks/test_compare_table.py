@@ -26,6 +26,8 @@ def test_a_planner_from_elsewhere_has_a_label():
         ("giga_c4", "giga_c4", "giga", None),
         ("giga_c4_hr60", "giga_c4", "giga", "lattice=60"),
         ("equiigd_n1", "equiigd", "equiigd", "num_samples=1"),
+        ("equiigd_told", "equiigd", "equiigd", None),
+        ("giga_c4_hr60_told", "giga_c4", "giga", "lattice=60"),
     ],
 )
 def test_names_tell_training_from_planner_settings(model, trained, architecture, setting):
