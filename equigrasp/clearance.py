@@ -54,12 +54,15 @@ class Observed:
             not asked.
         expected: (E, 3) middles of unseen voxels that a model expects to be filled, metres; None
             where it was not asked.
+        masked: (K, 3) those of `objects` under the masks of what is to be grasped; None where there
+            are no masks.
     """
 
     points: Tensor
     objects: Tensor
     unseen: Tensor | None = None
     expected: Tensor | None = None
+    masked: Tensor | None = None
 
     @classmethod
     def of_views(
@@ -71,6 +74,7 @@ class Observed:
         *,
         floor: float | None,
         unseen: bool,
+        under_mask: Tensor | None = None,
     ) -> Observed:
         """From depth images (V, H, W), metres, with camera poses (V, 4, 4) in the workspace frame.
 
@@ -79,10 +83,14 @@ class Observed:
             workspace: the cube and its voxels.
             floor: points below this height (m) are the table's; None if there is none known.
             unseen: whether unseen space is asked for.
+            under_mask: the images with no reading but under the masks; None without masks.
         """
         views = (depth, intrinsics, T_world_camera, workspace)
-        points = observed_points(*views)
-        return cls(points, _above(points, floor), unseen_voxels(*views) if unseen else None)
+        points, masked = observed_points(*views), None
+        if under_mask is not None:
+            masked = _above(observed_points(under_mask, *views[1:]), floor)
+        hidden = unseen_voxels(*views) if unseen else None
+        return cls(points, _above(points, floor), hidden, masked=masked)
 
     @classmethod
     def of_volume(

@@ -184,6 +184,10 @@ class DetectionConfig:
             or self.min_points_between > 0
         )
 
+    def floor(self, table: float | None) -> float | None:
+        """Height up to which surface is that of a table (m); None where no table is known."""
+        return None if table is None else table + self.table_margin
+
     def widest(self, hand: Hand) -> float:
         """Largest admissible predicted opening of a hand, metres."""
         return hand.opening - WIDTH_RESERVE if self.width_max is None else self.width_max

@@ -25,6 +25,8 @@ REASONS = {
     "check_setup": "the visible table contradicts the camera's pose, its intrinsics or the table's "
     "height; `PlanResult.tables` holds the reasons",
     "empty_workspace": "no surface was seen inside the workspace cube (off the table, if known)",
+    "empty_mask": "under the mask no surface was seen inside the workspace cube (off the table, if "
+    "known)",
     "no_grasp": "surface was seen, but no admissible grasp on it",
 }
 """Values of `PlanResult.reason`."""
@@ -34,10 +36,13 @@ DROPS = {
     "width": "openings beyond `width_min` to `width_max`",
     "table": "would have to back up by more than `max_retreat` to stay off the table",
     "workspace": "finger tips outside the workspace cube",
+    "region": "finger tips outside the region asked for",
+    "approach": "come from a direction that is not asked for, or forbidden",
     "avoid": "the same as a grasp that is to be avoided",
     "clearance": "would touch the observed surface on its way",
     "unseen": "would reach into unseen space, or into what is expected to be hidden there",
     "nothing_between": "hardly any observed surface between the finger pads",
+    "mask": "most of the surface between the finger pads lies outside the mask",
     "score": "scores below what is asked for",
 }
 """Keys of `PlanResult.dropped`: why a hand at a peak of the quality is not listed."""

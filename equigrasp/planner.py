@@ -23,6 +23,7 @@ from torch import Tensor
 
 from equigrasp.clearance import Observed
 from equigrasp.detection import RANGES, DetectionConfig
+from equigrasp.fused import Volume, fuse
 from equigrasp.geometry.transforms import inverse_transform
 from equigrasp.grasp import Grasp, check_grasps
 from equigrasp.looking import Look, look
@@ -34,9 +35,10 @@ from equigrasp.perception.surface import raised_surface, surface_voxels
 from equigrasp.perception.tsdf import check_encoding, fuse_tsdf
 from equigrasp.plan_result import Found, PlanningError, PlanResult, Stopwatch
 from equigrasp.scene_mesh import SceneMesh
-from equigrasp.search import Volume, check_limits, device_of, like_of, search
+from equigrasp.search import check_limits, device_of, like_of, search
 from equigrasp.sifting import Surroundings
-from equigrasp.views import check_volume, where_readings_lie
+from equigrasp.views import check_masks, check_volume, where_readings_lie
+from equigrasp.wanted import Wanted, check_wanted
 
 __all__ = ["GraspPlanner", "PlanResult", "PlanningError", "SceneMesh"]
 
@@ -88,8 +90,7 @@ class GraspPlanner:
         ):
             check_option(name, value, kind, {"seed": (0, 2**63 - 1), "scale_limit": (1e-4, 0.25)})
         check_limits(self.detection, model.hand, self.workspace, table_height)
-        self.table_height = table_height
-        self.seed = seed
+        self.table_height, self.seed = table_height, seed
         self.rectify_table = rectify_table and table_height is not None
         self.scale_limit = scale_limit
 
@@ -115,6 +116,8 @@ class GraspPlanner:
         *,
         max_grasps: int | None = None,
         T_workspace_world: ArrayLike | None = None,
+        mask: ArrayLike | Sequence[ArrayLike] | None = None,
+        wanted: Wanted | None = None,
         avoid: Sequence[Grasp] = (),
         strict: bool = False,
     ) -> PlanResult:
@@ -128,37 +131,40 @@ class GraspPlanner:
             max_grasps: length of the list; default `detection.max_grasps`.
             T_workspace_world: pose of the world in the workspace frame, where these differ; the
                 grasps then come back in the world frame.
+            mask: pixels of what is to be grasped, of the shape of `depth`; for one image also a box
+                (left, top, right, bottom). What is not in it stays an obstacle and a neighbour.
+            wanted: limits on region and approach, in the frame in which grasps come back.
             avoid: grasps that failed, in the frame in which grasps come back. They are not proposed
                 again, and what is like them only where nothing else is as good.
             strict: raise instead of returning an empty list.
 
         Raises:
             ValueError: input that cannot be a depth image with its camera (dtype, unit, shape,
-                intrinsics, pose).
+                intrinsics, pose), or no mask of it.
             PlanningError: no grasp, with `strict`.
         """
         clock, limit = Stopwatch(), self._limit(max_grasps)
-        avoid = check_grasps(avoid)
+        avoid, wanted = check_grasps(avoid), check_wanted(wanted)
         looked = self._look(depth, intrinsics, T_world_camera, T_workspace_world)
-        to_workspace = looked.to_workspace
+        masks = None if mask is None else check_masks(mask, looked.views.images)
         told = {"tables": looked.tables, "strict": strict, "detail": looked.detail}
         if looked.reason:
             nothing = np.zeros((self.workspace.resolution,) * 3, np.float32)
             return self._finish(Found(reason=looked.reason), clock, nothing, **told)
         clock.lap("rectify")
-        views, limits = looked.on(self.device), (self._floor(looked.table), self.detection.lattice)
-        volume = Volume.of_views(*views, self.workspace, self.model.encoding, *limits)
-        seen = None
-        if self.detection.looks:
-            seen = Observed.of_views(*views, self.workspace, **self._looking)
+        how = self.workspace, self.model.encoding, self.detection, self.table_height, self.device
+        volume, seen = fuse(looked, masks, *how)
         clock.lap("fusion", self.device)
-        if to_workspace is not None:
-            avoid = [grasp.transformed(to_workspace) for grasp in avoid]
-        found = self._search(volume, avoid, seen, clock)
-        if to_workspace is not None:
-            found = found.transformed(inverse_transform(to_workspace))
-        if found.reason == "empty_workspace":
+        out = None if looked.to_workspace is None else inverse_transform(looked.to_workspace)
+        if out is not None:
+            avoid = [grasp.transformed(looked.to_workspace) for grasp in avoid]
+        around = self._around(avoid, seen, wanted, out)
+        found = search(self.model, volume, around, self.detection, seed=self.seed, clock=clock)
+        if found.reason == "empty_workspace" and masks is not None:
+            found = replace(found, reason="empty_mask")
+        if found.reason.startswith("empty"):
             told["detail"] = where_readings_lie(looked.views, self.workspace)
+        found = found if out is None else found.transformed(out)
         return self._finish(found.first(limit), clock, volume.tsdf.cpu().numpy(), **told)
 
     def plan_tsdf(
@@ -167,6 +173,7 @@ class GraspPlanner:
         *,
         level: bool = False,
         max_grasps: int | None = None,
+        wanted: Wanted | None = None,
         avoid: Sequence[Grasp] = (),
         strict: bool = False,
     ) -> PlanResult:
@@ -178,7 +185,7 @@ class GraspPlanner:
             level: whether the table surface lies at `table_height` to within
                 `detection.table_margin`, so that it needs no queries.
             max_grasps: length of the list; default `detection.max_grasps`.
-            avoid: grasps that failed, see `plan`; in the workspace frame.
+            wanted, avoid: see `plan`; in the workspace frame.
             strict: raise `PlanningError` instead of returning an empty list.
 
         Raises:
@@ -192,13 +199,16 @@ class GraspPlanner:
             )
         clock, limit = Stopwatch(), self._limit(max_grasps)
         tsdf, avoid = check_volume(tsdf, n).to(like_of(self.model)), check_grasps(avoid)
-        seen = None
-        if self.detection.looks:
-            encoding = self.model.encoding
-            seen = Observed.of_volume(tsdf, encoding, self.workspace, **self._looking)
-        floor, side = self._floor(self.table_height if level else None), self.workspace.side
-        surface = surface_voxels(tsdf) if floor is None else raised_surface(tsdf, floor, side=side)
-        found = self._search(Volume(tsdf, surface), avoid, seen, clock)
+        config, seen = self.detection, None
+        if config.looks:
+            how = {"floor": config.floor(self.table_height), "unseen": config.unseen != "free"}
+            seen = Observed.of_volume(tsdf, self.model.encoding, self.workspace, **how)
+        floor = config.floor(self.table_height if level else None)
+        surface = surface_voxels(tsdf)
+        if floor is not None:
+            surface = raised_surface(tsdf, floor, side=self.workspace.side)
+        volume, around = Volume(tsdf, surface), self._around(avoid, seen, check_wanted(wanted))
+        found = search(self.model, volume, around, config, seed=self.seed, clock=clock)
         return self._finish(found.first(limit), clock, tsdf.cpu().numpy(), strict=strict)
 
     def reconstruct(
@@ -250,24 +260,15 @@ class GraspPlanner:
             scale_limit=self.scale_limit,
         )
 
-    @property
-    def _looking(self) -> dict[str, Any]:
-        """How to look at the surface: where the table ends, and whether unseen space counts."""
-        floor = self._floor(self.table_height)
-        return {"floor": floor, "unseen": self.detection.unseen != "free"}
-
-    def _floor(self, table: float | None) -> float | None:
-        """Height up to which surface is the table's."""
-        return None if table is None else table + self.detection.table_margin
-
-    def _search(
-        self, volume: Volume, avoid: Sequence[Grasp], seen: Observed | None, clock: Stopwatch
-    ) -> Found:
-        model = self.model
-        around = Surroundings(
-            model.hand, self.workspace, self.table_height, model.query_setback, avoid, seen
-        )
-        return search(model, volume, around, self.detection, seed=self.seed, clock=clock)
+    def _around(
+        self,
+        avoid: Sequence[Grasp],
+        seen: Observed | None,
+        wanted: Wanted,
+        T_given_workspace: ArrayLike | None = None,
+    ) -> Surroundings:
+        where = self.workspace, self.table_height, self.model.query_setback
+        return Surroundings(self.model.hand, *where, avoid, seen, wanted, T_given_workspace)
 
     def _finish(
         self,

@@ -6,19 +6,17 @@ the peaks that survive suppression.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from equigrasp.calibration import Calibration
 from equigrasp.candidates import hands_at
 from equigrasp.clearance import expecting
 from equigrasp.detection import DetectionConfig
+from equigrasp.fused import Volume
 from equigrasp.hand import Hand
 from equigrasp.matter import asker, hidden_matter
 from equigrasp.peaks import (
@@ -28,54 +26,11 @@ from equigrasp.peaks import (
     select_peaks,
     smooth,
 )
-from equigrasp.perception.camera import Intrinsics
-from equigrasp.perception.surface import raised_readings, surface_voxels, within_reach
-from equigrasp.perception.tsdf import fuse_tsdf
+from equigrasp.perception.surface import within_reach
 from equigrasp.plan_result import Found, Stopwatch
 from equigrasp.refine import climb
 from equigrasp.sifting import Surroundings, sift
 from equigrasp.workspace import Workspace
-
-
-class Volume(NamedTuple):
-    """What a model looks at.
-
-    Attributes:
-        tsdf: (N, N, N) in the model's encoding and resolution.
-        surface: (K, K, K) bool on the lattice of query points: the observed surface, without the
-            table where that is known.
-    """
-
-    tsdf: Tensor
-    surface: Tensor
-
-    @classmethod
-    def of_views(
-        cls,
-        depth: Tensor,
-        intrinsics: Intrinsics | Sequence[Intrinsics],
-        T_world_camera: NDArray[np.float64],
-        workspace: Workspace,
-        encoding: str,
-        floor: float | None,
-        lattice: int | None,
-    ) -> Volume:
-        """From depth images (V, H, W), metres, with camera poses (V, 4, 4) in the workspace frame.
-
-        Args:
-            depth, intrinsics, T_world_camera: the views.
-            workspace, encoding: of the model.
-            floor: surface below this height (m) is the table's; None if there is none known.
-            lattice: query points per side; None for the workspace's resolution.
-        """
-        views = depth, intrinsics, T_world_camera
-        tsdf = fuse_tsdf(*views, workspace=workspace, encoding=encoding)
-        fine = replace(workspace, resolution=lattice or workspace.resolution)
-        if floor is not None:
-            return cls(tsdf, raised_readings(*views, floor, fine))
-        if fine == workspace:
-            return cls(tsdf, surface_voxels(tsdf))
-        return cls(tsdf, surface_voxels(fuse_tsdf(*views, workspace=fine, encoding=encoding)))
 
 
 def like_of(model: Any) -> Tensor:
@@ -123,6 +78,19 @@ def check_limits(
         )
 
 
+def _promising(
+    lattice: Workspace, around: Surroundings, config: DetectionConfig, device: torch.device
+) -> Tensor:
+    """Lattice points from where tips can come to lie in the region asked for; bool."""
+    n = lattice.resolution
+    if around.wanted.region is None:
+        return torch.ones((n, n, n), dtype=torch.bool, device=device)
+    points = (query_lattice(n, device=device, dtype=torch.float64) + 0.5) * lattice.side
+    slack = around.setback + config.advance + config.max_retreat + lattice.voxel
+    held = around.wanted.holds(points.reshape(-1, 3), around.T_given_workspace, slack)
+    return held.reshape(n, n, n)
+
+
 def _lowest(config: DetectionConfig, table_height: float | None) -> float:
     """Height above which query points lie, metres."""
     return config.z_min if config.z_min is not None else (table_height or 0.0)
@@ -161,6 +129,7 @@ def search(
     band = within_reach(surface, config.reach / lattice.voxel)
     z_min = _lowest(config, around.table_height)
     band &= lattice_limits(lattice, config.border, z_min, device=surface.device)
+    band &= _promising(lattice, around, config, band.device)
     clock.lap("select")
     features = model.encode(tsdf[None])
     clock.lap("encode", device)

@@ -19,10 +19,12 @@ from equigrasp.clearance import (
     unseen_share,
 )
 from equigrasp.detection import DetectionConfig
+from equigrasp.geometry.transforms import Matrix
 from equigrasp.grasp import Grasp
 from equigrasp.hand import Hand
 from equigrasp.placement import Placed, admissible_width, place_tips
 from equigrasp.refine import off_middle
+from equigrasp.wanted import ANY, Wanted
 from equigrasp.workspace import Workspace
 
 
@@ -37,6 +39,9 @@ class Surroundings:
         setback: `query_setback` of the model, metres.
         failed: grasps that are not to be tried again.
         seen: what views show; None where nothing is asked of it.
+        wanted: limits on the grasps that are asked for.
+        T_given_workspace: (4, 4) pose of the workspace in the frame of these limits; None if they
+            are one.
     """
 
     hand: Hand
@@ -45,6 +50,8 @@ class Surroundings:
     setback: float
     failed: Sequence[Grasp] = ()
     seen: Observed | None = None
+    wanted: Wanted = ANY
+    T_given_workspace: Matrix | None = None
 
 
 @dataclass
@@ -92,6 +99,9 @@ def sift(
     sieve.hands = sieve.hands._replace(tips=placed.tips)
     sieve.keep(placed.reached, "table")
     sieve.keep(placed.inside[placed.reached], "workspace")
+    asked, T = around.wanted, around.T_given_workspace
+    sieve.keep(asked.holds(sieve.hands.tips, T), "region")
+    sieve.keep(asked.admits(sieve.hands.rotation[..., 2], T), "approach")
     if calibration is not None:
         table = around.table_height
         table = around.workspace.table_height if table is None else table
@@ -135,3 +145,7 @@ def _look(
     if config.min_points_between:
         between = points_between(sieve.hands, hand, seen.objects)
         sieve.keep(between >= config.min_points_between, "nothing_between")
+    if seen.masked is not None:
+        between = points_between(sieve.hands, hand, seen.objects)
+        masked = points_between(sieve.hands, hand, seen.masked)
+        sieve.keep((masked > 0) & (2 * masked >= between), "mask")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -55,6 +55,12 @@ class Views(NamedTuple):
         return stack, [replace(camera, width=width, height=height) for camera in self.cameras]
 
 
+def under(views: Views, masks: Sequence[NDArray[np.bool_]]) -> Views:
+    """The same views with no reading outside the masks."""
+    pairs = zip(views.images, masks, strict=True)
+    return views._replace(images=[np.where(mask, image, np.float32(0)) for image, mask in pairs])
+
+
 def hardly_any_reading(images: list[NDArray[np.float32]]) -> bool:
     """Whether each of the images (H, W) counts as empty."""
     return all(valid_pixels(image).mean() < MIN_VALID_SHARE for image in images)
@@ -94,6 +100,44 @@ def check_views(
         )
     views = zip(images, cameras, poses, strict=True)
     return Views([validate_depth(*view) for view in views], cameras, poses)
+
+
+def check_masks(mask: Any, images: Sequence[NDArray]) -> list[NDArray[np.bool_]]:
+    """Masks of what is to be grasped, one for each image.
+
+    Args:
+        mask: (H, W) or (V, H, W), bool or of whole numbers, where all but 0 belongs to it; a list
+            of such images where sizes differ; or for one image a box (left, top, right, bottom) in
+            pixels, right and bottom excluded.
+        images: (H, W) each.
+
+    Raises:
+        ValueError: another number or size of masks, real numbers, an empty box.
+    """
+    if len(images) == 1 and np.shape(mask) == (4,):
+        return [_box(mask, images[0].shape)]
+    masks = [np.asarray(each) for each in _images(mask)]
+    if [each.shape for each in masks] != [image.shape for image in images]:
+        raise ValueError(
+            f"mask has shapes {[each.shape for each in masks]} for images of shapes "
+            f"{[image.shape for image in images]}; give one of the same size for each"
+        )
+    if any(each.dtype.kind not in "bui" for each in masks):
+        raise ValueError("mask holds real numbers; give True and False, as in `scores > 0.5`")
+    return [each != 0 for each in masks]
+
+
+def _box(box: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """The pixels (H, W) of a box (left, top, right, bottom)."""
+    left, top, right, bottom = (int(round(float(side))) for side in box)
+    if not (0 <= left < right <= shape[1] and 0 <= top < bottom <= shape[0]):
+        raise ValueError(
+            f"mask is the box {tuple(box)}; give left < right <= {shape[1]} and top < bottom <= "
+            f"{shape[0]} in pixels"
+        )
+    found = np.zeros(shape, dtype=bool)
+    found[top:bottom, left:right] = True
+    return found
 
 
 def _images(depth: ArrayLike | Sequence[ArrayLike]) -> list[ArrayLike]:

@@ -19,11 +19,11 @@ FLOORS = (
     "equigrasp/models equigrasp/scene_axes.py",
     "equigrasp/candidates.py equigrasp/detection.py equigrasp/onnx_export.py "
     "equigrasp/plan_result.py equigrasp/registry.py equigrasp/seal.py "
-    "equigrasp/views.py",
+    "equigrasp/views.py equigrasp/wanted.py",
     "equigrasp/avoid.py equigrasp/clearance.py equigrasp/looking.py equigrasp/peaks.py "
     "equigrasp/placement.py equigrasp/weights.py",
     "equigrasp/matter.py equigrasp/refine.py",
-    "equigrasp/scene_mesh.py equigrasp/sifting.py",
+    "equigrasp/fused.py equigrasp/scene_mesh.py equigrasp/sifting.py",
     "equigrasp/search.py",
     "equigrasp/planner.py equigrasp/viewer.py",
     "equigrasp/__init__.py",

@@ -71,6 +71,12 @@ def camera():
 
 
 @pytest.fixture(scope="session")
+def shapes():
+    """The three things."""
+    return SHAPES
+
+
+@pytest.fixture(scope="session")
 def depth_image():
     """Renders the three things, or others, with more beside them if given, from a pose."""
 
