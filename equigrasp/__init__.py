@@ -15,6 +15,8 @@ _HOME = {
     "GraspField": "equigrasp.models.base",
     "Grasp": "equigrasp.grasp",
     "GraspPlanner": "equigrasp.planner",
+    "plan_anywhere": "equigrasp.anywhere",
+    "Wanted": "equigrasp.wanted",
     "Hand": "equigrasp.hand",
     "Workspace": "equigrasp.workspace",
     "Intrinsics": "equigrasp.perception.camera",
@@ -24,6 +26,7 @@ _HOME = {
 __all__ = ["__version__", *sorted(_HOME)]
 
 if TYPE_CHECKING:
+    from equigrasp.anywhere import plan_anywhere
     from equigrasp.detection import DetectionConfig
     from equigrasp.grasp import Grasp
     from equigrasp.hand import Hand
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from equigrasp.perception.camera import Intrinsics
     from equigrasp.planner import GraspPlanner
     from equigrasp.registry import build_model
+    from equigrasp.wanted import Wanted
     from equigrasp.weights import load_model, save_model
     from equigrasp.workspace import Workspace
 
