@@ -9,7 +9,8 @@ status 1 if something is broken.
     python -m equigrasp.doctor --model runs/x      a saved model
     python -m equigrasp.doctor --witness           also: do escnn and e2cnn know the same kernels?
     python -m equigrasp.doctor --model runs/x --record
-                                                   write its predictions into its card
+                                                   write its predictions into its card, or renew
+                                                   those of a shipped name after a training
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ The predictions travel in a model's card (`self_test`); `python -m equigrasp.doc
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from equigrasp.data.synthetic import Primitive
 
 TOLERANCE = 1e-3
-"""Largest difference in probability, or metres, from the recorded predictions."""
+"""Largest difference from recorded predictions: in probability, metres, entries of rotations."""
 
 
 def fixed_scene() -> list[Primitive]:
@@ -45,7 +44,14 @@ def fixed_depth(scale: float = 1.0) -> NDArray[np.float32]:
 
 
 def predictions(model: Any) -> dict[str, list[float]]:
-    """Quality and width of a model at fixed points of the fixed scene, for its card."""
+    """All that a model says at fixed points of the fixed scene, for its card.
+
+    Args:
+        model: a grasp model; one that samples rotations draws one per point, from seed 0.
+
+    Returns:
+        each of the model's outputs at 32 points, flat: numbers, or 9 per rotation, row by row.
+    """
     import torch
 
     from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
@@ -63,40 +69,41 @@ def predictions(model: Any) -> dict[str, list[float]]:
     generator = torch.Generator().manual_seed(0)  # for models that sample rotations
     with torch.no_grad():
         features = model.encode(grid[None])
-        field = model.query(features, points, ("quality", "width"), generator=generator)
+        field = model.query(features, points, model.outputs, generator=generator)
     return {
-        "quality": [round(float(v), 6) for v in field.quality[0]],
-        "width": [round(float(v), 6) for v in field.width[0]],
+        name: [round(float(v), 6) for v in getattr(field, name).flatten()] for name in model.outputs
     }
 
 
 def difference(
     recorded: Mapping[str, Sequence[float]], measured: Mapping[str, Sequence[float]]
 ) -> float:
-    """Largest difference between two results of `predictions`; infinite if they do not match."""
-    gaps = []
-    for key, values in measured.items():
-        if np.shape(recorded.get(key)) != np.shape(values):
-            return float("inf")
-        gaps.append(float(np.abs(np.subtract(recorded[key], values)).max()))
-    return max(gaps)
-
-
-def record(path: str | os.PathLike) -> Path:
-    """Write a saved model's predictions into its card, atomically.
+    """Largest difference of what was recorded; infinite if it is nothing, or is not measured.
 
     Args:
-        path: the .safetensors file (extension optional), or a folder with model.safetensors.
+        recorded: `predictions` of before; cards of early versions hold quality and width alone.
+        measured: `predictions` of now.
+    """
+    gaps = []
+    for key, values in recorded.items():
+        if np.shape(measured.get(key)) != np.shape(values):
+            return float("inf")
+        gaps.append(float(np.abs(np.subtract(measured[key], values)).max()))
+    return max(gaps, default=float("inf"))
+
+
+def record(name_or_path: str | os.PathLike) -> Path:
+    """Write a model's predictions into its card, atomically.
+
+    Args:
+        name_or_path: of a shipped or saved model, see `equigrasp.load_model`.
 
     Returns:
         the card's path.
     """
-    from equigrasp.weights import load_model
+    from equigrasp.weights import find_weights, load_model, read_card
 
-    measured = predictions(load_model(path))
-    place = Path(path)
-    stem = place.name.removesuffix(".safetensors")
-    note = place / "model.json" if place.is_dir() else place.with_name(stem + ".json")
-    card = json.loads(note.read_text()) | {"self_test": measured}
-    write_json(note, card, indent=2)
+    measured = predictions(load_model(name_or_path))
+    _, note = find_weights(name_or_path)
+    write_json(note, {**read_card(note), "self_test": measured}, indent=2)
     return note

@@ -101,6 +101,12 @@ def test_predictions_do_not_depend_on_chance(saved):
 def test_difference_of_unlike_records_is_infinite():
     assert self_test.difference({}, {"quality": [0.1]}) == float("inf")
     assert self_test.difference({"quality": [0.1, 0.2]}, {"quality": [0.1]}) == float("inf")
+    assert self_test.difference({"force": [0.1]}, {"quality": [0.1]}) == float("inf")
+
+
+def test_cards_of_early_versions_are_compared_by_what_they_hold():
+    measured = {"quality": [0.1, 0.5], "rotation": [1.0]}
+    assert self_test.difference({"quality": [0.1, 0.3]}, measured) == pytest.approx(0.2)
 
 
 def test_missing_model_is_a_failure_with_a_reason():
@@ -137,3 +143,6 @@ def test_record_needs_a_model(saved, capsys):
     assert main(["--record"]) == 2
     assert main(["--record", "--model", str(saved)]) == 0
     assert "tiny.json" in capsys.readouterr().out
+    card = json.loads(saved.with_suffix(".json").read_text())
+    assert set(card["self_test"]) == {"quality", "rotation", "width", "occupancy"}
+    assert len(card["self_test"]["rotation"]) == 9 * len(card["self_test"]["quality"])

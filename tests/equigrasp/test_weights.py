@@ -6,8 +6,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import equigrasp
 from equigrasp.models.equigiga import EquiGIGA
+from equigrasp.nn.freeze import freeze
+from equigrasp.self_test import TOLERANCE, difference, predictions
+from equigrasp.testing import assert_equivariant, synthetic_tsdf
 from equigrasp.weights import SHIPPED, load_model, save_model, shipped_names
 
 SMALL = {"resolution": 24, "fields": 2, "head_fields": 4, "head_blocks": 1}
@@ -165,11 +167,34 @@ def test_missing_torn_and_foreign_files_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("name", shipped_names())
-def test_shipped_weights_load_and_keep_the_contract(name):
-    model = equigrasp.load_model(name)
+def test_shipped_weights_predict_what_their_card_says_and_keep_the_contract(name):
+    """After a training on purpose: python -m equigrasp.doctor --model NAME --record."""
+    model = load_model(name)
     assert (SHIPPED / f"{name}.safetensors").stat().st_size < 5e6
     assert model.card["config"]["name"] == model.config["name"]
     assert set(model.card["digest"]) == {"tensors", "config"}
+    assert set(model.card["self_test"]) == set(model.outputs)
+    assert difference(model.card["self_test"], predictions(model)) < TOLERANCE
+    if model.exact and name.endswith("_pile"):  # seconds each
+        assert_equivariant(model, num_points=30)
+
+
+@pytest.mark.parametrize("name", {n.split("_")[0]: n for n in shipped_names()}.values())
+def test_frozen_weights_predict_what_trainable_ones_do_wherever_they_move(name):
+    """Frozen layers add biases elsewhere; trained ones of zero would hide where."""
+    model = load_model(name, frozen=False).double()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.02 * torch.randn(parameter.shape, generator=generator).double()
+    scene = synthetic_tsdf(model.resolution, generator=generator).double()
+    points = torch.rand(1, 20, 3, generator=generator).double() - 0.5
+    with torch.no_grad():
+        own, frozen = (m.query(m.encode(scene), points, m.outputs) for m in (model, freeze(model)))
+    for output in model.outputs:
+        first, second = getattr(own, output), getattr(frozen, output)
+        assert first.std() > 1e-4, output
+        torch.testing.assert_close(first, second, rtol=0, atol=1e-7, msg=output)
 
 
 def test_digests_follow_content_alone_and_the_card_may_grow(tmp_path):

@@ -130,3 +130,19 @@ def test_random_symmetry_reaches_the_whole_group_and_nothing_forbidden():
     assert len(reached(True, False)) == 4
     assert len(reached(False, True)) == 2
     assert reached(False, False) == {item["points"].numpy().tobytes()}
+
+
+@pytest.mark.parametrize(
+    "move", [lambda i: quarter_turn(i, 1), lambda i: quarter_turn(i, 2), mirror]
+)
+def test_points_of_either_kind_move_with_the_volume(move):
+    """A volume of numbers, points at its voxels: wherever they go, their number goes along."""
+    volume = torch.arange(6.0**3).view(6, 6, 6)
+    item = make_item(synthetic_scene(0, grasps=20), _CALM, np.random.default_rng(0))
+    item["tsdf"] = volume
+    cells = torch.tensor([[0, 1, 2], [3, 5, 0], [4, 4, 1], [5, 0, 3]])
+    item["points"] = item["occ_points"] = (cells + 0.5) / 6 - 0.5
+    moved = move(item)
+    for name in ("points", "occ_points"):
+        there = ((moved[name] + 0.5) * 6).floor().long()
+        assert torch.equal(moved["tsdf"][tuple(there.T)], volume[tuple(cells.T)]), name

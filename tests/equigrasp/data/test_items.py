@@ -98,6 +98,21 @@ def test_query_points_and_labels_are_those_of_the_record(seed, free_share, setba
     assert item["label"][~simulated].sum() == 0
 
 
+def test_free_failures_lie_where_they_were_drawn():
+    """Palms inside things, which a point moved along any approach would miss, and fingers off."""
+    shapes = random_primitives(np.random.default_rng([5, 0]))
+    scene = synthetic_scene(5, grasps=1, occupancy_points=10_000)
+    how = replace(_SMALL, queries=200, free_share=1.0, noise="none")
+    item = make_item(scene, how, np.random.default_rng(0))
+    assert item["mask"].sum() > 150
+    points = (item["points"][item["mask"]].double().numpy() + 0.5) * 0.3
+    grown = [replace(shape, half=shape.half + 2e-4) for shape in shapes]
+    inside = np.any([shape.contains(points) for shape in grown], 0)
+    assert inside.sum() >= 100
+    away = np.min([np.linalg.norm(points - shape.centre, axis=1) for shape in shapes], 0)
+    assert (inside | (points[:, 2] < 0.05) | (away > np.hypot(0.05, 0.04))).all()
+
+
 def test_training_balances_and_validation_does_not():
     scene = synthetic_scene(11, grasps=300)
     prior = scene.yaw_success.any(1).mean()

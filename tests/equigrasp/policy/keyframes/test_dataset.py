@@ -82,6 +82,30 @@ def test_augmented_items_repeat_with_their_generator(root):
         data.item(0)
 
 
+def test_points_shift_as_far_as_they_may_and_as_many_as_may_are_left_out(root):
+    whole = CloudSettings(**{**vars(WIDE), "points": 10**6})
+    plain = KeyframeDataset(root / "demos", cloud=whole).item(0).cloud.xyz
+    shaken = KeyframeDataset(
+        root / "demos", cloud=whole, augmentation=Augmentation(jitter=0.002, drop=0.0)
+    ).item(0, np.random.default_rng(0))
+    shift = shaken.cloud.xyz - plain
+    assert 0.0019 < np.abs(shift).max() < 0.0021
+    assert np.abs(shift).mean() == pytest.approx(0.001, rel=0.1)
+    halved = KeyframeDataset(
+        root / "demos", cloud=whole, augmentation=Augmentation(jitter=0.0, drop=0.5)
+    )
+    left = [len(halved.item(0, np.random.default_rng(s)).cloud.xyz) for s in range(40)]
+    assert 0.65 < np.mean(left) / len(plain) < 0.85
+    turned = KeyframeDataset(
+        root / "demos", cloud=whole, augmentation=Augmentation(yaw=0.5, jitter=0.0, drop=0.0)
+    )
+    moved = [turned.item(0, np.random.default_rng(s)).position for s in range(20)]
+    at = KeyframeDataset(root / "demos", cloud=whole).item(0).position
+    angle = np.subtract([np.arctan2(y, x) for x, y, _ in moved], np.arctan2(at[1], at[0]))
+    angle = (angle + np.pi) % (2 * np.pi) - np.pi
+    assert 0.3 < np.abs(angle).max() < 0.5001
+
+
 @pytest.mark.parametrize("angle", [0.3, -2.0])
 def test_a_turned_scene_keeps_its_shape(root, angle):
     data = KeyframeDataset(root / "demos", cloud=WIDE)
