@@ -16,6 +16,9 @@ _HOME = {
     "Grasp": "equigrasp.grasp",
     "GraspPlanner": "equigrasp.planner",
     "plan_anywhere": "equigrasp.anywhere",
+    "plan_points": "equigrasp.clouds",
+    "load_grasps": "equigrasp.exchange",
+    "save_grasps": "equigrasp.exchange",
     "Wanted": "equigrasp.wanted",
     "Hand": "equigrasp.hand",
     "Workspace": "equigrasp.workspace",
@@ -27,7 +30,9 @@ __all__ = ["__version__", *sorted(_HOME)]
 
 if TYPE_CHECKING:
     from equigrasp.anywhere import plan_anywhere
+    from equigrasp.clouds import plan_points
     from equigrasp.detection import DetectionConfig
+    from equigrasp.exchange import load_grasps, save_grasps
     from equigrasp.grasp import Grasp
     from equigrasp.hand import Hand
     from equigrasp.models.base import GraspField, GraspModel

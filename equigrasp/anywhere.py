@@ -23,6 +23,7 @@ from equigrasp.geometry.transforms import (
     transform_points,
 )
 from equigrasp.grasp import Grasp
+from equigrasp.grasp_arrays import GraspList
 from equigrasp.perception.camera import Intrinsics, depth_to_points
 from equigrasp.perception.plane import NoTable, TablePlane, find_table
 from equigrasp.plan_result import PlanResult
@@ -55,7 +56,7 @@ class CubePlan:
 
 
 @dataclass(frozen=True)
-class AnywherePlan:
+class AnywherePlan(GraspList):
     """Outcome of `plan_anywhere`.
 
     Attributes:

@@ -39,12 +39,14 @@ CONVENTIONS = {
     "graspnet": ("graspnet", lambda hand: 0.0),
     "gpd": ("graspnet", lambda hand: hand.finger_depth),
     "graspgen": ("graspgen", lambda hand: hand.tcp_from_base),
+    "base": ("zyx", lambda hand: hand.tcp_from_base),
 }
 """Axes of each convention, and how far (m) behind the tips its origin lies: "vgn" (VGN, GIGA, IGD:
 at the finger root), "edgegrasp" (Edge Grasp and what plays in its simulator: the body of the hand),
 "graspnet" (graspnetAPI: between the tips, or a grasp's own `depth` behind them), "gpd" (GPD: at
 the finger root, graspnetAPI's axes), "graspgen" (GraspGen, ACRONYM, 6-DoF GraspNet: at the origin
-of the hand's base frame)."""
+of the hand's base frame), "base" (the same origin with our axes, as the Panda's `panda_hand` has
+them: MoveIt, cuRobo, Isaac)."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,12 @@ class Grasp:
         """Inverse of `to`: a grasp from another software's pose (4, 4) and opening in metres."""
         T = check_rigid(T, "T") @ inverse_transform(_offset(convention, hand, depth))
         return cls(T[:3, 3], T[:3, :3], width, score)
+
+    def backed(self, distance: float) -> Grasp:
+        """The same grasp `distance` (m) back along its approach: where a straight way begins."""
+        return Grasp(
+            self.position - distance * self.approach, self.rotation, self.width, self.score
+        )
 
     def transformed(self, T_new_old: ArrayLike) -> Grasp:
         """The same grasp expressed in another frame."""

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from equigrasp.grasp import Grasp
+from equigrasp.grasp_arrays import GraspList
 from equigrasp.hand import PANDA, Hand
 from equigrasp.perception.rectify import TableFit
 from equigrasp.workspace import WORKSPACE, Workspace
@@ -57,8 +58,8 @@ class PlanningError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class PlanResult:
-    """Outcome of one planning step.
+class PlanResult(GraspList):
+    """Outcome of one planning step: a sequence of grasps, and what led to it.
 
     Attributes:
         grasps: best first.

@@ -14,7 +14,8 @@ FLOORS = (
     "sim/__init__.py",
     "equigrasp/calibration.py equigrasp/geometry equigrasp/hand.py equigrasp/workspace.py",
     "equigrasp/diffusion equigrasp/grasp.py equigrasp/perception",
-    "equigrasp/data equigrasp/nn",
+    "equigrasp/data equigrasp/grasp_arrays.py equigrasp/nn",
+    "equigrasp/exchange.py equigrasp/robot_goals.py",
     # models of grasps, and plans made with them
     "equigrasp/models equigrasp/scene_axes.py",
     "equigrasp/candidates.py equigrasp/detection.py equigrasp/onnx_export.py "
@@ -26,7 +27,7 @@ FLOORS = (
     "equigrasp/fused.py equigrasp/scene_mesh.py equigrasp/sifting.py",
     "equigrasp/search.py",
     "equigrasp/planner.py equigrasp/viewer.py",
-    "equigrasp/anywhere.py",
+    "equigrasp/anywhere.py equigrasp/clouds.py",
     "equigrasp/__init__.py",
     # training, and policies
     "equigrasp/policy/episodes equigrasp/policy/nn equigrasp/self_test.py equigrasp/training",

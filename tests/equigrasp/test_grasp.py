@@ -50,7 +50,8 @@ def test_what_each_convention_means(grasp):
 @given(grasps(), st.sampled_from(sorted(CONVENTIONS)))
 def test_conventions_follow_the_hand(grasp, convention):
     long = replace(PANDA, name="long", finger_depth=0.08, tcp_from_base=0.2)
-    behind = {"vgn": 0.08, "gpd": 0.08, "edgegrasp": 0.102, "graspgen": 0.2}.get(convention, 0.0)
+    root, base = dict.fromkeys(("vgn", "gpd"), 0.08), dict.fromkeys(("graspgen", "base"), 0.2)
+    behind = (root | base | {"edgegrasp": 0.102}).get(convention, 0.0)
     pose = grasp.to(convention, long)
     np.testing.assert_allclose(pose[:3, 3], grasp.position - behind * grasp.approach, atol=1e-12)
     back = Grasp.from_convention(pose, grasp.width, convention, hand=long)
