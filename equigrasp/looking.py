@@ -27,7 +27,7 @@ class Look(NamedTuple):
         tables: what the table plane said, per view; empty if not asked.
         table: height (m) of the table in these images; None where it is not known.
         reason: a key of `equigrasp.plan_result.REASONS`; "" where there is none.
-        detail: what more there is to say of the reason.
+        detail: what more there is to say of the reason, or what is doubtful about the tables.
     """
 
     views: Views
@@ -89,4 +89,5 @@ def look(
         images = [fit.divide(image) for fit, image in zip(fits, given.images, strict=True)]
         given = given._replace(images=images)
         table = None if table is None else workspace.table_height
-    return Look(given, to_workspace, tables, table)
+    doubts = "; ".join(dict.fromkeys(fit.doubt for fit in tables if fit.doubt))
+    return Look(given, to_workspace, tables, table, detail=doubts)

@@ -72,7 +72,8 @@ class PlanResult(GraspList):
         workspace: that was looked at.
         dropped: number of hands that were not listed, by reason: keys of `DROPS`.
         detail: what to know about the reason: where the readings lie if the workspace is empty,
-            what to check if the set-up is at fault; else empty.
+            what to check if the set-up is at fault, what else may explain a depth factor that no
+            good camera has (`TableFit.doubt`); else empty.
     """
 
     grasps: list[Grasp]

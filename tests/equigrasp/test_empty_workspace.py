@@ -84,7 +84,10 @@ def test_one_wrong_view_of_several_is_enough(camera, depth_image, blob_planner):
 
 def test_a_camera_without_a_factor_allows_a_tighter_limit(camera, depth_image, blob_planner):
     scaled = (1.05 * depth_image()).astype(np.float32)
-    assert blob_planner().plan(scaled, camera, fixed_view()).reason == "ok"
+    loose = blob_planner().plan((1.002 * scaled).astype("f4"), camera, fixed_view())
+    assert loose.reason == "ok"
+    assert loose.detail == loose.table.doubt
+    assert "divided by 1.052" in loose.detail
     strict = blob_planner(scale_limit=0.03).plan(scaled, camera, fixed_view())
     assert strict.reason == "check_setup"
     assert "1.050" in strict.table.reason

@@ -97,13 +97,40 @@ def test_a_tray_that_fills_the_view_is_a_factor_and_a_tighter_limit_tells_it():
     fit = fit_table(depth, CAMERA, STEEP)
     assert fit.ok
     assert fit.scale == pytest.approx((above - 0.03) / above, abs=1e-3)  # 0.947
+    assert "divided by 0.947" in fit.doubt
+    assert "a tray" in fit.doubt
     strict = fit_table(depth, CAMERA, STEEP, limit=0.05)
+    assert strict.doubt == ""  # the reason tells it
     assert strict.setup
     assert "0.947" in strict.reason
     small = Primitive(np.array([0.15, 0.15, 0.065]), np.array([0.12, 0.12, 0.015]))
     fit = fit_table(render_primitives([small], CAMERA, STEEP), CAMERA, STEEP)
     assert fit.ok
     assert fit.scale == pytest.approx(1, abs=1e-3)
+
+
+@VIEWS
+@pytest.mark.parametrize("half", [0.25, 0.3])
+@pytest.mark.parametrize("scale", [0.96, 1.0, 1.02])
+def test_a_tray_that_leaves_some_table_to_see_is_not_taken_for_it(pose, half, scale):
+    """A plate of 50 or 60 cm, 3 cm thick: a tenth to a third of the table shows around it."""
+    tray = Primitive(np.array([0.15, 0.15, 0.065]), np.array([half, half, 0.015]))
+    depth = render_primitives([tray], CAMERA, pose)
+    fit = fit_table((scale * depth).astype("f4"), CAMERA, pose)
+    assert fit.ok
+    assert fit.scale == pytest.approx(scale, abs=1e-3)
+    assert fit.doubt == ""
+
+
+@pytest.mark.parametrize("scale", [0.98, 1.0, 1.02])
+def test_a_table_that_ends_above_a_bench_is_not_left_for_it(scale):
+    """A plane beyond the table counts only where it agrees better with the table's height."""
+    lifted = STEEP.copy()
+    lifted[2, 3] += 0.03  # seen from there, the plate's top is where the table should be
+    plate = Primitive(np.array([0.15, 0.15, 0.065]), np.array([0.25, 0.25, 0.015]))
+    depth = render_primitives([plate], CAMERA, lifted)
+    fit = fit_table((scale * depth).astype("f4"), CAMERA, STEEP)
+    assert fit.scale == pytest.approx(scale, abs=1e-3)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["gamma", "camera", "gaussian"]))
