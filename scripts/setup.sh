@@ -4,19 +4,22 @@
 #
 #   PYTHON=/path/to/python3.11   the interpreter to use (CPython 3.10 or 3.11)
 #   VENV=.venv                   where the environment goes
-#   EXTRAS=dev                   optional dependencies, e.g. EXTRAS=dev,ray
+#   EXTRAS=dev                   optional dependencies that must be there, e.g. EXTRAS=dev,ray
+#   OPTIONAL=                    those that may be absent; `make test` asks for ray,viz
 #   TORCH=auto                   cpu or cuda; auto takes cuda where nvidia-smi lists a GPU
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 VENV=${VENV:-.venv}
 EXTRAS=${EXTRAS:-dev}
+OPTIONAL=${OPTIONAL:-}
 TORCH=${TORCH:-auto}
 TORCH_VERSION=2.13.0
 TORCH_INDEX=https://download.pytorch.org/whl/cpu
 PACKAGES="libusb-1.0-0 libgl1 libegl1 libgomp1" # what open3d loads ...
 LIBRARIES="libusb-1.0.so.0 libGL.so.1 libEGL.so.1 libgomp.so.1" # ... under these names
 STATE=$VENV/.equigrasp-state # "installing", or "ready" and what was installed
+ADDED=$VENV/.equigrasp-optional # the optional dependencies that were installed, and for what
 IN_RANGE='import sys; sys.exit(not ((3, 10) <= sys.version_info[:2] < (3, 12)
           and sys.implementation.name == "cpython"))'
 
@@ -179,13 +182,7 @@ check_imports() {
         stop "the installation is not sound: $(tail -n 1 <<<"$error"). Start afresh:" "rm -r $VENV && make setup"
 }
 
-main() {
-    is_ready && return
-    if command -v flock >/dev/null; then # two makes at once: the second waits, then finds it ready
-        exec 9>"$VENV.lock"
-        flock 9
-        is_ready && return
-    fi
+install_required() {
     ensure_venv
     trap 'trap - EXIT; exit 130' INT TERM HUP # stays "installing": the next run starts afresh
     trap 'rm -f "$STATE"' EXIT                # an ordinary failure keeps what is there
@@ -201,6 +198,33 @@ main() {
     echo "ready $(fingerprint)" >"$STATE.new"
     mv "$STATE.new" "$STATE"
     say "ready: $("$VENV/bin/python" -W ignore -c 'import sys, torch; print("Python", sys.version.split()[0], "torch", torch.__version__)')"
+}
+
+has_optional() {
+    [ -z "$OPTIONAL" ] || [ "$(cat "$ADDED" 2>/dev/null)" = "$OPTIONAL $(fingerprint)" ]
+}
+
+install_optional() { # one by one: what cannot be had leaves the others, and is tried again next time
+    local extra absent=
+    use_pip_index
+    for extra in ${OPTIONAL//,/ }; do
+        say "adding the optional dependency '$extra'"
+        if ! UV_HTTP_TIMEOUT=20 uv_install -e ".[$extra]"; then
+            absent+=" $extra"
+            say "'$extra' cannot be had here (why: see above). All else works; tests that need it are skipped"
+        fi
+    done
+    [ -n "$absent" ] || echo "$OPTIONAL $(fingerprint)" >"$ADDED"
+}
+
+main() {
+    is_ready && has_optional && return
+    if command -v flock >/dev/null; then # two makes at once: the second waits, then finds it ready
+        exec 9>"$VENV.lock"
+        flock 9
+    fi
+    is_ready || install_required
+    has_optional || install_optional
 }
 
 main

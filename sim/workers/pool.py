@@ -30,6 +30,8 @@ START_TIMEOUT = 300.0
 """Longest time a worker may take to import its function, in seconds."""
 MAX_FAILED_STARTS = 3
 """Starts in a row that may fail before the run is given up."""
+STACK_WAIT = 3.0
+"""Longest wait for a hanging worker to print where it hangs, in seconds."""
 LOG_TAIL = 4000
 """Characters of a dead worker's output that are kept."""
 
@@ -52,6 +54,18 @@ class _Worker:
 
     def last_words(self) -> str:
         return self.log.read_text(errors="replace")[-LOG_TAIL:].strip()
+
+    def tell_where_it_is(self) -> None:
+        """Have a worker that hangs print its stack; return when it has, or soon if it cannot."""
+        # The handler of faulthandler is C: it prints where Python is even if a library hangs.
+        end, printed = time.monotonic() + STACK_WAIT, self.log.stat().st_size
+        self.process.send_signal(signal.SIGUSR1)
+        size = printed
+        while time.monotonic() < end and self.process.poll() is None:
+            time.sleep(0.1)
+            before, size = size, self.log.stat().st_size
+            if printed < size == before:
+                return
 
     def kill(self) -> None:
         self.connection.close()
@@ -212,10 +226,7 @@ class Pool:
     def _overdue(self, worker: _Worker) -> None:
         self.workers.remove(worker)
         self.counts.restarts += 1
-        # The handler of faulthandler is C: it prints where Python is even if a library hangs.
-        worker.process.send_signal(signal.SIGUSR1)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            worker.process.wait(timeout=0.2)
+        worker.tell_where_it_is()
         worker.kill()
         limit = self.limits.timeout_s if worker.ready else START_TIMEOUT
         self._lost(worker, "timeout", f"no result within {limit:g} s")

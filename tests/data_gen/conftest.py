@@ -35,6 +35,8 @@ CHEAP = """
             raise ValueError("a broken mesh")
         if index == 4 and os.environ.get("CHEAP_DISK_FULL"):
             raise OSError(28, "No space left on device")
+        while index >= int(os.environ.get("CHEAP_HOLD", 10**9)):
+            time.sleep(0.02)
         time.sleep(0.02)
         rng = np.random.default_rng([design.seed, index])
         T = np.eye(4)
@@ -93,10 +95,11 @@ def make(cheap):
 
 @pytest.fixture
 def start(cheap):
-    """Starts such a run as a process that leads a group of its own."""
+    """Starts such a run as a process that leads a group of its own; scenes from `hold` on wait."""
 
-    def run(directory, scenes, workers):
+    def run(directory, scenes, workers, hold=10**9):
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        environment["CHEAP_HOLD"] = str(hold)
         return subprocess.Popen(
             [sys.executable, "-m", "driver", str(directory), str(scenes), str(workers)],
             env=environment,

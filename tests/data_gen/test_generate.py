@@ -100,7 +100,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_files(
     make(tmp_path / "whole", scenes)
     killed = tmp_path / "killed"
     for wanted in moments:
-        process = start(killed, scenes, workers=2)
+        process = start(killed, scenes, workers=2, hold=wanted + 9)
         while len(list(killed.glob("scenes/*.npz"))) < wanted:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.001)

@@ -18,7 +18,7 @@ WIDE = replace(PANDA, name="wide", opening=0.12)
 
 
 def test_a_second_run_on_the_same_folder_is_refused(tmp_path, make, start):
-    first = start(tmp_path / "d", 400, workers=1)
+    first = start(tmp_path / "d", 400, workers=1, hold=2)
     while not list(tmp_path.glob("d/scenes/*.npz")):
         assert first.poll() is None
         time.sleep(0.02)

@@ -75,6 +75,7 @@ def _numbers(run_dir):
     return [{name: record.get(name) for name in kept} for record in records]
 
 
+@pytest.mark.timeout(1800)  # three runs of training, two of them in processes of their own
 def test_killed_and_restarted_equals_uninterrupted(data_dir, tmp_path):
     before = torch.get_num_threads()
     train_from_config(_composed(data_dir, tmp_path / "whole"))
@@ -93,7 +94,7 @@ def test_killed_and_restarted_equals_uninterrupted(data_dir, tmp_path):
     assert 10 <= reached < 40
 
     resumed = _start(data_dir, tmp_path / "parts")
-    output, _ = resumed.communicate(timeout=280)
+    output, _ = resumed.communicate()
     assert resumed.returncode == 0, output
     assert _numbers(tmp_path / "parts") == _numbers(tmp_path / "whole")
     assert len(_numbers(tmp_path / "whole")) == 42
@@ -152,7 +153,7 @@ def test_training_goes_on_from_a_saved_model(data_dir, tmp_path):
 def test_two_processes_train_together(data_dir, tmp_path):
     options = ("trainer.devices=2", "trainer.max_steps=4", "trainer.warmup_steps=2")
     process = _start(data_dir, tmp_path / "run", *options)
-    output, _ = process.communicate(timeout=280)
+    output, _ = process.communicate()
     assert process.returncode == 0, output
     losses = [r["loss"] for r in read_records(tmp_path / "run" / "metrics.jsonl", "train")]
     assert len(losses) == 4
@@ -211,7 +212,7 @@ def test_a_hand_of_ones_own_is_found_below_a_folder_of_configurations(tmp_path):
 
 def test_the_command_line_turns_an_error_into_one_line(tmp_path):
     process = _start("nowhere", tmp_path / "run")
-    output, _ = process.communicate(timeout=280)
+    output, _ = process.communicate()
     assert process.returncode == 1
     assert "error: data set nowhere does not exist" in output
     assert "Traceback" not in output

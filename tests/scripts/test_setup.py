@@ -39,7 +39,6 @@ def run_setup(machine: Path, **variables: str) -> subprocess.CompletedProcess:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
     )
 
 
@@ -96,3 +95,31 @@ def test_an_environment_left_half_made_is_made_again(machine):
     (folder / "bin" / "python").symlink_to(shutil.which("true"))
     (folder / ".equigrasp-state").write_text("installing\n")
     assert "half made" in run_setup(machine).stdout
+
+
+def optional_machine(machine, refuse):
+    """A machine whose Python agrees to all but to installing what holds `refuse`."""
+    folder = machine / "project" / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    add_command(machine, "python", f'case "$*" in *"{refuse}"*) exit 1;; esac')
+    (machine / "bin" / "python").rename(folder / "python")
+    return machine
+
+
+def test_optional_dependencies_are_added_once(machine):
+    optional_machine(machine, "nothing like this")
+    assert "optional" not in run_setup(machine).stdout
+    first, second = (run_setup(machine, OPTIONAL="ray,viz") for _ in range(2))
+    assert [first.stdout.count(f"dependency '{extra}'") for extra in ("ray", "viz")] == [1, 1]
+    assert "installing" not in first.stdout  # the rest was there
+    assert (second.returncode, second.stdout) == (0, "")
+    assert run_setup(machine).stdout == ""  # what asks for less finds it ready
+
+
+def test_an_optional_dependency_that_cannot_be_had_is_named_and_stops_nothing(machine):
+    optional_machine(machine, "[ray]")
+    for _ in range(2):  # it is tried again the next time
+        finished = run_setup(machine, OPTIONAL="ray,viz")
+        assert finished.returncode == 0
+        assert "'ray' cannot be had here" in finished.stdout
+        assert "'viz' cannot" not in finished.stdout

@@ -122,13 +122,11 @@ def test_a_slow_plan_is_ended_and_the_next_question_starts_anew(process, view, t
         open({str(tmp_path / "pid")!r}, "w").write(str(os.getpid()))
         say(say="ready")
         sys.stdin.readline()
-        time.sleep(60)
+        time.sleep(100_000)  # who waited for it would meet the test's time limit
     """
     waiting = process(slow, seconds=0.5)
-    begin = time.monotonic()
     with pytest.raises(PlannerProcessError, match="did not answer within 0.5 s.*--plan-timeout"):
         waiting.ask(view)
-    assert time.monotonic() - begin < 30
     assert not alive(int((tmp_path / "pid").read_text()))
     (tmp_path / "planner.py").write_text(textwrap.dedent(HEAD) + textwrap.dedent(TALK))
     assert waiting.ask(view).scores[0] == 0
@@ -171,8 +169,5 @@ def test_it_dies_with_a_killed_evaluation(tmp_path):
         pid = int(asker.stdout.readline())
         assert alive(pid)
         asker.kill()
-    for _ in range(100):
-        if not alive(pid):
-            break
-        time.sleep(0.1)
-    assert not alive(pid)
+    while alive(pid):  # or the test runs into its time limit
+        time.sleep(0.02)

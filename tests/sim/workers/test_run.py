@@ -13,6 +13,9 @@ import pytest
 from sim.workers.jobs import Failed, Job, Ok, WorkerError
 from sim.workers.run import run_jobs
 
+SHORT = 5.0
+"""Limit (s) for jobs that hang: what does not hang has to end within it on a busy machine too."""
+
 FUNCTIONS = """
     import ctypes, os, sys, time
     sys.stdout.write("loaded\\n")
@@ -88,7 +91,7 @@ def test_every_fate_of_a_job_is_reported_and_the_others_are_done(functions):
     fates = ["ok", "abort", "segv", "hang", "raise", "unsendable", "exit"]
     jobs = [Job(how, {"x": 3, "how": how}) for how in fates]
     jobs += [Job(i, {"x": i}) for i in range(20)]
-    results, counts = run(f"{functions}:work", jobs, timeout_s=1.5)
+    results, counts = run(f"{functions}:work", jobs, timeout_s=SHORT)
 
     assert len(results) == len(jobs)
     assert all(results[i].value == i * i for i in range(20))
@@ -121,7 +124,7 @@ def test_every_fate_of_a_job_is_reported_and_the_others_are_done(functions):
 @pytest.mark.parametrize("how", ["abort", "hang"])
 def test_a_second_attempt_can_succeed(functions, tmp_path, how):
     job = Job("a", {"x": 5, "how": how, "flag": str(tmp_path / "flag")})
-    results, counts = run(f"{functions}:work", [job], timeout_s=1.5)
+    results, counts = run(f"{functions}:work", [job], timeout_s=SHORT)
     assert results["a"].value == 5
     assert results["a"].attempts == 2
     assert counts.restarts == 1
@@ -218,11 +221,12 @@ def test_missing_ray_names_the_remedy(monkeypatch):
         run("math:sqrt", [Job(0, {})], engine="ray")
 
 
+@pytest.mark.timeout(1800)  # Ray's own processes take minutes to start on a busy machine
 def test_ray_gives_the_same_results(functions):
     pytest.importorskip("ray")
     fates = ["ok", "abort", "raise", "hang"]
     jobs = [Job(how, {"x": 3, "how": how}) for how in fates]
-    results, _ = run(f"{functions}:work", jobs, engine="ray", timeout_s=2.0)
+    results, _ = run(f"{functions}:work", jobs, engine="ray", timeout_s=SHORT)
     reasons = [getattr(results[how], "reason", "ok") for how in fates]
     assert reasons == ["ok", "crash", "exception", "timeout"]
 
@@ -272,7 +276,6 @@ def is_zombie(pid):
     return False
 
 
-@pytest.mark.timeout(60)
 def test_workers_die_with_a_killed_parent(functions, tmp_path):
     driver, pids = start_driver(tmp_path)
     driver.kill()
@@ -280,11 +283,10 @@ def test_workers_die_with_a_killed_parent(functions, tmp_path):
     wait_until_gone(pids)  # or the test runs into its time limit
 
 
-@pytest.mark.timeout(60)
 def test_ctrl_c_ends_a_run_and_its_workers(functions, tmp_path):
     driver, pids = start_driver(tmp_path)
     os.killpg(driver.pid, signal.SIGINT)
-    _, errors = driver.communicate(timeout=30)
+    _, errors = driver.communicate()  # or the test runs into its time limit
     assert driver.returncode != 0
     assert errors.rstrip().endswith("KeyboardInterrupt")
     wait_until_gone(pids)
