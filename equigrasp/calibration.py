@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from equigrasp.optional import require
 from equigrasp.reliability import expected_calibration_error
 
 SLOPES = (0.02, 50.0)
@@ -178,8 +179,7 @@ def fit(
     Raises:
         ValueError: fewer than `FEWEST` attempts, or all of them with the same outcome.
     """
-    from scipy.optimize import minimize  # a planner only applies maps
-
+    minimize = require("scipy.optimize", "fitting a calibration").minimize
     score, outcome = np.asarray(scores, dtype=np.float64), np.asarray(success, dtype=bool)
     before = expected_calibration_error(score, outcome)
     good = int(outcome.sum())

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from equigrasp.data.files import write_json
+from equigrasp.optional import remedy
 from equigrasp.self_test import TOLERANCE, difference, fixed_depth, predictions, record
 
 PACKAGES = (
@@ -84,11 +85,11 @@ def check_versions(versions: Mapping[str, str], python: tuple[int, int]) -> list
                 "escnn",
                 "warn",
                 "absent: saved models load and run, but none can be built or trained",
-                "pip install uv && uv pip install -e .",
+                remedy("escnn"),
             )
         )
     if "pybullet" not in versions:
-        hint = "use Python 3.10 or 3.11" if python >= (3, 12) else "pip install pybullet"
+        hint = remedy("pybullet", python=python)
         checks.append(
             Check(
                 "pybullet",
@@ -115,9 +116,9 @@ def check_import(module: str, remedies: Mapping[str, str]) -> Check:
     lines = run.stderr.strip().splitlines()
     error = lines[-1] if lines else f"the process ended with status {run.returncode}"
     if error.startswith("ModuleNotFoundError") and f"'{module}'" in error:
-        return Check(f"import {module}", "warn", "not installed", f"pip install {module}")
-    remedy = next((text for sign, text in remedies.items() if sign in run.stderr), "")
-    return Check(f"import {module}", "fail", error, remedy)
+        return Check(f"import {module}", "warn", "not installed", remedy(module))
+    known = next((text for sign, text in remedies.items() if sign in run.stderr), "")
+    return Check(f"import {module}", "fail", error, known)
 
 
 def check_fusion() -> Check:

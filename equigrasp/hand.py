@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from equigrasp.home import CONFIGS
+
 Vector = tuple[float, float, float]
 
 
@@ -200,7 +202,7 @@ def _hand_file(name_or_path: str) -> Path:
         if not Path(name_or_path).is_file():
             raise ValueError(f"there is no file {name_or_path}; give a hand's YAML file")
         return Path(name_or_path)
-    folder = Path(__file__).parents[1] / "configs" / "hand"
+    folder = CONFIGS / "hand"
     path = folder / f"{name_or_path}.yaml"
     if not path.is_file():
         known = sorted({PANDA.name, *(p.stem for p in folder.glob("*.yaml"))})

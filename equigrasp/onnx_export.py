@@ -23,6 +23,7 @@ from torch.export import Dim, ExportedProgram
 from equigrasp.data.files import atomic_path
 from equigrasp.models.base import GRASP_OUTPUTS, GraspModel
 from equigrasp.nn.freeze import freeze
+from equigrasp.optional import require
 
 
 class EncoderGraph(nn.Module):
@@ -95,14 +96,9 @@ def export_onnx(
         the two paths.
 
     Raises:
-        RuntimeError: the packages onnx and onnxscript are missing.
+        ImportError: the packages onnx and onnxscript are missing.
     """
-    try:
-        import onnxscript  # noqa: F401 - torch needs it and says so less clearly
-    except ImportError as error:
-        raise RuntimeError(
-            "ONNX export needs the extra `onnx`: pip install onnx onnxscript"
-        ) from error
+    require("onnxscript", "ONNX export")  # torch needs it and says so less clearly
     target = Path(folder)
     written = []
     programs = export_programs(model, outputs)

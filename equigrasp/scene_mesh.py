@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from equigrasp.data.files import atomic_path
 from equigrasp.geometry.transforms import transform_points
 from equigrasp.matter import OCCUPIED
+from equigrasp.optional import require
 
 if TYPE_CHECKING:
     import trimesh
@@ -65,8 +66,7 @@ class SceneMesh:
 
     def to_trimesh(self) -> trimesh.Trimesh:
         """The surface for trimesh, metres."""
-        import trimesh
-
+        trimesh = require("trimesh", "a mesh")
         return trimesh.Trimesh(self.vertices, self.faces, process=False)
 
     def save(self, path: str | os.PathLike) -> Path:
@@ -107,8 +107,7 @@ def occupancy_mesh(
         vertices (V, 3) in metres in the frame of the cube, and triangles (F, 3), anticlockwise seen
         from outside; both empty where nothing is filled.
     """
-    import mcubes
-
+    mcubes = require("mcubes", "the predicted shape")
     # A frame of emptiness closes the surface; as wide as the smoothing reaches.
     level = np.pad(np.asarray(occupancy, np.float64), RADIUS + 1) - OCCUPIED
     if not (level > 0).any():
@@ -122,6 +121,4 @@ def occupancy_mesh(
 
 def _smoothed(filled: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Function whose zero is the smoothest surface between filled and empty points."""
-    import mcubes
-
-    return mcubes.smooth(filled, method="constrained", band_radius=RADIUS)
+    return require("mcubes", "smoothing").smooth(filled, method="constrained", band_radius=RADIUS)

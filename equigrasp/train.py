@@ -26,6 +26,7 @@ from equigrasp.data.dataset import GraspSceneDataset
 from equigrasp.data.items import SampleSettings
 from equigrasp.data.split import DataSetError
 from equigrasp.hand import require_same_hand
+from equigrasp.home import CONFIGS
 from equigrasp.policy.models.base import KeyframePolicy
 from equigrasp.policy.training import train_policy
 from equigrasp.testing import equivariance_error
@@ -39,8 +40,6 @@ from equigrasp.training.settings import TrainSettings
 from equigrasp.workspace import require_same_cube
 
 log = logging.getLogger(__name__)
-
-CONFIGS = Path(__file__).parents[1] / "configs"
 
 AT_HAND = "data_at_hand"
 """Name by which configurations ask for the data sets that are there."""
@@ -182,9 +181,8 @@ def _equivariance(model: nn.Module, tsdf: Tensor) -> dict[str, float]:
 
 def main() -> None:
     """Command line: finds out what kind of model is meant and lets Hydra compose its options."""
-    hydra.main(version_base="1.3", config_path="../configs", config_name=main_config(sys.argv[1:]))(
-        _run
-    )()
+    name = main_config(sys.argv[1:])
+    hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=name)(_run)()
 
 
 def main_config(arguments: Sequence[str]) -> str:

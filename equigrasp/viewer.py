@@ -27,6 +27,7 @@ from equigrasp.data.files import atomic_path
 from equigrasp.geometry.transforms import transform_points
 from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA, Hand
+from equigrasp.optional import require
 from equigrasp.perception.camera import FAR, Intrinsics, depth_to_points, project, valid_pixels
 from equigrasp.plan_result import PlanResult
 from equigrasp.scene_axes import (
@@ -243,14 +244,8 @@ def show_interactive(
     Raises:
         ImportError: viser is not installed; the message names the command.
     """
-    import trimesh
-
-    try:
-        import viser
-    except ImportError as error:
-        raise ImportError(
-            "the interactive viewer needs viser: pip install 'equigrasp[viz]'"
-        ) from error
+    trimesh = require("trimesh", "the interactive viewer")
+    viser = require("viser", "the interactive viewer")
     server = viser.ViserServer(port=port)
     points = depth_to_points(depth, intrinsics, T_world_camera, max_depth=1.5)
     shades = relief(depth, intrinsics, T_world_camera, table_height)

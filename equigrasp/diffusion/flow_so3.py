@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from equigrasp.diffusion.euler import EulerPath
 from equigrasp.geometry.rotations import random_rotations, rotation_exp
+from equigrasp.optional import require
 
 
 class SO3Flow(EulerPath):
@@ -58,6 +59,4 @@ class SO3Flow(EulerPath):
 
 def rotation_log(rotation: Tensor) -> Tensor:
     """Rotation vectors (..., 3) of length at most pi; sound near 0 and near pi."""
-    import roma
-
-    return roma.rotmat_to_rotvec(rotation)
+    return require("roma", "the logarithm of rotations").rotmat_to_rotvec(rotation)

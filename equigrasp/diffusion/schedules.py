@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from equigrasp.diffusion.batch import flatten_samples, unflatten_samples
+from equigrasp.optional import require
 
 BETAS = {
     "cosine": {"beta_schedule": "squaredcos_cap_v2"},
@@ -126,8 +127,7 @@ class Diffusion:
         return alpha[(...,) + (None,) * (like.dim() - step.dim())]
 
     def _scheduler(self, sampler: str) -> Any:
-        import diffusers
-
+        diffusers = require("diffusers", "sampling with DDIM or DDPM")
         kind = diffusers.DDIMScheduler if sampler == "ddim" else diffusers.DDPMScheduler
         return kind(
             num_train_timesteps=self.steps,

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from equigrasp.nn.fields import ORDER, representation
+from equigrasp.optional import remedy
 
 POINT = 0
 """Kernel size that stands for a linear map without any spatial axes."""
@@ -229,7 +230,8 @@ def _import_escnn() -> tuple[ModuleType, ModuleType]:
             from escnn import nn as enn
         except ImportError as error:
             raise RuntimeError(
-                "escnn cannot be imported, most often because numpy is 2 or newer; "
-                "`pip install 'numpy<2' escnn==1.0.11`. Frozen models do not need it."
+                f"escnn cannot be imported ({error}), most often because numpy is 2 or newer; "
+                f"`{remedy('escnn')}`. Frozen models do not need it, nor do trainable ones with "
+                "model.layers.kernels=orbits."
             ) from error
     return gspaces, enn

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from equigrasp.optional import require
 from equigrasp.perception.camera import Intrinsics
 from equigrasp.workspace import WORKSPACE, Workspace
 
@@ -113,11 +114,10 @@ def surface_mesh(
     Returns:
         vertices (V, 3) in metres and triangles (F, 3); both empty where no surface was seen.
     """
-    from skimage.measure import marching_cubes
-
+    measure = require("skimage.measure", "the surface of a volume")
     if not (tsdf > 0.5).any() or not (tsdf < 0.5).any():
         return np.zeros((0, 3)), np.zeros((0, 3), np.int64)
-    vertices, faces, _, _ = marching_cubes(tsdf, 0.5)
+    vertices, faces, _, _ = measure.marching_cubes(tsdf, 0.5)
     # The values also cross 0.5 where observed space meets unobserved space, without any surface. A
     # real one lies between two voxels that were both seen to be near it.
     band = (tsdf > 1 - FREE_CODE) & (tsdf < FREE_CODE)

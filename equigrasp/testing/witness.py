@@ -59,13 +59,13 @@ class Testimony(NamedTuple):
 
 def testify(
     model: nn.Module,
-    libraries: Iterable[str] = tuple(LIBRARIES),  # noqa: PT028
+    libraries: Iterable[str] = LIBRARIES,  # noqa: PT028
 ) -> list[Testimony]:
     """What the libraries say about the kernel bases and the steerable layers of a model.
 
     Args:
         model: not frozen (`load_model(..., frozen=False)`).
-        libraries: keys of `LIBRARIES`.
+        libraries: of `LIBRARIES`.
 
     Raises:
         ImportError: a library is not installed or not usable; the message names the remedy.

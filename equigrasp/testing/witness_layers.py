@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from equigrasp.nn.kernel_basis import FREQUENCIES, POINT
+from equigrasp.optional import remedy
 
-LIBRARIES = {"escnn": "pip install 'numpy<2' escnn==1.0.11", "e2cnn": "pip install 'e2cnn>=0.2.3'"}
-"""Witnesses, and how to install them."""
+LIBRARIES = ("escnn", "e2cnn")
+"""Witnesses: libraries that know steerable layers of their own."""
 COMPLETE = 6.0
 """Cutoff of angular frequencies from which on the libraries know every 3x3 and 3x3x3 kernel."""
 CUTOFFS = (COMPLETE, FREQUENCIES, None)
@@ -56,7 +57,7 @@ def witness(library: str) -> tuple[ModuleType, ModuleType]:
             return tuple(importlib.import_module(f"{library}.{part}") for part in ("gspaces", "nn"))
         except ImportError as error:
             raise ImportError(
-                f"the witness {library} cannot be imported ({error}): {LIBRARIES[library]}"
+                f"the witness {library} cannot be imported ({error}): {remedy(library)}"
             ) from error
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from equigrasp.data.split import DataSetError, list_scenes
+from equigrasp.home import PROGRAMS
 
 FOLDER = Path("data")
 """Where data sets lie, each in a folder that is called after its kind of scene."""
@@ -68,7 +69,9 @@ def _make_small_set(directory: Path, kinds: Sequence[str]) -> None:
     )
     print(sentence, flush=True)
     command = [sys.executable, "-m", "data_gen", directory.name, "--out", str(unfinished)]
-    status = subprocess.run(command, check=False).returncode
+    paths = os.pathsep.join([str(PROGRAMS), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": paths.strip(os.pathsep)}
+    status = subprocess.run(command, check=False, env=environment).returncode
     if status == INTERRUPTED:
         raise KeyboardInterrupt
     if status:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from equigrasp.optional import require
 from sim.workers.jobs import Counts, Failed, Job, Limits, Ok
 from sim.workers.pool import run_locally
 
@@ -37,12 +38,7 @@ def run_on_ray(
     """
     # Read when Ray is imported. A busy machine exceeds the 30 s after which Ray gives up.
     os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_WAIT))
-    try:
-        import ray
-    except ImportError as error:
-        raise ImportError(
-            "engine 'ray' needs Ray, which is not installed: pip install 'equigrasp[ray]'"
-        ) from error
+    ray = require("ray", "engine 'ray'")
     ours = not ray.is_initialized()
     if ours:
         ray.init(log_to_driver=False, include_dashboard=False)

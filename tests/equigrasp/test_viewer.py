@@ -150,7 +150,7 @@ def test_a_shape_is_saved_beside_the_other_pictures(tmp_path):
 
 def test_interactive_view_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "viser", None)
-    with pytest.raises(ImportError, match=r"pip install 'equigrasp\[viz\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'equigrasp\[view\]'"):
         show_interactive(depth_image(), CAMERA, fixed_view(), grasps(1))
 
 

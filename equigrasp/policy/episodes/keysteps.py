@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from equigrasp.optional import require, require_extra
+
 _PLAIN_KINDS = set("biufcSU")
 """dtype kinds that are nothing but bytes; msgpack-numpy would unpickle the others."""
 
@@ -60,13 +62,8 @@ class KeystepFile:
     """
 
     def __init__(self, path: str | Path) -> None:
-        try:
-            import lmdb
-            import msgpack  # noqa: F401 - asked for here, where the user can be told
-        except ImportError as error:
-            raise ImportError(
-                f"keystep files need {error.name}: pip install 'equigrasp[keysteps]'"
-            ) from error
+        lmdb = require("lmdb", "reading keystep files")
+        require_extra("keysteps", "reading keystep files")
         self.path = Path(path)
         self.task, _, variation = self.path.name.rpartition("+")
         if not self.task or not variation.isdigit():
@@ -137,8 +134,7 @@ def unpack(packed: bytes) -> Any:
     Raises:
         ValueError: torn, or an array of objects, which only unpickling could restore.
     """
-    import msgpack
-
+    msgpack = require("msgpack", "reading keystep files")
     try:
         return msgpack.unpackb(packed, object_hook=_array, strict_map_key=False)
     except msgpack.UnpackException as error:  # torn input comes as a ValueError already

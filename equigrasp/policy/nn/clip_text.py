@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from equigrasp.data.files import read_json
+from equigrasp.optional import require
 from equigrasp.policy.nn.vocabulary import split_words
 
 WEIGHTS, PICKLED, CONFIG = "model.safetensors", "pytorch_model.bin", "config.json"
@@ -49,12 +50,7 @@ class FrozenClip:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        try:
-            import transformers
-        except ImportError as error:
-            raise ImportError(
-                "text from CLIP needs transformers: pip install 'equigrasp[clip]'"
-            ) from error
+        transformers = require("transformers", "text from CLIP")
         self.folder = Path(folder)
         _check_files(self.folder)
         self.name = self.folder.resolve().name

@@ -8,6 +8,7 @@ import torch
 from equigrasp import build_model, load_model
 from equigrasp.doctor import check_witness
 from equigrasp.nn.steerable import SteerableMap
+from equigrasp.optional import remedy
 from equigrasp.testing import testify
 from equigrasp.testing.witness import LIMIT, summary
 from equigrasp.testing.witness_layers import LIBRARIES
@@ -75,7 +76,7 @@ def test_a_missing_library_is_named_with_its_remedy(model, library, monkeypatch,
     with pytest.raises(ImportError, match=rf"witness {library} cannot be imported .*pip install"):
         testify(model, [library])
     check = check_witness("equigiga_pile", library)
-    assert (check.status, check.remedy) == ("fail", LIBRARIES[library])
+    assert (check.status, check.remedy) == ("fail", remedy(library))
 
 
 def test_what_cannot_be_asked_is_refused():

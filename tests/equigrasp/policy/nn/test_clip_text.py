@@ -207,7 +207,7 @@ def test_a_name_is_not_looked_up_on_a_network(folder, monkeypatch):
 
 def test_without_transformers_the_command_is_named(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(ImportError, match=r"pip install 'equigrasp\[clip\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'equigrasp\[policy\]'"):
         ClipTextEncoder(folder, 12)
 
 
