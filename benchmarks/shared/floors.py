@@ -11,7 +11,7 @@ FLOORS = (
     "equigrasp/home.py equigrasp/optional.py",
     # values, geometry, data
     "equigrasp/devices.py equigrasp/differences.py equigrasp/discovery.py equigrasp/imports.py "
-    "equigrasp/options.py equigrasp/reliability.py equigrasp/sizes.py "
+    "equigrasp/options.py equigrasp/page.py equigrasp/reliability.py equigrasp/sizes.py "
     "sim/__init__.py",
     "equigrasp/calibration.py equigrasp/geometry equigrasp/hand.py equigrasp/workspace.py",
     "equigrasp/diffusion equigrasp/grasp.py equigrasp/perception",
@@ -44,7 +44,7 @@ FLOORS = (
     "sim/grasping sim/stage",
     "sim/tasks",
     "sim/clutter sim/keyframes",
-    "sim/calibrate.py sim/clutter_eval.py sim/policy_eval.py sim/testing",
+    "sim/calibrate.py sim/clutter_eval.py sim/policy_eval.py sim/report.py sim/testing",
     # what uses it all
     "data_gen",
     "benchmarks/shared",
