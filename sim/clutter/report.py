@@ -21,7 +21,7 @@ def report(rows: Sequence[Row], protocol: Protocol | None = None) -> str:
         rows: evaluations of one kind of scene and one view.
         protocol: what they were made under.
     """
-    parts = [figures(rows)]
+    parts = [figures(rows), *(lost_rounds(name, summary) for name, summary in rows)]
     if protocol is not None:
         settings = rows[0][1]["settings"]
         parts.append(published_figures(protocol, settings["scene"], settings["view"]))
@@ -54,6 +54,17 @@ def figures(rows: Sequence[Row]) -> str:
             f"| {failed_attempts(s)} | {total['median']}, {total['p95']} |"
         )
     return "\n".join(lines)
+
+
+def lost_rounds(name: str, summary: Mapping[str, Any]) -> str:
+    """A sentence on rounds that crashed or took too long, which no rate counts; empty for none."""
+    lost = summary.get("crashed_rounds", 0)
+    if not lost:
+        return ""
+    return (
+        f"{name}: {lost} of {lost + summary['rounds']} rounds were lost to a crash or time-out and "
+        "count in no figure; the same command plays them again."
+    )
 
 
 def failed_attempts(summary: Mapping[str, Any]) -> str:
