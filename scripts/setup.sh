@@ -5,7 +5,7 @@
 #   PYTHON=/path/to/python3.11   the interpreter to use (CPython 3.10 or 3.11)
 #   VENV=.venv                   where the environment goes
 #   EXTRAS=dev                   optional dependencies that must be there, e.g. EXTRAS=dev,ray
-#   OPTIONAL=                    those that may be absent; `make test` asks for ray,viz
+#   OPTIONAL=                    those that may be absent; `make test` asks for ray,view
 #   TORCH=auto                   cpu or cuda; auto takes cuda where nvidia-smi lists a GPU
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

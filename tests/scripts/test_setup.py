@@ -109,8 +109,8 @@ def optional_machine(machine, refuse):
 def test_optional_dependencies_are_added_once(machine):
     optional_machine(machine, "nothing like this")
     assert "optional" not in run_setup(machine).stdout
-    first, second = (run_setup(machine, OPTIONAL="ray,viz") for _ in range(2))
-    assert [first.stdout.count(f"dependency '{extra}'") for extra in ("ray", "viz")] == [1, 1]
+    first, second = (run_setup(machine, OPTIONAL="ray,view") for _ in range(2))
+    assert [first.stdout.count(f"dependency '{extra}'") for extra in ("ray", "view")] == [1, 1]
     assert "installing" not in first.stdout  # the rest was there
     assert (second.returncode, second.stdout) == (0, "")
     assert run_setup(machine).stdout == ""  # what asks for less finds it ready
@@ -119,7 +119,7 @@ def test_optional_dependencies_are_added_once(machine):
 def test_an_optional_dependency_that_cannot_be_had_is_named_and_stops_nothing(machine):
     optional_machine(machine, "[ray]")
     for _ in range(2):  # it is tried again the next time
-        finished = run_setup(machine, OPTIONAL="ray,viz")
+        finished = run_setup(machine, OPTIONAL="ray,view")
         assert finished.returncode == 0
         assert "'ray' cannot be had here" in finished.stdout
-        assert "'viz' cannot" not in finished.stdout
+        assert "'view' cannot" not in finished.stdout
