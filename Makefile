@@ -8,7 +8,7 @@ ARGS ?=
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format data train eval bench-quick clean
+.PHONY: help setup demo test mutants lint format data train eval bench-quick clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -22,6 +22,9 @@ demo: setup     ## scenes, a depth image, grasps, a cleared table: pictures in o
 test: export OPTIONAL = ray,view# what some tests need, and nothing else
 test: setup     ## the test suite
 	$(PYTHON_ENV) -m pytest -n $(WORKERS) $(ARGS)
+
+mutants: setup  ## do the tests notice? 40 small wrong changes, each against the tests that name it
+	$(PYTHON_ENV) benchmarks/mutants.py --quick $(ARGS)
 
 lint: setup     ## ruff: rules and format
 	$(PYTHON_ENV) -m ruff check .
