@@ -11,11 +11,12 @@ Every model is trained on the same scenes for the same number of steps. A column
 objects (none of which any model here was trained on), a kind of scene, a protocol, a view, and
 depth as it comes or rectified with the table; its evaluations play the same rounds (same seeds,
 same scene list, same noise). Runs and evaluations below --out are resumed, so an interrupted
-comparison goes on and another model can be added later. The table has parameters, training time and
-labels per second, planning latency, equivariance error, average precision, GSR and DR; a second one
-tells how far ours are ahead of the others on the same rounds. The plots show GSR and DR against
-latency, and how far a score can be taken for a probability. With --record, rows recorded before
-stay, except for those played again.
+comparison goes on and another model can be added later. The table names the weights of every row
+and the seeds of their trainings; it has parameters, training time and labels per second, planning
+latency, equivariance error, average precision, GSR and DR; a second one tells how far ours are
+ahead of the others on the same rounds. The plots show GSR and DR against latency, and how far a
+score can be taken for a probability. With --record, rows recorded before stay, except for those
+played again.
 
 Headline figures, of the rows recorded and played: `equiigd_gsr_gap` and `equiigd_dr_gap`, the most
 points that EquiIGD stays below the oracle in any column, and `ece`, its largest expected

@@ -24,6 +24,7 @@ import equigrasp
 from equigrasp.data import batch_keys as keys
 from equigrasp.data.dataset import GraspSceneDataset
 from equigrasp.data.items import SampleSettings
+from equigrasp.data.manifest import trained_on
 from equigrasp.data.split import DataSetError
 from equigrasp.hand import require_same_hand
 from equigrasp.home import CONFIGS
@@ -85,7 +86,9 @@ def train_from_config(config: dict[str, Any]) -> TrainResult:
         },
         extra_metrics=partial(_equivariance, tsdf=val_data[0][keys.TSDF]),
     )
-    card = data_card(train_data, val_data) | {"init": config["init"]}
+    init = config["init"]
+    before = None if init is None else model.card.get("trained_on", {})
+    card = data_card(train_data, val_data, before) | {"init": init}
     save_best_model(model, result, settings, card)
     return result
 
@@ -162,10 +165,20 @@ def build_data(
     return train_data, val_data
 
 
-def data_card(train_data: GraspSceneDataset, val_data: GraspSceneDataset) -> dict[str, Any]:
-    """JSON-able facts about data and draws that travel with the weights."""
+def data_card(
+    train_data: GraspSceneDataset,
+    val_data: GraspSceneDataset,
+    before: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """JSON-able facts about data and draws that travel with the weights.
+
+    Args:
+        train_data, val_data: of one set of folders.
+        before: see `equigrasp.data.manifest.trained_on`.
+    """
     return {
         "data": train_data.sources(),
+        "trained_on": trained_on(train_data.dirs, before),
         "train_scenes": len(train_data.paths),
         "validation_scenes": len(val_data),
         "split": "by scene: hash of the scene's file name",

@@ -36,6 +36,7 @@ def collect(folder: Path) -> list[Row]:
                 **{rate: summary[rate] for rate in ("gsr", "dr")},
                 **{name: summary[name] for name in ("rounds", "attempts", "successes")},
                 "present": summary["objects"],
+                "crashed": summary.get("crashed_rounds", 0),
                 "median_ms": latency.get("median"),
                 "p95_ms": latency.get("p95"),
                 "ece": summary["ece"],
@@ -62,13 +63,15 @@ def training_facts(model: str) -> Row:
     from equigrasp.weights import load_model
 
     try:
-        _, card_path = find_weights(model)
+        target, card_path = find_weights(model)
     except FileNotFoundError:  # baselines have no weights
-        return dict.fromkeys(("parameters", "minutes", "labels_per_s", "equivariance", "ap"))
+        names = ("parameters", "minutes", "labels_per_s", "equivariance", "ap")
+        return dict.fromkeys((*names, "weights", "training_seeds"))
     card = json.loads(card_path.read_text())
     validation = card.get("validation") or {}
     trained = load_model(model, frozen=False)
     facts: Row = {
+        **made_by(target, card),
         "parameters": sum(p.numel() for p in trained.parameters()),
         "equivariance": validation.get("equivariance_quality"),
         "ap": validation.get("average_precision"),
@@ -82,13 +85,27 @@ def training_facts(model: str) -> Row:
     return facts
 
 
+def made_by(target: Path, card: Row) -> Row:
+    """Which weights played, and which seeds they were trained with: one, for a file holds one run.
+
+    Args:
+        target: file of the tensors.
+        card: of the weights.
+    """
+    name = target.parent.name if target.stem == "model" else target.stem
+    digest = card.get("digest", {}).get("tensors", "")[:8] or "no digest"
+    seeds = [card["seed"]] if "seed" in card else []
+    return {"weights": f"{name} ({digest})", "training_seeds": seeds}
+
+
 def markdown(rows: list[Row]) -> str:
     """Markdown table."""
     lines = [
-        f"| {', '.join(COLUMN)} | model | parameters | training min | labels/s "
+        f"| {', '.join(COLUMN)} | model | weights (digest) | training seeds | parameters "
+        "| training min | labels/s "
         "| planning ms (median, p95) "
         "| equivariance | AP | GSR % (95 %) | DR % (95 %) | attempts |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in sorted(rows, key=lambda r: (column_of(r), r["gsr"]["pooled"] or 0.0)):
         rates = [
@@ -98,11 +115,12 @@ def markdown(rows: list[Row]) -> str:
             for r in (row["gsr"], row["dr"])
         ]
         lines.append(
-            f"| {', '.join(column_of(row))} | {row['model']} | {_number(row['parameters'], ',')} "
+            f"| {', '.join(column_of(row))} | {row['model']} | {row.get('weights') or '-'} "
+            f"| {_seeds(row.get('training_seeds'))} | {_number(row['parameters'], ',')} "
             f"| {_number(row['minutes'], '.0f')} | {_number(row['labels_per_s'], '.0f')} "
             f"| {_number(row['median_ms'], '.0f')}, {_number(row['p95_ms'], '.0f')} "
             f"| {_number(row['equivariance'], '.0e')} | {_number(row['ap'], '.3f')} "
-            f"| {rates[0]} | {rates[1]} | {row['attempts']} |"
+            f"| {rates[0]} | {rates[1]} | {_attempts(row)} |"
         )
     return "\n".join(lines)
 
@@ -185,6 +203,17 @@ def column_of(row: Row) -> tuple[str, ...]:
 
 def _planner(row: Row) -> tuple[str, ...]:
     return (*column_of(row), row["model"])
+
+
+def _attempts(row: Row) -> str:
+    """Executed attempts, and the rounds that were lost to a crash, which no figure counts."""
+    lost = row.get("crashed", 0)
+    return f"{row['attempts']}, {lost} rounds lost" if lost else f"{row['attempts']}"
+
+
+def _seeds(seeds: list[int] | None) -> str:
+    """How many trainings stand behind a row, and their seeds; "-" where there is none to tell."""
+    return f"{len(seeds)} ({', '.join(map(str, seeds))})" if seeds else "-"
 
 
 def _number(value: float | None, form: str) -> str:

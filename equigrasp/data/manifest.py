@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import os
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -195,6 +195,40 @@ def provenance(directory: str | Path) -> dict[str, Any]:
         "objects": len(manifest.object_ids),
         "hand": manifest.hand,
         "workspace": manifest.workspace,
+    }
+
+
+def trained_on(
+    directories: Iterable[str | Path], before: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Which objects the scenes of data sets may hold, so that a card tells what can have leaked.
+
+    Args:
+        directories: folders of data sets.
+        before: the same of the weights that training began from, empty if their card does not
+            tell; None where it began from scratch.
+
+    Returns:
+        `splits` of the object sets that were drawn from, `object_ids` of all, both sorted, and
+        `untold`, names of folders whose objects no manifest tells ("init": of earlier weights).
+
+    Raises:
+        ManifestError: a manifest is torn or of another format version.
+    """
+    known = before or {}
+    splits, ids = set(known.get("splits", ())), set(known.get("object_ids", ()))
+    untold = list(known.get("untold", () if before is None else ("init",)))
+    for directory in map(Path, directories):
+        if not (directory / MANIFEST_NAME).exists():
+            untold.append(directory.name)
+            continue
+        manifest = read_manifest(directory)
+        splits.add(str(manifest.settings.get("split", "unknown")))
+        ids.update(manifest.object_ids)
+    return {
+        "splits": sorted(splits),
+        "object_ids": sorted(ids),
+        "untold": sorted(set(untold)),
     }
 
 

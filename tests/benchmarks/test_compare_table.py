@@ -1,5 +1,7 @@
 """A table that grows: rows recorded before stay until the same planner plays again."""
 
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -8,7 +10,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from compare import Column, Entry
-from shared.compare_table import headline, with_earlier
+from shared.compare_table import collect, headline, markdown, with_earlier
+
+from equigrasp.weights import read_weights
+from sim.clutter.metrics import summarise
 
 COLUMN = {"objects": "twins", "scene": "pile", "protocol": "giga", "depth": "rectified"}
 
@@ -70,3 +75,46 @@ def test_names_of_columns_are_read_back_in_their_parts():
     column = Column("twins", "some/folder", "pile", "contact", "random", raw=True)
     parts = f"{column.name}_equiigd_n16".split("_", 5)
     assert parts == ["twins", "pile", "contact", "random", "raw", "equiigd_n16"]
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Rows and lines of a table of two evaluations on disk; one lost two of its rounds."""
+    attempt = {"success": True, "fate": "SUCCESS", "object": "a", "timings": {"total": 0.1}}
+    record = {"seed": 0, "round": 0, "objects": 2, "object_ids": ["a", "b"], "lost": []}
+    record |= {"attempts": [attempt], "end": "no_grasp", "seconds": 1.0}
+    for model, weights, lost in (("giga", "giga_pile", 2), ("oracle", "oracle", 0)):
+        folder = tmp_path / f"twins_pile_giga_fixed_rectified_{model}" / "rectified"
+        folder.mkdir(parents=True)
+        (folder / "summary.json").write_text(json.dumps(summarise([record], lost)))
+        (folder / "settings.json").write_text(json.dumps({"model": weights}))
+        (folder / "rounds.jsonl").write_text(json.dumps(record) + "\n")
+    rows = collect(tmp_path)
+    lines = [[text.strip() for text in x.strip("|").split("|")] for x in markdown(rows).split("\n")]
+    assert len({len(line) for line in lines}) == 1
+    return rows, [dict(zip(lines[0], line, strict=True)) for line in lines[2:]]
+
+
+def test_every_row_says_which_weights_made_it_and_how_many_trainings(table):
+    _, lines = table
+    made = {line["model"]: (line["weights (digest)"], line["training seeds"]) for line in lines}
+    digest = read_weights("giga_pile").card["digest"]["tensors"]
+    assert made == {"giga": (f"giga_pile ({digest[:8]})", "1 (0)"), "oracle": ("-", "-")}
+
+
+def test_lost_rounds_stand_beside_the_attempts(table):
+    _, lines = table
+    assert {x["model"]: x["attempts"] for x in lines} == {"giga": "1, 2 rounds lost", "oracle": "1"}
+    assert {x["GSR % (95 %)"] for x in lines} == {"100.0 (100.0 to 100.0)"}
+    assert {x["DR % (95 %)"] for x in lines} == {"50.0 (50.0 to 50.0)"}
+
+
+def test_recorded_rows_tell_their_weights():
+    """Those of before too; planners without weights have none."""
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "compare_rows.json"
+    for row in json.loads(path.read_text()):
+        if row["parameters"] is None:
+            assert row.get("weights") is None
+        else:
+            assert re.fullmatch(r"[\w.-]+ \(([0-9a-f]{8}|no digest)\)", row["weights"])
+            assert len(row["training_seeds"]) == 1

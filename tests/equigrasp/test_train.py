@@ -119,6 +119,7 @@ def test_the_export_is_the_best_average_with_its_card(data_dir, tmp_path):
     assert card["config"]["hand"] == PANDA.to_dict()
     assert card["step"] == result.best_step
     assert card["data"][0]["name"] == "made_up"
+    assert card["trained_on"] == {"splits": [], "object_ids": [], "untold": ["made_up"]}
     assert card["train_scenes"] + card["validation_scenes"] == 8
     assert card["draws"]["noise"] == {"gamma": 0.6, "camera": 0.4}
     assert card["seed"] == 0
@@ -144,6 +145,7 @@ def test_training_goes_on_from_a_saved_model(data_dir, tmp_path):
         torch.testing.assert_close(last[name], tensor, rtol=1e-6, atol=1e-7)
     card = json.loads((tmp_path / "second" / "model.json").read_text())
     assert card["init"] == str(tmp_path / "first")
+    assert card["trained_on"]["untold"] == ["made_up"]
     change = (f"init={tmp_path / 'first'}", "model.fields=4")
     other = _composed(data_dir, tmp_path / "third", *change)
     with pytest.raises(ValueError, match="'fields': 4"):

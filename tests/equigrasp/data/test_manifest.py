@@ -17,6 +17,7 @@ from equigrasp.data.manifest import (
     provenance,
     read_made_for,
     read_manifest,
+    trained_on,
 )
 from equigrasp.hand import PANDA
 from equigrasp.workspace import Workspace
@@ -49,6 +50,25 @@ def test_the_command_can_be_read_off(tmp_path):
         "workspace": {"side": 0.3, "table_height": 0.05},
     }
     json.dumps(found)
+
+
+def test_a_card_tells_the_objects_and_splits_of_all_folders(tmp_path):
+    folders = [tmp_path / name for name in ("one", "two", "old", "bare")]
+    other = dataclasses.replace(MANIFEST, object_ids=["b", "c"])
+    settings = ({"split": "train"}, {"split": "all"}, {})
+    for folder, manifest, each in zip(folders, (MANIFEST, other, MANIFEST), settings, strict=False):
+        folder.mkdir()
+        dataclasses.replace(manifest, settings=each).write(folder)
+    assert trained_on(folders) == {
+        "splits": ["all", "train", "unknown"],
+        "object_ids": ["a", "b", "c"],
+        "untold": ["bare"],
+    }
+    first = {"splits": ["train"], "object_ids": ["a", "b"], "untold": []}
+    assert trained_on(folders[:1]) == first
+    later = {"splits": ["all", "train"], "object_ids": ["a", "b", "c"], "untold": []}
+    assert trained_on(folders[1:2], first) == later
+    assert trained_on(folders[:1], {}) == {**first, "untold": ["init"]}
 
 
 def test_without_a_manifest_there_is_none_and_a_torn_one_is_named(tmp_path):
