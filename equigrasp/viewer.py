@@ -4,8 +4,8 @@
     shape = planner.reconstruct(depth, intrinsics, T_world_camera)
     save_pictures("outputs/look", depth, intrinsics, T_world_camera, result, shape=shape)
 
-Figures are made without a display and without touching pyplot's state. `show_interactive` opens a
-browser view with viser, if that is installed.
+Figures are made without a display and without touching pyplot's state. `equigrasp.browser` shows
+the same in a browser.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -27,8 +26,7 @@ from equigrasp.data.files import atomic_path
 from equigrasp.geometry.transforms import transform_points
 from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA, Hand
-from equigrasp.optional import require
-from equigrasp.perception.camera import FAR, Intrinsics, depth_to_points, project, valid_pixels
+from equigrasp.perception.camera import FAR, Intrinsics, project, valid_pixels
 from equigrasp.plan_result import PlanResult
 from equigrasp.scene_axes import (
     draw_cloud,
@@ -139,7 +137,7 @@ def draw_grasps(
         lines = gripper_lines(grasps[rank], hand)
         flat = project(lines.reshape(-1, 3), intrinsics, T_world_camera)[:, :2].reshape(4, 2, 2)
         width = 1.6 if rank else 3.4
-        for colour, extra, above in ((_INK, 1.6, 0), (_colour(grasps[rank]), 0.0, 1)):
+        for colour, extra, above in ((_INK, 1.6, 0), (score_colour(grasps[rank]), 0.0, 1)):
             style = {"color": colour, "linewidth": width + extra, "capstyle": "round"}
             style["zorder"] = 10 + 2 * (MAX_DRAWN - rank) + above
             image.add_collection(LineCollection(flat, **style))
@@ -174,7 +172,7 @@ def draw_shape(
         draw_mesh(axes, shape.vertices, shape.faces, alpha=0.9)
         for grasp in grasps[:BEST_DRAWN]:
             lines = gripper_lines(grasp, hand)
-            axes.add_collection3d(Line3DCollection(lines, color=_colour(grasp), linewidth=2.0))
+            axes.add_collection3d(Line3DCollection(lines, color=score_colour(grasp), linewidth=2.0))
     return figure
 
 
@@ -219,53 +217,6 @@ def save_pictures(
     return paths
 
 
-def show_interactive(
-    depth: NDArray[np.floating],
-    intrinsics: Intrinsics,
-    T_world_camera: NDArray,
-    grasps: Sequence[Grasp],
-    *,
-    hand: Hand = PANDA,
-    table_height: float = WORKSPACE.table_height,
-    port: int = 8080,
-    shape: SceneMesh | None = None,
-) -> Any:
-    """Serve the scene to a browser and return the running `viser.ViserServer`.
-
-    Args:
-        depth: (H, W) metres.
-        intrinsics, T_world_camera: its camera, in the frame of the grasps.
-        grasps: that are drawn.
-        hand: of the grasps.
-        table_height: at which the colours of height begin, metres.
-        port: of the server.
-        shape: predicted, in the frame of the grasps; shown as "/shape", which can be switched off.
-
-    Raises:
-        ImportError: viser is not installed; the message names the command.
-    """
-    trimesh = require("trimesh", "the interactive viewer")
-    viser = require("viser", "the interactive viewer")
-    server = viser.ViserServer(port=port)
-    points = depth_to_points(depth, intrinsics, T_world_camera, max_depth=1.5)
-    shades = relief(depth, intrinsics, T_world_camera, table_height)
-    colours = (255 * shades[valid_pixels(depth) & (depth < 1.5)]).astype(np.uint8)
-    server.scene.add_point_cloud("/scene", points.astype(np.float32), colours, point_size=0.001)
-    if shape is not None and len(shape.faces):
-        triangles = shape.vertices.astype(np.float32), shape.faces
-        server.scene.add_mesh_simple("/shape", *triangles, color=(143, 179, 207), opacity=0.6)
-    for rank, grasp in enumerate(grasps):
-        rods = [
-            trimesh.creation.cylinder(0.0015, segment=ends) for ends in gripper_lines(grasp, hand)
-        ]
-        wire = trimesh.util.concatenate(rods)
-        colour = tuple(int(255 * c) for c in _colour(grasp)[:3])
-        server.scene.add_mesh_simple(
-            f"/grasps/{rank:03d}", wire.vertices.astype(np.float32), wire.faces, color=colour
-        )
-    return server
-
-
-def _colour(grasp: Grasp) -> tuple[float, float, float, float]:
-    """Colour of a grasp's score; blue where it has none."""
+def score_colour(grasp: Grasp) -> tuple[float, float, float, float]:
+    """Colour (red, green, blue, opacity) of a grasp's score; blue where it has none."""
     return SCORE_COLOURS(grasp.score) if np.isfinite(grasp.score) else (0.2, 0.4, 0.9, 1.0)

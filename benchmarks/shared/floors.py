@@ -28,7 +28,7 @@ FLOORS = (
     "equigrasp/fused.py equigrasp/scene_mesh.py equigrasp/sifting.py",
     "equigrasp/search.py",
     "equigrasp/planner.py equigrasp/viewer.py",
-    "equigrasp/anywhere.py equigrasp/clouds.py",
+    "equigrasp/anywhere.py equigrasp/browser.py equigrasp/clouds.py",
     "equigrasp/__init__.py",
     # training, and policies
     "equigrasp/policy/episodes equigrasp/policy/nn equigrasp/self_test.py equigrasp/training",

@@ -1,4 +1,3 @@
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +20,6 @@ from equigrasp.viewer import (
     draw_tsdf,
     gripper_lines,
     save_pictures,
-    show_interactive,
 )
 from equigrasp.workspace import Workspace
 
@@ -146,22 +144,3 @@ def test_a_shape_is_saved_beside_the_other_pictures(tmp_path):
     paths = save_pictures(tmp_path, *views, result, shape=shape())
     assert [p.name for p in paths] == ["depth.png", "tsdf.png", "grasps.png", "shape.png"]
     assert imread(paths[-1])[..., :3].std() > 0.03
-
-
-def test_interactive_view_names_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "viser", None)
-    with pytest.raises(ImportError, match=r"pip install 'equigrasp\[view\]'"):
-        show_interactive(depth_image(), CAMERA, fixed_view(), grasps(1))
-
-
-def test_interactive_view_serves_the_scene():
-    pytest.importorskip("viser")
-    from urllib.request import urlopen
-
-    server = show_interactive(
-        depth_image(), CAMERA, fixed_view(), grasps(2), port=18123, shape=shape()
-    )
-    try:
-        assert urlopen(f"http://localhost:{server.get_port()}").status == 200
-    finally:
-        server.stop()
