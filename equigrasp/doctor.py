@@ -7,6 +7,8 @@ status 1 if something is broken.
 
     python -m equigrasp.doctor                     every shipped model
     python -m equigrasp.doctor --model runs/x      a saved model
+    python -m equigrasp.doctor --camera K.json --pose T.json --depth depth.png
+                                                   also: a camera, and the frame of its pose
     python -m equigrasp.doctor --witness           also: do escnn and e2cnn know the same kernels?
     python -m equigrasp.doctor --model runs/x --record
                                                    write its predictions into its card, or renew
@@ -215,6 +217,24 @@ def check_witness(name_or_path: str, library: str) -> Check:
     return Check(label, "ok" if good else "fail", summary(found), remedy)
 
 
+def check_camera_files(options: argparse.Namespace) -> list[Check]:
+    """Findings on a camera's files: attributes `camera`, `pose`, `depth`, `depth_scale`."""
+    from equigrasp.camera_check import check_camera
+    from equigrasp.input_files import read_camera, read_pose, read_view
+
+    try:
+        image, camera = None, None
+        if options.depth:
+            image, camera = read_view(options.depth, options.camera, options.depth_scale)
+        pose = read_pose(options.pose or options.camera)
+        if pose is None:
+            raise ValueError("no pose was given; --pose names a file with T_world_camera, 4x4")
+        found = check_camera(camera or read_camera(options.camera), pose, image)
+    except (ValueError, FileNotFoundError) as error:
+        return [Check("camera", "fail", str(error))]
+    return [Check(*finding) for finding in found]
+
+
 LIBRARIES = {
     "libusb": "apt-get install libusb-1.0-0",
     "libGL": "apt-get install libgl1",
@@ -268,6 +288,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--witness", action="store_true", help="compare steerable layers with escnn and e2cnn"
     )
+    parser.add_argument("--camera", type=Path, help="intrinsics (JSON): are they plausible?")
+    parser.add_argument("--pose", type=Path, help="T_world_camera: is its frame right?")
+    parser.add_argument("--depth", type=Path, help="an image of that camera: does all fit?")
+    parser.add_argument("--depth-scale", type=float, metavar="M", help="metres of one unit of it")
     parser.add_argument("--json", type=Path, help="write the findings to this file")
     options = parser.parse_args(arguments)
     if options.record:
@@ -278,6 +302,8 @@ def main(arguments: list[str] | None = None) -> int:
     system |= installed_versions()
     print(", ".join(f"{name} {version}" for name, version in system.items()))
     checks = diagnose(options.model, witness=options.witness)
+    if options.camera:
+        checks += check_camera_files(options)
     for check in checks:
         print(f"[{check.status:>4}] {check.name}" + (f": {check.detail}" if check.detail else ""))
         if check.remedy and check.status != "ok":

@@ -94,6 +94,9 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         return _run(args)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
     except (ValueError, FileNotFoundError, RuntimeError, ImportError) as error:
         print(f"clutter_eval: {error}", file=sys.stderr)
         return 2

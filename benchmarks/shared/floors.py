@@ -16,13 +16,14 @@ FLOORS = (
     "equigrasp/calibration.py equigrasp/geometry equigrasp/hand.py equigrasp/workspace.py",
     "equigrasp/diffusion equigrasp/grasp.py equigrasp/perception",
     "equigrasp/data equigrasp/grasp_arrays.py equigrasp/nn",
-    "equigrasp/exchange.py equigrasp/robot_goals.py",
+    "equigrasp/exchange.py equigrasp/input_files.py equigrasp/robot_goals.py",
     # models of grasps, and plans made with them
     "equigrasp/models equigrasp/scene_axes.py",
     "equigrasp/candidates.py equigrasp/detection.py equigrasp/onnx_export.py "
     "equigrasp/plan_result.py equigrasp/registry.py equigrasp/seal.py "
     "equigrasp/views.py equigrasp/wanted.py",
-    "equigrasp/avoid.py equigrasp/clearance.py equigrasp/looking.py equigrasp/peaks.py "
+    "equigrasp/avoid.py equigrasp/camera_check.py equigrasp/clearance.py equigrasp/looking.py "
+    "equigrasp/peaks.py "
     "equigrasp/placement.py equigrasp/weights.py",
     "equigrasp/matter.py equigrasp/refine.py",
     "equigrasp/fused.py equigrasp/scene_mesh.py equigrasp/sifting.py",
@@ -32,7 +33,7 @@ FLOORS = (
     "equigrasp/__init__.py",
     # training, and policies
     "equigrasp/policy/episodes equigrasp/policy/nn equigrasp/self_test.py equigrasp/training",
-    "equigrasp/policy/keyframes",
+    "equigrasp/policy/keyframes equigrasp/sample.py",
     "equigrasp/policy/models",
     "equigrasp/policy",
     "equigrasp/testing",
@@ -47,6 +48,8 @@ FLOORS = (
     "sim/calibrate.py sim/clutter_eval.py sim/policy_eval.py sim/report.py sim/testing",
     # what uses it all
     "data_gen",
+    "equigrasp/cli",
+    "equigrasp/__main__.py",
     "benchmarks/shared",
     "benchmarks docs examples scripts",
 )

@@ -1,0 +1,37 @@
+"""`equigrasp completion`: scripts that complete commands in a shell."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from equigrasp.cli.table import COMMANDS, DATA
+
+KINDS = ("packed", "pile", "adversarial")
+BASH = """_equigrasp() {{
+    local words=
+    [ "$COMP_CWORD" = 1 ] && words="{commands}"
+    [ "$COMP_CWORD" = 2 ] && [ "${{COMP_WORDS[1]}}" = data ] && words="{data}"
+    if [ -n "$words" ]; then
+        COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+    else
+        COMPREPLY=($(compgen -f -- "${{COMP_WORDS[COMP_CWORD]}}"))
+    fi
+}}
+complete -o filenames -F _equigrasp equigrasp"""
+SCRIPTS = {
+    "bash": BASH,
+    "zsh": "autoload -U +X bashcompinit && bashcompinit\n" + BASH,
+    "fish": """complete -c equigrasp -n __fish_use_subcommand -f -a "{commands}"
+complete -c equigrasp -n "__fish_seen_subcommand_from data" -a "{data}\"""",
+}
+"""By shell."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the script of a shell."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("shell", choices=SCRIPTS)
+    shell = parser.parse_args(arguments).shell
+    print(SCRIPTS[shell].format(commands=" ".join(COMMANDS), data=" ".join((*KINDS, *DATA))))
+    return 0
