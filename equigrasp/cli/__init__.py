@@ -12,17 +12,19 @@ import sys
 from collections.abc import Sequence
 
 from equigrasp import __version__
+from equigrasp.cli import completion
 from equigrasp.cli.table import COMMANDS, Command
 from equigrasp.home import open_programs
 from equigrasp.optional import explained
 
-FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
+UNUSABLE, INTERRUPTED = 2, 130
 STATUSES = """exit status:
   0    done
   1    ended without what was asked for: an error on the way, a fault found, no grasp
   2    command line, input or installation that cannot be used
   130  interrupted (Ctrl-C)"""
 """What the exit statuses of all commands mean."""
+COMPLETION = "completion"
 EXPECTED = (ValueError, FileNotFoundError, FileExistsError, IsADirectoryError, PermissionError)
 """Errors that a user can mend: told in a sentence."""
 
@@ -37,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(__version__)
         return 0
     name, rest = given[0], given[1:]
+    if name == COMPLETION:
+        return completion.main(rest, [*COMMANDS, COMPLETION])
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(COMMANDS)}"
@@ -80,6 +84,7 @@ def overview() -> str:
             "usage: equigrasp COMMAND ...",
             "",
             *lines,
+            f"  {COMPLETION:<{width}}  print what completes these commands: bash, zsh or fish",
             "",
             "example: equigrasp sample looks",
             "equigrasp COMMAND --help explains a command and has an example of it.",

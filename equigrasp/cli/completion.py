@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-
-from equigrasp.cli.table import COMMANDS, DATA
+from collections.abc import Iterable, Sequence
 
 KINDS = ("packed", "pile", "adversarial")
+"""Kinds of scenes that come with the project."""
+DATA = ("verify", "stats")
+"""What `equigrasp data` does beside making scenes."""
+EXAMPLE = 'eval "$(equigrasp completion bash)"'
 BASH = """_equigrasp() {{
     local words=
     [ "$COMP_CWORD" = 1 ] && words="{commands}"
@@ -28,10 +30,19 @@ complete -c equigrasp -n "__fish_seen_subcommand_from data" -a "{data}\"""",
 """By shell."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Print the script of a shell."""
-    parser = argparse.ArgumentParser()
+def main(arguments: Sequence[str], commands: Iterable[str]) -> int:
+    """Print the script of a shell.
+
+    Args:
+        arguments: the shell.
+        commands: names to complete.
+    """
+    parser = argparse.ArgumentParser(
+        prog="equigrasp completion",
+        description="Print what completes these commands in a shell.",
+        epilog=f"example: {EXAMPLE}",
+    )
     parser.add_argument("shell", choices=SCRIPTS)
     shell = parser.parse_args(arguments).shell
-    print(SCRIPTS[shell].format(commands=" ".join(COMMANDS), data=" ".join((*KINDS, *DATA))))
+    print(SCRIPTS[shell].format(commands=" ".join(commands), data=" ".join((*KINDS, *DATA))))
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from data_gen.command import main as make
 from data_gen.command import report
 from data_gen.data_set import Progress
-from equigrasp.cli.table import DATA
+from equigrasp.cli.completion import DATA
 from equigrasp.data.manifest import read_manifest
 from equigrasp.data.verify import main as verify
 from sim.scene.kinds import scene_kinds

@@ -95,13 +95,5 @@ COMMANDS = {
         "equigrasp eval-policy --policy oracle --tasks stack_blocks --episodes 2 --seeds 1",
         AGAIN,
     ),
-    "completion": Command(
-        "print what completes these commands in a shell: bash, zsh or fish",
-        "equigrasp.cli.completion:main",
-        'equigrasp completion bash; try it with: eval "$(equigrasp completion bash)"',
-    ),
 }
 """By name, in the order in which somebody meets them."""
-
-DATA = ("verify", "stats")
-"""What `equigrasp data` does beside making scenes of a kind."""

@@ -10,8 +10,8 @@ import pytest
 
 from equigrasp import doctor
 from equigrasp.cli import INTERRUPTED, STATUSES, UNUSABLE, main, run
-from equigrasp.cli.completion import KINDS, SCRIPTS
-from equigrasp.cli.table import COMMANDS, DATA, Command
+from equigrasp.cli.completion import DATA, EXAMPLE, KINDS, SCRIPTS
+from equigrasp.cli.table import COMMANDS, Command
 from equigrasp.exchange import load_grasps
 
 
@@ -142,6 +142,7 @@ def test_completion_knows_all_commands(shell, capsys):
 def test_bash_completes(capsys):
     main(["completion", "bash"])
     script = capsys.readouterr().out
+    script = f"equigrasp() {{ cat <<'END'\n{script}\nEND\n}}\n{EXAMPLE}"  # as a shell runs it
     script += '\nCOMP_WORDS=(equigrasp data pa); COMP_CWORD=2; _equigrasp; echo "${COMPREPLY[@]}"'
     finished = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert finished.stdout.split() == ["packed"]
