@@ -145,3 +145,17 @@ def test_a_body_too_wide_for_the_hand_gets_normal_grasps():
 def test_bad_arguments_are_refused(geometry, options):
     with pytest.raises(ValueError, match="give mix"):
         sample(geometry, **options)
+
+
+def test_a_pair_of_contacts_is_of_one_body():
+    """Two boxes overlap by 1 cm in y; from face to face of that centimetre, neither is held."""
+    boxes = []
+    for y in (0.135, 0.165):
+        T = box_pose(0.0)
+        T[1, 3] = y
+        boxes.append((trimesh.creation.box(SIDES), 1.0, T))
+    grasps = sample(SceneGeometry(boxes), 400, mix=1.0)
+    closing = np.abs(grasps.rotation[:, :, 1])
+    assert len(grasps) == 400
+    assert closing[:, 0].max() > 0.99  # along x, the 5 cm that both have for themselves
+    assert closing[:, 1].max() < 0.9
