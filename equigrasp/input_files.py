@@ -17,6 +17,7 @@ from equigrasp.data.files import read_json
 from equigrasp.geometry.transforms import Matrix, check_rigid
 from equigrasp.options import is_finite
 from equigrasp.perception.camera import Intrinsics
+from equigrasp.perception.distortion import undistort
 
 IMAGES = (".png", ".tif", ".tiff")
 """Endings of images; beside them `.npy` is read."""
@@ -87,20 +88,30 @@ def read_image(path: str | Path) -> NDArray:
         raise ValueError(f"{path} cannot be read: {error}") from error
 
 
-def read_mask(path: str | Path) -> NDArray[np.bool_]:
-    """Pixels (H, W) of a mask: what is not 0, in any channel."""
+def read_mask(path: str | Path, camera: str | Path | None = None) -> NDArray[np.bool_]:
+    """Pixels (H, W) of a mask: what is not 0, in any channel.
+
+    Args:
+        path: of the image.
+        camera: of its camera's file, whose lens is undone as for `read_view`.
+    """
     values = read_image(path)
-    return values.any(-1) if values.ndim == 3 else values.astype(bool)
+    marked = values.any(-1) if values.ndim == 3 else values.astype(bool)
+    lens = None if camera is None else _lens(_read(camera))
+    if lens is None:
+        return marked
+    return undistort(marked, read_camera(camera, marked.shape), lens) > 0
 
 
 def read_view(
     depth: str | Path, camera: str | Path, scale: float | None = None
 ) -> tuple[NDArray[np.float32], Intrinsics]:
-    """A depth image (H, W) in metres with its intrinsics.
+    """A depth image (H, W) in metres with its intrinsics, as a pinhole camera would have taken it.
 
     Args:
         depth: see `read_depth`.
-        camera: see `read_camera`; it may hold the metres of one unit as `depth_scale`.
+        camera: see `read_camera`; it may hold the metres of one unit as `depth_scale`, and
+            OpenCV's coefficients of a lens that bends lines, which are then undone.
         scale: metres of one unit, instead.
 
     Raises:
@@ -110,7 +121,8 @@ def read_view(
     if scale is None and isinstance(values, Mapping):
         scale = values.get(UNIT)
     image = read_depth(depth, scale)
-    return image, read_camera(camera, image.shape)
+    intrinsics, lens = read_camera(camera, image.shape), _lens(values)
+    return image if lens is None else undistort(image, intrinsics, lens), intrinsics
 
 
 def read_camera(path: str | Path, shape: Sequence[int] | None = None) -> Intrinsics:
@@ -125,14 +137,13 @@ def read_camera(path: str | Path, shape: Sequence[int] | None = None) -> Intrins
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: no intrinsics, or those of a lens with distortion.
+        ValueError: no intrinsics.
     """
     values = _read(path)
     if isinstance(values, list):
         values = {"K": values}
     if not isinstance(values, Mapping):
         raise ValueError(f"{path} holds no intrinsics; give width, height, fx, fy, cx, cy")
-    _refuse_distortion(path, values)
     height, width = shape or (0, 0)
     size = {name: values.get(name, each) for name, each in zip(SIZE, (width, height), strict=True)}
     try:
@@ -170,14 +181,14 @@ def _read(path: str | Path) -> Any:
     return read_json(path)
 
 
-def _refuse_distortion(path: str | Path, values: Mapping[str, Any]) -> None:
+def _lens(values: Any) -> NDArray[np.float64] | None:
+    """Coefficients of a lens that bends lines, None for one that does not."""
+    if not isinstance(values, Mapping):
+        return None
     given = next((values[name] for name in DISTORTIONS if name in values), [])
-    numbers = np.asarray(given.get("data", []) if isinstance(given, Mapping) else given, float)
-    if np.abs(numbers).max(initial=0.0) > 1e-6:
-        raise ValueError(
-            f"{path} tells of a distorted lens ({numbers.tolist()}); rectify the depth image "
-            "first, and give the intrinsics of the rectified one"
-        )
+    given = given.get("data", []) if isinstance(given, Mapping) else given
+    found = np.asarray(given, np.float64)
+    return found if np.abs(found).max(initial=0.0) > 0 else None
 
 
 def _intrinsics(values: Mapping[str, Any], size: Mapping[str, int]) -> Intrinsics:

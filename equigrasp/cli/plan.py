@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from equigrasp.anywhere import AnywherePlan, plan_anywhere
+from equigrasp.cli.page import result_of, serve
 from equigrasp.exchange import SUFFIXES, save_grasps
 from equigrasp.input_files import read_mask, read_pose, read_view
 from equigrasp.optional import require
@@ -33,7 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.out and options.out.suffix.lower() not in SUFFIXES:
         raise ValueError(f"--out {options.out}: the ending is one of {', '.join(SUFFIXES)}")
     if options.view:
-        require("viser", "--view")  # before anything is computed
+        for module in ("viser", "matplotlib"):  # before anything is computed
+            require(module, "--view", "view")
     views = _read(options)
     planner = GraspPlanner.from_pretrained(options.model, device=options.device, seed=options.seed)
     plan = _plan(planner, views, options)
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     add("--anywhere", action="store_true", help="the pose is in a frame of yours: find the table")
     part = p.add_mutually_exclusive_group()
     part.add_argument("--mask", nargs="+", type=Path, help="images: grasp only what they mark")
-    part.add_argument("--box", nargs=4, type=int, metavar=("L", "T", "R", "B"), help="in pixels")
+    part.add_argument("--box", nargs=4, type=int, metavar=("L", "T", "R", "B"), help="pixels")
     add("--max-grasps", type=int, help="length of the list")
     add("--seed", type=int, default=0, help="of models that sample rotations")
     add("--out", type=Path, help="write grasps: .json, .npz, or .yaml for Isaac Sim")
@@ -85,7 +85,8 @@ def _read(options: argparse.Namespace) -> dict[str, Any]:
         raise ValueError("--pose: a file holds no T_world_camera; give a 4x4 matrix")
     mask: Any = tuple(options.box) if options.box else None
     if options.mask:
-        mask = [read_mask(path) for path in _one_each("--mask", options.mask, count)]
+        marked = zip(_one_each("--mask", options.mask, count), cameras, strict=True)
+        mask = [read_mask(*pair) for pair in marked]
     if count == 1:
         mask = mask[0] if options.mask else mask
         return dict(zip(VIEW, (images[0], found[0], poses[0], mask), strict=True))
@@ -139,16 +140,7 @@ def _draw(plan: PlanResult | AnywherePlan, views: dict[str, Any], folder: Path) 
 def _show(plan: PlanResult | AnywherePlan, views: dict[str, Any], planner: GraspPlanner) -> None:
     """Serve the first image with the grasps until Ctrl-C."""
     several = isinstance(views["depth"], list)
-    depth, camera, pose = (views[n][0] if several else views[n] for n in VIEW[:3])
-    pose = np.eye(4) if pose is None else pose
-    from equigrasp.viewer import show_interactive
-
-    server = show_interactive(depth, camera, pose, list(plan), hand=planner.model.hand)
-    print(f"http://localhost:{server.get_port()} shows the scene; Ctrl-C ends it", flush=True)
-    try:
-        while True:
-            time.sleep(1.0)
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-    finally:
-        server.stop()
+    depth, camera, pose = (views[name][0] if several else views[name] for name in VIEW[:3])
+    if not isinstance(plan, PlanResult):
+        plan = result_of(list(plan), plan.reason, planner.model.hand)
+    serve(depth, camera, np.eye(4) if pose is None else pose, plan)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from equigrasp.cli.page import PORT, result_of, serve
 from equigrasp.data.files import atomic_path
 from equigrasp.data.scene_files import SceneRecord, read_scene
 from equigrasp.geometry.transforms import yaw_turns
@@ -24,30 +24,25 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("scene", type=Path, help="file of a data set: data/packed/scenes/*.npz")
     parser.add_argument("--image", type=int, default=0, help="which of its depth images")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="draw into this folder")
-    parser.add_argument("--port", type=int, default=8080, help="of the page")
+    parser.add_argument("--port", type=int, default=PORT, help="of the page")
     options = parser.parse_args(arguments)
-    require("matplotlib", "looking at a scene")
-    from equigrasp import viewer
-
     record = read_scene(options.scene)
     if not 0 <= options.image < len(record.depth):
         raise ValueError(f"--image {options.image}: this scene has 0 to {len(record.depth) - 1}")
     view = record.depth[options.image], record.intrinsics, record.T_world_camera[options.image]
     grasps = successes(record)
     print(f"{record.kind} scene {record.index}: {len(grasps)} grasp points with a success")
+    require("matplotlib", "looking at a scene")
     if options.pictures:
+        from equigrasp.viewer import draw_grasps
+
         path = options.pictures / f"{options.scene.stem}_grasps.png"
         with atomic_path(path) as unfinished:
-            viewer.draw_grasps(*view, grasps).savefig(unfinished, dpi=110, format="png")
+            draw_grasps(*view, grasps).savefig(unfinished, dpi=110, format="png")
         print(f"written: {path}")
         return 0
-    server = viewer.show_interactive(*view, grasps, port=options.port)
-    print(f"http://localhost:{server.get_port()} shows the scene; Ctrl-C ends it", flush=True)
-    try:
-        while True:
-            time.sleep(1.0)
-    finally:
-        server.stop()
+    serve(*view, result_of(grasps), options.port)
+    return 0
 
 
 def successes(record: SceneRecord) -> list[Grasp]:

@@ -7,6 +7,8 @@ from PIL import Image
 from equigrasp.input_files import read_camera, read_depth, read_mask, read_pose, read_view
 from equigrasp.perception.camera import DEFAULT_INTRINSICS as CAMERA
 from equigrasp.perception.camera import fixed_view
+from equigrasp.perception.distortion import undistort
+from equigrasp.self_test import fixed_depth
 
 STEPS = np.array([[0, 500, 65535], [1234, 2, 3]], np.uint16)
 
@@ -85,7 +87,6 @@ def test_intrinsics_in_the_forms_that_people_have(tmp_path, form):
     [
         ({"width": 640, "height": 480}, "give width, height, fx, fy, cx, cy"),
         ("K", "holds no intrinsics"),
-        ({**FORMS["ros 1"], "D": [0.1, 0, 0, 0, 0]}, "distorted lens"),
         ({**FORMS["ours"], "fx": "540"}, "fx is '540'"),
         ({"K": [1, 2]}, "shape"),
     ],
@@ -102,6 +103,19 @@ def test_the_unit_may_stand_with_the_camera(tmp_path):
     image, found = read_view(depth, camera)
     assert (float(image[0, 0]), found) == (0.625, CAMERA)
     assert read_view(depth, camera, 0.001)[0][0, 0] == np.float32(2.5)
+
+
+def test_a_lens_that_bends_lines_is_undone_in_image_and_mask(tmp_path):
+    lens, metres = [0.1, 0.0, 0.0, 0.0, 0.0], fixed_depth()
+    camera = save(tmp_path / "K.json", {**FORMS["ros 1"], "D": lens})
+    image, found = read_view(save(tmp_path / "d.npy", metres), camera)
+    assert found == CAMERA
+    np.testing.assert_array_equal(image, undistort(metres, CAMERA, lens))
+    assert (image != metres).any()
+    near = save(tmp_path / "m.npy", metres < 0.6)
+    expected = (image > 0) & (image < 0.6)
+    np.testing.assert_array_equal(read_mask(near, camera), expected)
+    assert (read_mask(near) != expected).any()
 
 
 def test_poses(tmp_path):

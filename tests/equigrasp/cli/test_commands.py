@@ -6,12 +6,15 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from equigrasp import doctor
 from equigrasp.cli import INTERRUPTED, STATUSES, UNUSABLE, main, run
 from equigrasp.cli.completion import DATA, EXAMPLE, KINDS, SCRIPTS
 from equigrasp.cli.table import COMMANDS, Command
+from equigrasp.data.scene_files import read_scene, write_scene
+from equigrasp.data.synthetic import synthetic_scene
 from equigrasp.exchange import load_grasps
 
 
@@ -129,6 +132,48 @@ def test_a_fault_of_ours_is_not_hidden(monkeypatch):
     monkeypatch.setitem(sys.modules, "stand_in", raising(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         run("x", Command("", "stand_in:function", ""), [])
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """Arguments of the pages that were opened; each is ended at once, as by Ctrl-C."""
+    opened = []
+
+    def browse(*given, port):
+        opened.append(given)
+        return SimpleNamespace(address=f"http://here:{port}", stop=lambda: opened.append("stopped"))
+
+    def end(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("equigrasp.browser.browse_plan", browse)
+    monkeypatch.setattr("equigrasp.cli.page.time.sleep", end)
+    monkeypatch.setitem(sys.modules, "viser", sys)
+    return opened
+
+
+@pytest.mark.parametrize("pose", ["", "--pose looks/pose.json"])
+def test_a_plan_is_shown_until_the_page_is_ended(pages, pose, capsys):
+    typed(COMMANDS["sample"].example)
+    line = "equigrasp plan looks/depth.png --camera looks/camera.json --model equigiga_pile --view "
+    assert typed(line + pose) == 0
+    (depth, _, _, result), stopped = pages
+    assert (depth.shape, len(result) > 0, stopped) == ((480, 848), True, "stopped")
+    assert "http://here:8080 shows the scene" in capsys.readouterr().out
+
+
+def test_a_scene_of_a_data_set_is_shown_or_drawn(pages, tmp_path, capsys):
+    write_scene(tmp_path / "scene.npz", synthetic_scene(0))
+    assert typed("equigrasp view scene.npz --port 9") == 0
+    shown, record = pages[0], read_scene(tmp_path / "scene.npz")
+    np.testing.assert_array_equal(shown[0], record.depth[0])
+    tips = [tuple(grasp.position) for grasp in shown[3]]
+    good = record.grasp_position[record.yaw_success.any(1)]
+    np.testing.assert_allclose(tips, good, atol=1e-6)
+    assert typed("equigrasp view scene.npz --pictures drawn") == 0
+    assert (tmp_path / "drawn" / "scene_grasps.png").stat().st_size > 10_000
+    assert typed("equigrasp view scene.npz --image 99") == UNUSABLE
+    assert "this scene has 0 to" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)
