@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from equigrasp.data.files import atomic_path, write_atomically, write_json
-from sim.clutter.report import figures
+from sim.clutter.report import figures, lost_rounds
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 TARGETS = {"packed": (90.0, 88.0), "pile": (75.0, 75.0)}
@@ -73,6 +73,12 @@ def plot(path: Path, rows: list[tuple[str, dict[str, Any]]]) -> None:
     plt.close(figure)
 
 
+def figures_told(rows: list[tuple[str, dict[str, Any]]]) -> str:
+    """The table of figures, and under it a line for every evaluation that lost rounds."""
+    lost = (lost_rounds(name, summary) for name, summary in rows)
+    return "\n\n".join([figures(rows), *filter(None, lost)])
+
+
 def main() -> None:
     """Command line."""
     p = argparse.ArgumentParser(description=__doc__)
@@ -87,9 +93,10 @@ def main() -> None:
     }
     write_json(RESULTS / f"{args.name}.json", content)
     text = f"Machine: {machine()}, one worker per evaluation. Intervals: bootstrap over rounds.\n\n"
-    write_atomically(RESULTS / f"{args.name}.md", text + figures(rows) + "\n")
+    table = figures_told(rows)
+    write_atomically(RESULTS / f"{args.name}.md", text + table + "\n")
     plot(RESULTS / f"{args.name}.png", rows)
-    print(figures(rows))
+    print(table)
 
 
 if __name__ == "__main__":

@@ -44,12 +44,18 @@ def figures_row(name: str, summary: Summary) -> list[Any]:
     return [
         name,
         *rates,
-        summary["rounds"],
+        _rounds(summary),
         summary["attempts"],
         None if ece is None else round(100 * ece, 1),
         f"{total.get('median', '-')}, {total.get('p95', '-')}",
         failed_attempts(summary),
     ]
+
+
+def _rounds(summary: Summary) -> int | str:
+    """Rounds that were played, and how many crashed or took too long, which no rate counts."""
+    lost = summary.get("crashed_rounds", 0)
+    return f"{summary['rounds']}, and {lost} lost" if lost else summary["rounds"]
 
 
 def add_evaluations(page: Page, folder: Path, found: list[Path]) -> None:

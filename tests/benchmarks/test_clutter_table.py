@@ -12,7 +12,7 @@ from sim.clutter.run import public_settings
 from sim.clutter_eval import main
 
 
-def evaluation(folder, **settings):
+def evaluation(folder, crashed=0, **settings):
     options = EvalSettings(**settings)
     attempt = {"success": True, "fate": "SUCCESS", "object": "a", "timings": {"total": 0.1}}
     record = {
@@ -23,7 +23,7 @@ def evaluation(folder, **settings):
         "lost": [],
         "end": "no_grasp",
     }
-    summary = summarise([record]) | {"settings": public_settings(options)}
+    summary = summarise([record], crashed) | {"settings": public_settings(options)}
     folder.mkdir(parents=True)
     (folder / "summary.json").write_text(json.dumps(summary))
 
@@ -41,6 +41,16 @@ def test_every_evaluation_becomes_a_row_without_paths(tmp_path):
     assert text.count("\n") == 3
     assert "| 100.0 |" in text
     assert "| 50.0 |" in text
+
+
+def test_lost_rounds_are_told_under_the_table(tmp_path):
+    evaluation(tmp_path / "pile_fixed_mine" / "raw", crashed=3)
+    evaluation(tmp_path / "packed_fixed_oracle" / "rectified", scene="packed")
+    rows = collect.collect(tmp_path)
+    table, told = collect.figures_told(rows).split("\n\n")
+    assert table == figures(rows)
+    assert told.startswith("pile, fixed view, gamma noise")
+    assert "3 of 4 rounds were lost" in told
 
 
 def test_an_empty_folder_is_named(tmp_path):

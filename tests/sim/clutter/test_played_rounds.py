@@ -5,17 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from equigrasp.data.vocabulary import Fate
 from equigrasp.grasp import Grasp
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, random_view
 from equigrasp.perception.noise import apply_noise
 from equigrasp.plan_result import PlanResult
 from equigrasp.planner import GraspPlanner
+from sim.clutter.attempts import Attempt, Rehearsal
 from sim.clutter.metrics import summarise
 from sim.clutter.planners.model import ModelPlanner
 from sim.clutter.planners.oracle import OraclePlanner
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.rounds import Round, clear_scene, observe
 from sim.clutter.scene_lists import build_round
+from sim.grasping.trial import TrialOutcome
 
 SETTINGS = EvalSettings(scene="packed", objects="random_urdfs", view="random", num_objects=3)
 WEIGHTS = "giga_packed"
@@ -161,6 +164,31 @@ class Missing:
 
     def plan(self, seen):
         return PlanResult([NOTHING], "ok", {"total": 0.0}, None)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "end", "left"),
+    [
+        ([0, 1, 0, 1, 0, 0], "failures", 1),  # a success starts the count anew
+        ([0, 0], "failures", 3),
+        ([0, 1, 1, 0, 1], "cleared", 0),
+    ],
+)
+def test_failures_in_a_row_end_a_round_and_no_others(whole, monkeypatch, outcomes, end, left):
+    script = iter(outcomes)
+
+    def perform(rehearsal, world, grasp):
+        body, known = next(iter(world.bodies.items()))
+        if not next(script):
+            return Attempt(TrialOutcome(False, 0.08, Fate.SLIPPED), None, ())
+        world.remove(body)
+        return Attempt(TrialOutcome(True, 0.03, Fate.SUCCESS, body), known.object_id, ())
+
+    monkeypatch.setattr(Rehearsal, "perform", perform)
+    with whole.laid_out() as world:
+        record = clear_scene(world, whole, Missing())
+    assert [a["success"] for a in record["attempts"]] == [bool(each) for each in outcomes]
+    assert (record["end"], record["left"]) == (end, left)
 
 
 def test_what_flies_off_the_table_is_lost_and_nobodys_success(whole):

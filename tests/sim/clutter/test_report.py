@@ -14,6 +14,7 @@ from sim.clutter.report import (
     report,
     score_error,
 )
+from sim.clutter.report_page import HEAD, figures_row
 
 
 def attempt(fate="SUCCESS", name="mug", score=0.5):
@@ -72,6 +73,13 @@ def test_lost_rounds_are_told():
     assert lost_rounds("mine", summary()).startswith("mine: 3 of 5 rounds were lost to a crash")
     assert lost_rounds("mine", summary(crashed_rounds=0)) == ""
     assert lost_rounds("mine", {"rounds": 2}) == ""  # as in files of before
+
+
+def test_lost_rounds_stand_on_the_page_too():
+    row = dict(zip(HEAD, figures_row("mine", summary()), strict=True))
+    assert row["rounds"] == "2, and 3 lost"
+    assert (row["GSR %"], row["DR %"], row["attempts"]) == (77.5, 80.0, 9)
+    assert figures_row("mine", summary(crashed_rounds=0))[5] == 2
 
 
 def test_published_figures_are_those_of_scene_and_view():
