@@ -25,7 +25,7 @@ FLOORS = (
     "equigrasp/avoid.py equigrasp/camera_check.py equigrasp/clearance.py equigrasp/looking.py "
     "equigrasp/peaks.py "
     "equigrasp/placement.py equigrasp/weights.py",
-    "equigrasp/matter.py equigrasp/refine.py",
+    "equigrasp/matter.py equigrasp/refine.py equigrasp/rehearsal.py",
     "equigrasp/fused.py equigrasp/scene_mesh.py equigrasp/sifting.py",
     "equigrasp/search.py",
     "equigrasp/planner.py equigrasp/viewer.py",
