@@ -8,7 +8,7 @@ ARGS ?=
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test mutants lint format data train eval bench-quick clean
+.PHONY: help setup demo test base mutants lint format data train eval bench-quick clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -25,6 +25,9 @@ test: setup     ## the test suite
 
 mutants: setup  ## do the tests notice? 40 small wrong changes, each against the tests that name it
 	$(PYTHON_ENV) benchmarks/mutants.py --quick $(ARGS)
+
+base: setup     ## the base tier alone, installed into the newest Python here, and a plan with it
+	$(PYTHON_ENV) benchmarks/tiers.py --python newest --tiers base --cpu
 
 lint: setup     ## ruff: rules and format
 	$(PYTHON_ENV) -m ruff check .

@@ -1,19 +1,25 @@
 """Seconds and megabytes of every tier, installed for real, and a plan with the smallest one.
 
-    python benchmarks/tiers.py                                  # into a fresh environment
+    python benchmarks/tiers.py                                       # into a fresh environment
     python benchmarks/tiers.py --python python3.13 --record
-    python benchmarks/tiers.py --quick                          # the wheel alone, packages borrowed
+    python benchmarks/tiers.py --quick                               # the wheel alone
+    python benchmarks/tiers.py --python newest --tiers base --cpu    # as in continuous integration
 
 Tiers are added one after another to one environment, so that each costs what it brings beyond
-those before it. Packages come from pip's own index; seconds include the download.
+those before it. Packages come from pip's own index; seconds include the download. pip's torch for
+Linux brings the libraries of a GPU, some GB; `--cpu` takes the build without them, and does nothing
+where the index that has it cannot be reached.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 from shared.fresh import (
@@ -26,8 +32,11 @@ from shared.fresh import (
 )
 from shared.results import command_line, finish
 
-TIERS = ("", "view", "train", "policy", "sim", "ray", "onnx", "keysteps")
-"""Extras, in the order in which they are added; the first is the base."""
+TIERS = ("base", "view", "train", "policy", "sim", "ray", "onnx", "keysteps")
+"""Extras, in the order in which they are added; the first is none of them."""
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+PYTHONS = tuple(f"python3.{minor}" for minor in range(19, 9, -1))
+"""Names of interpreters that may be there, newest first."""
 ACCELERATOR = ("torch", "torchgen", "functorch", "triton", "nvidia")
 """Folders that are torch and, of its default build, the libraries of its GPU."""
 
@@ -39,21 +48,43 @@ def megabytes(folder: Path, names: tuple[str, ...] | None = None) -> float:
     return sum(path.stat().st_size for path in files) / 1e6
 
 
+def newest_python() -> str:
+    """The newest CPython at hand: on the path, or among those of pyenv; at worst this one."""
+    managed = (Path.home() / ".pyenv" / "versions").glob("3.*/bin/python3")
+    found = {}
+    for candidate in (*filter(None, map(shutil.which, PYTHONS)), *map(str, managed)):
+        code = "import sys, venv; print(*sys.version_info[:3], sys.implementation.name)"
+        said = subprocess.run([candidate, "-c", code], capture_output=True, text=True, check=False)
+        *version, name = said.stdout.split() or [""]
+        if name == "cpython":
+            found[tuple(map(int, version))] = candidate
+    return found[max(found)] if found else sys.executable
+
+
+def reachable(url: str) -> bool:
+    """Whether a page can be had within a few seconds."""
+    try:
+        with urllib.request.urlopen(url, timeout=6):
+            return True
+    except OSError:
+        return False
+
+
 def measure(options: argparse.Namespace, folder: Path) -> tuple[dict[str, float], str]:
     """Figures by name, and the version of Python."""
     wheel = build_wheel(folder)
     python = make_environment(folder / "env", options.python)
     site, figures = site_packages(python), {"wheel MB": wheel.stat().st_size / 1e6}
-    for tier in options.tiers if not options.quick else ("",):
+    index = ("--extra-index-url", CPU_INDEX) if options.cpu else ()
+    for name in options.tiers if not options.quick else TIERS[:1]:
         before, start = megabytes(site), time.perf_counter()
         if options.quick:
             install(python, "--no-deps", "--no-index", str(wheel))
         else:
-            install(python, f"{wheel}[{tier}]" if tier else str(wheel))
-        name = tier or "base"
+            install(python, *index, str(wheel) if name == TIERS[0] else f"{wheel}[{name}]")
         figures[f"{name} seconds"] = time.perf_counter() - start
         figures[f"{name} MB"] = megabytes(site) - before
-        if tier == "":
+        if name == TIERS[0]:
             figures["of it torch MB"] = megabytes(site, ACCELERATOR)
             if options.quick:
                 borrow_packages(python)
@@ -74,9 +105,15 @@ def plan(python: Path, folder: Path) -> dict[str, float]:
 def main() -> None:
     """Install, measure, print."""
     parser = command_line(__doc__, "tiers")
-    parser.add_argument("--python", default=sys.executable, help="of the environment")
-    parser.add_argument("--tiers", nargs="+", default=TIERS, help="extras, '' is the base")
+    parser.add_argument("--python", default=sys.executable, help="of the environment, or newest")
+    parser.add_argument("--tiers", nargs="+", choices=TIERS, default=TIERS)
+    parser.add_argument("--cpu", action="store_true", help="torch without the libraries of a GPU")
     options = parser.parse_args()
+    if options.python == "newest":
+        options.python = newest_python()
+    if options.cpu and not reachable(f"{CPU_INDEX}/torch/"):
+        print(f"{CPU_INDEX} cannot be reached: nothing is installed, nothing is measured")
+        return
     with tempfile.TemporaryDirectory() as folder:
         figures, version = measure(options, Path(folder))
     finish(options, figures, {"python": version})

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equigrasp.geometry.transforms import Matrix, check_rigid, inverse_transform
+from equigrasp.input_files import read_camera, read_pose, read_view
 from equigrasp.perception.camera import Intrinsics, project, valid_pixels, validate_depth
 from equigrasp.perception.rectify import fit_table
 from equigrasp.views import Views, where_readings_lie
@@ -58,6 +60,26 @@ def check_camera(
     if depth is not None:
         findings += _image(depth, intrinsics, pose, workspace)
     return findings
+
+
+def check_camera_files(
+    camera: Path, pose: Path | None = None, depth: Path | None = None, scale: float | None = None
+) -> list[Finding]:
+    """Findings on a camera's files; one that cannot be read is a finding.
+
+    Args:
+        camera, pose: see `equigrasp.input_files`; without a pose it stands with the intrinsics.
+        depth: image of that camera.
+        scale: metres of one unit of it.
+    """
+    try:
+        image, intrinsics = (None, None) if depth is None else read_view(depth, camera, scale)
+        found = read_pose(pose or camera)
+        if found is None:
+            raise ValueError("no pose was given; --pose names a file with T_world_camera, 4x4")
+        return check_camera(intrinsics or read_camera(camera), found, image)
+    except (ValueError, FileNotFoundError) as error:
+        return [Finding("camera", "fail", str(error))]
 
 
 def share_in_view(intrinsics: Intrinsics, pose: Matrix, workspace: Workspace) -> float:

@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -31,6 +32,7 @@ from typing import Any
 
 import numpy as np
 
+from equigrasp.camera_check import check_camera_files
 from equigrasp.data.files import write_json
 from equigrasp.optional import remedy
 from equigrasp.self_test import TOLERANCE, difference, fixed_depth, predictions, record
@@ -82,24 +84,11 @@ def check_versions(versions: Mapping[str, str], python: tuple[int, int]) -> list
             )
         )
     if "escnn" not in versions:
-        checks.append(
-            Check(
-                "escnn",
-                "warn",
-                "absent: saved models load and run, but none can be built or trained",
-                remedy("escnn"),
-            )
-        )
+        told = "absent: saved models run, but trainable ones need layers.kernels=orbits"
+        checks.append(Check("escnn", "warn", told, remedy("escnn")))
     if "pybullet" not in versions:
-        hint = remedy("pybullet", python=python)
-        checks.append(
-            Check(
-                "pybullet",
-                "warn",
-                "absent: no simulation (it has wheels for CPython 3.10 and 3.11 only)",
-                hint,
-            )
-        )
+        told = "absent: no simulation (it has wheels for CPython 3.10 and 3.11 only)"
+        checks.append(Check("pybullet", "warn", told, remedy("pybullet", python=python)))
     return checks or [Check("versions", "ok", "no known conflict")]
 
 
@@ -217,24 +206,6 @@ def check_witness(name_or_path: str, library: str) -> Check:
     return Check(label, "ok" if good else "fail", summary(found), remedy)
 
 
-def check_camera_files(options: argparse.Namespace) -> list[Check]:
-    """Findings on a camera's files: attributes `camera`, `pose`, `depth`, `depth_scale`."""
-    from equigrasp.camera_check import check_camera
-    from equigrasp.input_files import read_camera, read_pose, read_view
-
-    try:
-        image, camera = None, None
-        if options.depth:
-            image, camera = read_view(options.depth, options.camera, options.depth_scale)
-        pose = read_pose(options.pose or options.camera)
-        if pose is None:
-            raise ValueError("no pose was given; --pose names a file with T_world_camera, 4x4")
-        found = check_camera(camera or read_camera(options.camera), pose, image)
-    except (ValueError, FileNotFoundError) as error:
-        return [Check("camera", "fail", str(error))]
-    return [Check(*finding) for finding in found]
-
-
 LIBRARIES = {
     "libusb": "apt-get install libusb-1.0-0",
     "libGL": "apt-get install libgl1",
@@ -244,8 +215,8 @@ LIBRARIES = {
 }
 
 
-def diagnose(models: list[str], *, witness: bool = False) -> list[Check]:
-    """All checks; a check that itself breaks counts as failed.
+def diagnose(models: list[str], *, witness: bool = False) -> Iterator[Check]:
+    """All checks, as they are made; a check that itself breaks counts as failed.
 
     Args:
         models: shipped names or paths; none for every shipped model.
@@ -255,7 +226,7 @@ def diagnose(models: list[str], *, witness: bool = False) -> list[Check]:
 
     versions = installed_versions()
     names = models or shipped_names()
-    checks = check_versions(versions, sys.version_info[:2])
+    yield from check_versions(versions, sys.version_info[:2])
     steps: list[Callable[[], Check | list[Check]]] = [
         lambda: check_import("open3d", LIBRARIES),
         lambda: check_import("pybullet", LIBRARIES),
@@ -272,12 +243,17 @@ def diagnose(models: list[str], *, witness: bool = False) -> list[Check]:
             found = step()
         except Exception as error:  # a self-test reports what breaks, whatever it is
             found = Check("self-test", "fail", f"{type(error).__name__}: {error}")
-        checks += found if isinstance(found, list) else [found]
+        yield from found if isinstance(found, list) else [found]
     if not names:
-        checks.append(
-            Check("models", "warn", "no weights are shipped with this version", "train a model")
-        )
-    return checks
+        yield Check("models", "warn", "no weights are shipped with this version", "train a model")
+
+
+def show(check: Check) -> None:
+    """Print a finding, and what to do about it."""
+    detail = f": {check.detail}" if check.detail else ""
+    print(f"[{check.status:>4}] {check.name}{detail}", flush=True)
+    if check.remedy and check.status != "ok":
+        print(f"       -> {check.remedy}", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -301,13 +277,12 @@ def main(arguments: list[str] | None = None) -> int:
     system = {"python": platform.python_version(), "platform": platform.platform()}
     system |= installed_versions()
     print(", ".join(f"{name} {version}" for name, version in system.items()))
-    checks = diagnose(options.model, witness=options.witness)
-    if options.camera:
-        checks += check_camera_files(options)
-    for check in checks:
-        print(f"[{check.status:>4}] {check.name}" + (f": {check.detail}" if check.detail else ""))
-        if check.remedy and check.status != "ok":
-            print(f"       -> {check.remedy}")
+    checks = []
+    files = options.camera, options.pose, options.depth, options.depth_scale
+    camera = [Check(*found) for found in check_camera_files(*files)] if options.camera else []
+    for check in itertools.chain(camera, diagnose(options.model, witness=options.witness)):
+        checks.append(check)
+        show(check)
     if options.json:
         findings = {"system": system, "checks": [asdict(check) for check in checks]}
         write_json(options.json, findings, indent=2)

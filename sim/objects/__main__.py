@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
+from tqdm import tqdm
 
 from sim.objects.cache import cache_root
 from sim.objects.load import load_objects
@@ -74,7 +75,9 @@ def _prepare(specs: Sequence[ObjectSpec], workers: int, check: bool) -> list[Fau
     task = _checked if check else _extents
     pool = ProcessPoolExecutor(max(1, workers), mp_context=get_context("spawn"))
     with pool:
-        for spec, (extents, reason) in zip(specs, pool.map(task, specs, chunksize=8), strict=True):
+        found = pool.map(task, specs, chunksize=8)
+        pairs = zip(specs, found, strict=True)
+        for spec, (extents, reason) in tqdm(pairs, "objects", len(specs), disable=None):
             if reason:
                 faults.append(Fault(spec.object_id, reason))
             else:

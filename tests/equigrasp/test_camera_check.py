@@ -1,8 +1,13 @@
 import numpy as np
 import pytest
 
-from equigrasp.camera_check import FROM_BODY, FROM_GL, check_camera, share_in_view
-from equigrasp.doctor import check_camera_files
+from equigrasp.camera_check import (
+    FROM_BODY,
+    FROM_GL,
+    check_camera,
+    check_camera_files,
+    share_in_view,
+)
 from equigrasp.geometry.transforms import inverse_transform
 from equigrasp.input_files import read_pose, read_view
 from equigrasp.perception.camera import DEFAULT_INTRINSICS as CAMERA
@@ -82,17 +87,10 @@ def test_an_unknown_sample_is_refused(tmp_path):
         write_sample(tmp_path, "x")
 
 
-class Options:
-    depth = depth_scale = pose = None
-
-
 def test_files_that_cannot_be_read_are_findings(tmp_path):
-    _, camera, pose = write_sample(tmp_path)
-    options = Options()
-    options.camera = camera
-    (found,) = check_camera_files(options)
+    depth, camera, pose = write_sample(tmp_path)
+    (found,) = check_camera_files(camera)
     assert (found.status, "--pose names a file" in found.detail) == ("fail", True)
-    options.pose = pose
-    assert len(check_camera_files(options)) == 2
-    options.camera = tmp_path / "none.json"
-    assert check_camera_files(options)[0].status == "fail"
+    assert len(check_camera_files(camera, pose)) == 2
+    assert len(check_camera_files(camera, pose, depth)) == 5
+    assert check_camera_files(tmp_path / "none.json")[0].status == "fail"

@@ -135,7 +135,7 @@ def test_a_check_that_breaks_counts_as_failed(monkeypatch):
 
     monkeypatch.setattr(doctor, "check_fusion", broken)
     monkeypatch.setattr(doctor, "check_import", lambda *_: [])
-    checks = doctor.diagnose(["no-such-model"])
+    checks = [*doctor.diagnose(["no-such-model"])]
     assert any("boom" in check.detail and check.status == "fail" for check in checks)
 
 
