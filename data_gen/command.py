@@ -15,7 +15,7 @@ import numpy as np
 from data_gen.announcement import SCENES, announcement, scenes_wanted
 from data_gen.data_set import GenerationError, Progress, Resources, generate_data_set
 from data_gen.settings import LABELLERS, STAGES, VIEWS, DataDesign, SceneSettings
-from equigrasp.data.files import ArrayFileError, read_arrays
+from equigrasp.data.files import ArrayFileError, disk_fault, read_arrays
 from equigrasp.data.manifest import ManifestError
 from equigrasp.hand import PANDA, load_hand
 from equigrasp.sizes import HELP
@@ -74,6 +74,9 @@ def main(kind: SceneKind, arguments: list[str] | None = None) -> int:
         return 130
     except REPORTED as error:
         print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"\nerror: {disk_fault(error)}", file=sys.stderr)
         return 1
     display.close()
     print(report(options["out"], progress))

@@ -109,8 +109,8 @@ def generate_data_set(
     for name in ("scenes", "failed", "logs"):
         (directory / name).mkdir(parents=True, exist_ok=True)
     with lock_data_set(directory):
-        for leftover in (*temporary_files(directory), *torn_files(directory)):
-            leftover.unlink()
+        for torn in torn_files(directory):
+            torn.unlink()
         progress = Progress()
         described = _describe(design, resources)
         progress.skipped_objects = described["faults"]
@@ -131,11 +131,6 @@ def generate_data_set(
             engine=resources.engine,
         )
     return progress
-
-
-def temporary_files(directory: str | Path) -> list[Path]:
-    """What interrupted writes left in a data set."""
-    return sorted(Path(directory).glob(".*.tmp")) + sorted(Path(directory).glob("*/.*.tmp"))
 
 
 def torn_files(directory: str | Path) -> list[Path]:

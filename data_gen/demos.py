@@ -14,7 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data_gen.announcement import START_SECONDS, rough_time
-from equigrasp.data.files import read_json, write_json
+from data_gen.data_set import FATAL, GenerationError
+from equigrasp.data.files import disk_fault, read_json, write_json
+from equigrasp.data.folder_lock import LEFTOVERS, hold_folder
 from equigrasp.policy.episodes.files import LAYOUTS, LOW_DIM
 from equigrasp.sizes import HELP, default_size
 from sim.keyframes.suite import known_tasks
@@ -22,6 +24,8 @@ from sim.workers.jobs import Failed, Job, Ok, WorkerError
 from sim.workers.run import run_jobs
 
 MANIFEST = "manifest.json"
+KILLED = (LEFTOVERS, f"*/*/episodes/{LEFTOVERS}")
+"""Where killed runs leave something."""
 EPISODES = 100
 """Of every task, where nobody chose."""
 EPISODE_SECONDS, EPISODE_MB = 4.5, 3.0
@@ -63,21 +67,34 @@ def make_demonstrations(
         timeout_s: longest time for an episode.
 
     Raises:
-        ValueError: the folder was begun with other settings, or a number makes no sense.
+        ValueError: the folder was begun with other settings, another run works on it, or a number
+            makes no sense.
         WorkerError: the simulator cannot be started.
+        GenerationError: the machine fails (disk full, memory); nothing is lost.
     """
     if episodes < 1:
         raise ValueError(f"--episodes is {episodes}; give at least 1")
     if settings.image_size < 8:
         raise ValueError(f"--image-size is {settings.image_size}; give at least 8 pixels")
-    _agree(out, settings)
-    todo = [
+    with hold_folder(out, "choose another --out", leftovers=KILLED):
+        _agree(out, settings)
+        todo = _missing(out, variations, episodes, settings)
+        print(announcement(out, len(todo), len(variations) * episodes, workers), file=sys.stderr)
+        return _make(todo, workers, timeout_s)
+
+
+def _missing(
+    out: Path, variations: Mapping[str, int], episodes: int, settings: DemoSettings
+) -> list[Job]:
+    return [
         Job((name, index), {"root": str(out), "task": name, "index": index, **asdict(settings)})
         for index in range(episodes)
         for name, count in variations.items()
         if not (episode_folder(out, name, count, index, settings.layout) / LOW_DIM).exists()
     ]
-    print(announcement(out, len(todo), len(variations) * episodes, workers), file=sys.stderr)
+
+
+def _make(todo: list[Job], workers: int, timeout_s: float) -> list[Failed]:
     failures: list[Failed] = []
     done = 0
 
@@ -85,6 +102,10 @@ def make_demonstrations(
         nonlocal done
         done += 1
         if isinstance(result, Failed):
+            if FATAL & set(result.kinds):
+                raise GenerationError(
+                    f"{result.key}: {result.message}; mend that and run the same command again"
+                )
             failures.append(result)
             print(f"\n{result.key}: {result.reason}: {result.message}", file=sys.stderr)
         end = "\r" if sys.stderr.isatty() else "\n"
@@ -185,8 +206,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    except (ValueError, WorkerError) as error:
+    except (ValueError, WorkerError, GenerationError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {disk_fault(error)}", file=sys.stderr)
         return 1
     print(f"{len(variations)} tasks, {options.episodes} episodes each, {len(failures)} failed")
     return 1 if failures else 0

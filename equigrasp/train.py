@@ -23,6 +23,7 @@ from torch import Tensor, nn
 import equigrasp
 from equigrasp.data import batch_keys as keys
 from equigrasp.data.dataset import GraspSceneDataset
+from equigrasp.data.files import disk_fault
 from equigrasp.data.items import SampleSettings
 from equigrasp.data.manifest import trained_on
 from equigrasp.data.split import DataSetError
@@ -246,6 +247,8 @@ def _run(config: DictConfig) -> None:
         train_policy(plain) if _is_policy(plain["model"]) else train_from_config(plain)
     except (DataSetError, CheckpointError, ValueError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {disk_fault(error)}")
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from the last checkpoint", file=sys.stderr)
         sys.exit(130)

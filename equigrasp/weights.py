@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from equigrasp.data.files import atomic_path, read_json
+from equigrasp.data.files import atomic_path, read_json, write_tensors
 from equigrasp.seal import check_seal, check_tensors, check_types, sealed
 
 if TYPE_CHECKING:
@@ -65,8 +65,6 @@ def save_model(
     Raises:
         ValueError: the model is frozen, or has weights beyond the range of float16.
     """
-    from safetensors.torch import save_file
-
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError("this model is frozen; save the trainable model it was made from")
     prefix = Path(path_prefix)
@@ -78,7 +76,7 @@ def save_model(
     target, note = _paths(prefix)
     content = sealed({**(card or {}), "format": FORMAT, "config": model.config}, tensors)
     with atomic_path(note) as card_file, atomic_path(target) as tensor_file:
-        save_file(tensors, tensor_file)  # neither takes its name before both are complete
+        write_tensors(tensors, tensor_file)  # neither takes its name before both are complete
         card_file.write_text(json.dumps(content, indent=2) + "\n")
     return target
 

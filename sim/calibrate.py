@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from equigrasp.calibration import FEWEST, Calibration, fit
-from equigrasp.data.files import write_json
+from equigrasp.data.files import disk_fault, write_json
 from equigrasp.reliability import BINS, reliability
 from equigrasp.weights import PUBLISHED_SUFFIXES, find_weights, read_card
 from sim.clutter.planners import WEIGHTS, planner_class
@@ -70,6 +70,9 @@ def main(argv: list[str] | None = None) -> int:
         return _run(args)
     except (ValueError, FileNotFoundError, RuntimeError) as error:
         print(f"calibrate: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"calibrate: {disk_fault(error)}", file=sys.stderr)
         return 2
 
 

@@ -27,8 +27,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from equigrasp.data.files import read_json, write_atomically
-from equigrasp.hand import load_hand
+from equigrasp.data.files import disk_fault, read_json, write_atomically
+from equigrasp.data.folder_lock import hold_folder
+from equigrasp.hand import Hand, load_hand
 from equigrasp.perception.noise import NOISE_KINDS
 from equigrasp.sizes import default_size
 from sim.clutter.default_model import BEST, default_model
@@ -100,13 +101,13 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, FileNotFoundError, RuntimeError, ImportError) as error:
         print(f"clutter_eval: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"clutter_eval: {disk_fault(error)}", file=sys.stderr)
+        return 2
 
 
 def _run(args: argparse.Namespace) -> int:
     from sim.clutter.fingerprint import fingerprint
-    from sim.clutter.pictures import write_pictures
-    from sim.clutter.report import report
-    from sim.clutter.run import run_evaluation
 
     protocol = load_protocol(args.protocol) if args.protocol else None
     for name, usual in (("rounds", default_size(ROUNDS)), ("seeds", SEEDS)):
@@ -129,6 +130,23 @@ def _run(args: argparse.Namespace) -> int:
     view = settings[0].view
     middle = f"{protocol.name}_{view}" if protocol else view
     out = args.out or Path("outputs/clutter") / f"{args.scene}_{middle}_{planner_label(model)}"
+    with hold_folder(out, "give another --out"):
+        return _evaluate(args, settings, out, hand, protocol)
+
+
+def _evaluate(
+    args: argparse.Namespace,
+    settings: list[EvalSettings],
+    out: Path,
+    hand: Hand,
+    protocol: Protocol | None,
+) -> int:
+    from sim.clutter.pictures import write_pictures
+    from sim.clutter.report import report
+    from sim.clutter.run import run_evaluation
+
+    middle = f"{protocol.name}_{settings[0].view}" if protocol else settings[0].view
+    label = planner_label(settings[0].model)
     scenes = _scenes(args, settings[0], out)
     rows = []
     for option in settings:
@@ -143,7 +161,7 @@ def _run(args: argparse.Namespace) -> int:
             engine=args.engine,
         )
         write_pictures(out / name, summary, option, hand)
-        rows.append((f"{args.scene} {middle} {planner_label(model)} {name}", summary))
+        rows.append((f"{args.scene} {middle} {label} {name}", summary))
     text = report(rows, protocol)
     write_atomically(out / "table.md", text + "\n")
     print(text)
@@ -157,7 +175,6 @@ def _scenes(args: argparse.Namespace, settings: EvalSettings, out: Path) -> dict
     from sim.clutter.scene_lists import build_scene_list, read_scene_list, write_scene_list
 
     keys = [(seed, index) for seed in range(args.seeds) for index in range(args.rounds)]
-    out.mkdir(parents=True, exist_ok=True)
     path = args.scene_list or out / "scenes.json"
     known = read_scene_list(path, args.scene) if path.exists() else {}
     missing = [key for key in keys if key not in known]

@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from equigrasp.data.files import write_atomically, write_json
+from equigrasp.data.files import disk_fault, write_atomically, write_json
+from equigrasp.data.folder_lock import hold_folder
 from sim.keyframes.films import film_name, write_film
 from sim.keyframes.success_rates import markdown_table, summarise
 from sim.keyframes.suite import KEY, episode_row, known_tasks, read_rows, stored_episodes
@@ -35,19 +36,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = name if options.env == "pybullet" else f"{options.env}_{name}"
     out = options.out or Path("outputs/policy") / name
     try:
-        rows = play_missing(options, out)
+        with hold_folder(out, "give another --out"):
+            rows = play_missing(options, out)
+            text = write_results(rows, out)
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130
     except (ValueError, WorkerError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"error: {disk_fault(error)}", file=sys.stderr)
+        return 1
+    print(text)
+    return 0
+
+
+def write_results(rows: list[dict[str, Any]], out: Path) -> str:
+    """Write `summary.json` and `table.md` of all episodes; the table is returned.
+
+    Args:
+        rows: one per episode.
+        out: folder of the results.
+    """
     summary = summarise(rows)
     write_json(out / "summary.json", summary)
     text = markdown_table(summary)
     write_atomically(out / "table.md", text + "\n")
-    print(text)
-    return 0
+    return text
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
+import re
 import shutil
 import uuid
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_ARRAY_BYTES = 1 << 30
 """An array that claims to be larger is not one of ours, and is not read."""
@@ -22,12 +27,24 @@ MAX_ARRAY_BYTES = 1 << 30
 MAX_JSON_BYTES = 1 << 28
 """A JSON file that is larger is not one of ours, and is not read."""
 
+_FULL, _CLOSED = "make room or choose another folder", "choose a folder that can be written to"
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _FULL),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), _CLOSED),
+}
 _COMPRESSION_LEVEL = 6
 _CONSTANT_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 class ArrayFileError(ValueError):
     """A file of arrays is torn or foreign; the message says what was found."""
+
+
+def disk_fault(error: OSError) -> str:
+    """One line for a person about a file that could not be read or written, and what to do."""
+    remedy = _REMEDIES.get(error.errno or 0)
+    kept = "; what is done is kept, and the same command goes on"
+    return str(error) + (f"; {remedy}{kept}" if remedy else "")
 
 
 @contextlib.contextmanager
@@ -120,6 +137,24 @@ def read_json(path: str | Path) -> Any:
         raise ValueError(f"{path} is not JSON of ours: it is nested too deep") from None
     except (ValueError, OSError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
+
+
+def write_tensors(tensors: Mapping[str, Tensor], path: str | Path) -> None:
+    """Write tensors as safetensors.
+
+    Raises:
+        OSError: the file cannot be written, for instance because the disk is full.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(dict(tensors), path)
+    except SafetensorError as error:
+        found = re.search(r"os error (\d+)", str(error))  # its text alone tells the cause
+        if not found:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
 
 
 def link_atomically(link: str | Path, target: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
-import os
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from equigrasp.data.files import read_json, write_json
+from equigrasp.data.folder_lock import LEFTOVERS, FolderBusyError, hold_folder
 from equigrasp.data.scene_files import FORMAT_VERSION
 from equigrasp.differences import differing_entries
 from equigrasp.hand import PANDA, Hand
@@ -20,7 +20,8 @@ from equigrasp.options import check_list, check_option
 from equigrasp.workspace import WORKSPACE, Workspace
 
 MANIFEST_NAME = "manifest.json"
-LOCK_NAME = ".lock"
+KILLED = (LEFTOVERS, f"*/{LEFTOVERS}")
+"""Where killed runs leave something."""
 GENERATOR_VERSION = 2
 """Raised when the same seed and settings begin to give other scenes."""
 MOST_SCENES = 10**7
@@ -239,24 +240,17 @@ def package_versions() -> dict[str, str]:
 
 @contextlib.contextmanager
 def lock_data_set(directory: str | Path) -> Iterator[None]:
-    """Hold a data set's folder against a second run. A kill of the holder frees it.
+    """Hold a data set's folder against a second run, see `hold_folder`.
 
     Raises:
         ManifestError: if another process holds it.
     """
-    import fcntl
-
-    descriptor = os.open(Path(directory) / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ManifestError(
-                f"another run is working on {directory}; wait for it or choose another --out"
-            ) from error
+            held.enter_context(hold_folder(directory, "choose another --out", leftovers=KILLED))
+        except FolderBusyError as error:
+            raise ManifestError(str(error)) from error
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _differences(name: str, old: Any, new: Any) -> list[str]:

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from equigrasp.data.files import read_json
+from equigrasp.data.folder_lock import LOCK_NAME
 from equigrasp.data.manifest import (
-    LOCK_NAME,
     MANIFEST_NAME,
     PUBLISHED,
     Manifest,

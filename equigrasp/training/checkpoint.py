@@ -25,10 +25,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from equigrasp.data.files import atomic_folder, link_atomically, read_json
+from equigrasp.data.files import atomic_folder, link_atomically, read_json, write_tensors
 
 FORMAT_VERSION = 1
 _PARTS = ("model", "average", "optimizer", "random")
@@ -59,6 +59,10 @@ def save_checkpoint(root: Path, checkpoint: Checkpoint, *, tags: tuple[str, ...]
 
     Returns:
         The checkpoint's directory.
+
+    Raises:
+        OSError: it cannot be written, for instance because the disk is full; the checkpoints that
+            were there stay.
     """
     root.mkdir(parents=True, exist_ok=True)
     target = root / f"step_{checkpoint.state['step']:08d}"
@@ -67,7 +71,7 @@ def save_checkpoint(root: Path, checkpoint: Checkpoint, *, tags: tuple[str, ...]
         shutil.rmtree(target, ignore_errors=True)
         with atomic_folder(target) as unfinished:
             for part in _PARTS:
-                save_file(_apart(getattr(checkpoint, part)), unfinished / f"{part}.safetensors")
+                write_tensors(_apart(getattr(checkpoint, part)), unfinished / f"{part}.safetensors")
             state = {"format_version": FORMAT_VERSION, **checkpoint.state}
             text = json.dumps(state, indent=1) + "\n"
             (unfinished / "state.json").write_text(text, encoding="utf-8")

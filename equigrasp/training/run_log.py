@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from pathlib import Path
@@ -13,6 +14,9 @@ from tqdm import tqdm
 from typing_extensions import Self
 
 from equigrasp.data.files import write_atomically
+from equigrasp.data.folder_lock import LEFTOVERS, hold_folder
+
+_LEFTOVERS = (LEFTOVERS, ".tmp??????")  # ... and those of safetensors
 
 
 class RunLog:
@@ -26,6 +30,9 @@ class RunLog:
         step: optimiser steps already done (0 for a fresh run).
         progress: show a bar if standard error is a terminal.
         on: False makes every method do nothing (processes other than the first).
+
+    Raises:
+        FolderBusyError: another run is working in the folder.
     """
 
     def __init__(self, run_dir: Path, step: int, *, progress: bool = True, on: bool = True) -> None:
@@ -36,7 +43,10 @@ class RunLog:
             return
         from torch.utils.tensorboard import SummaryWriter  # slow to import
 
-        run_dir.mkdir(parents=True, exist_ok=True)
+        self._held = contextlib.ExitStack()
+        self._held.enter_context(
+            hold_folder(run_dir, "choose another `name` or `run_dir`", leftovers=_LEFTOVERS)
+        )
         path = run_dir / "metrics.jsonl"
         _keep_records_until(path, step)
         self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
@@ -55,6 +65,7 @@ class RunLog:
         if self._on:
             self._board.close()
             self._file.close()
+            self._held.close()
 
     def write(self, step: int, kind: str, values: dict[str, float]) -> None:
         """Record numbers under a kind such as "train" or "validation"; NaN becomes null."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from equigrasp.data.files import read_json, write_json
+from equigrasp.data.folder_lock import hold_folder
 from equigrasp.differences import differing_entries
 from equigrasp.hand import Hand
 from sim.clutter.metrics import summarise
@@ -60,9 +61,22 @@ def run_evaluation(
 
     Raises:
         SettingsMismatchError: if `out` was begun with other settings.
+        FolderBusyError: if another run works on `out`.
         ImportError: for engine "ray" without Ray.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    with hold_folder(out, "give another --out"):
+        return _run(settings, scenes, out, hand, workers, timeout_s, engine)
+
+
+def _run(
+    settings: EvalSettings,
+    scenes: dict[Key, Scene],
+    out: Path,
+    hand: Hand | None,
+    workers: int,
+    timeout_s: float,
+    engine: str,
+) -> dict[str, Any]:
     _check_settings(settings, out)
     done = {(r["seed"], r["round"]): r for r in read_rounds(out / "rounds.jsonl")}
     missing = [key for key in scenes if key not in done]

@@ -1,0 +1,27 @@
+"""Whether a run's folder can be written, asked before Hydra sets up its log there."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from equigrasp.data.files import disk_fault
+
+
+class RunFolder(Callback):
+    """Hydra callback: ends the program with one line if `run_dir` cannot be written."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Make the folder and write a block there."""
+        folder = Path(config.run_dir)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder, buffering=0) as probe:
+                probe.write(bytes(4096))
+        except OSError as error:
+            sys.exit(f"error: {disk_fault(error)} ({folder})")
