@@ -16,6 +16,8 @@ from shared.programs import Program, complete, differences, kill, start, wait
 
 SAID = re.compile(r"No space left on device|Read-only file system|another run is working")
 """What the line of a refusal has to name."""
+LONGER = 1.25
+"""Factor by which the span of the moments grows with every kill, until a run ends."""
 SIZE = "64m"
 """Of the disk, after room was made."""
 
@@ -39,16 +41,18 @@ def kills(
     """
     log = scratch / f"{program.name}.log"
     expected, seconds = uninterrupted(program, scratch)
-    done, folder = 0, scratch / f"{program.name}_killed"
+    done, longest, folder = 0, seconds, scratch / f"{program.name}_killed"
     while done < count or folder.exists():
         pid = start(program, folder, log)
-        moment = rng.uniform(0, seconds) if done < count else float("inf")
+        moment = rng.uniform(0, longest) if done < count else float("inf")
         code = wait(pid, moment)
         if code is None:
             kill(pid, alone=done % 2 == 1)
             done += 1
+            longest *= LONGER  # else a machine that became busier would never come to an end
             yield True, []
             continue
+        longest = seconds
         lost = differences(expected, program.digest(folder)) if code == 0 else [f"exit {code}"]
         shutil.rmtree(folder)
         yield False, lost
