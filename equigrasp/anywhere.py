@@ -28,7 +28,7 @@ from equigrasp.perception.camera import Intrinsics, depth_to_points
 from equigrasp.perception.plane import NoTable, TablePlane, find_table
 from equigrasp.plan_result import PlanResult
 from equigrasp.planner import GraspPlanner
-from equigrasp.views import Views, check_views, hardly_any_reading
+from equigrasp.views import Views, check_views, hardly_any_reading, in_metres
 
 THING = 0.012
 """What is higher (m) over the table than this is a thing on it."""
@@ -114,7 +114,7 @@ def plan_anywhere(
     if planner.table_height is None:
         raise ValueError("this planner knows no table height; make it with the model's own")
     poses = np.eye(4) if T_world_camera is None else T_world_camera
-    views = check_views(depth, intrinsics, poses)
+    views = check_views(in_metres(depth, planner.depth_scale), intrinsics, poses)
     if hardly_any_reading(views.images):
         return AnywherePlan([], "empty_depth")
     points = _readings(views)

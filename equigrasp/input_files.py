@@ -18,11 +18,10 @@ from equigrasp.geometry.transforms import Matrix, check_rigid
 from equigrasp.options import is_finite
 from equigrasp.perception.camera import Intrinsics
 from equigrasp.perception.distortion import undistort
+from equigrasp.perception.units import to_metres
 
 IMAGES = (".png", ".tif", ".tiff")
 """Endings of images; beside them `.npy` is read."""
-SATURATED = np.iinfo(np.uint16).max
-"""What cameras write where a reading is too far for 16 bits."""
 SIZE = ("width", "height")
 MATRICES = ("K", "k", "camera_matrix", "intrinsic_matrix")
 """Names under which files keep a camera matrix; the last one, Open3D's, column by column."""
@@ -61,8 +60,7 @@ def read_depth(path: str | Path, scale: float | None = None) -> NDArray[np.float
             f"{path} holds whole numbers up to {values.max()}; say what one of them is in metres: "
             f"--depth-scale 0.001 if they are millimetres, or '{UNIT}' in the camera's file"
         )
-    seen = np.where(values == SATURATED, 0, values)
-    return (seen * np.float64(scale)).astype(np.float32)
+    return to_metres(values, scale)
 
 
 def read_image(path: str | Path) -> NDArray:

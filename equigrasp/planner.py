@@ -38,10 +38,12 @@ from equigrasp.rehearsal import rehearsal
 from equigrasp.scene_mesh import SceneMesh
 from equigrasp.search import check_limits, device_of, like_of, search
 from equigrasp.sifting import Surroundings
-from equigrasp.views import check_masks, check_volume, where_readings_lie
+from equigrasp.views import check_masks, check_volume, in_metres, where_readings_lie
 from equigrasp.wanted import Wanted, check_wanted
 
 __all__ = ["GraspPlanner", "PlanResult", "PlanningError", "SceneMesh"]
+LIMITS = {"seed": (0, 2**63 - 1), "scale_limit": (1e-4, 0.25), "depth_scale": (1e-7, 1.0)}
+"""(smallest, largest) of a planner's numbers."""
 
 
 class GraspPlanner:
@@ -60,6 +62,7 @@ class GraspPlanner:
             intrinsics or table height; needs the table height.
         scale_limit: a factor further than this from 1 counts as such a contradiction. The default
             lets the published noise pass; a real camera allows 0.03.
+        depth_scale: metres of one unit of depth images of whole numbers; None refuses these.
 
     Raises:
         ValueError: the model's encoding is unknown, or an argument is beyond its limits.
@@ -73,6 +76,7 @@ class GraspPlanner:
         table_height: float | Literal["of the model"] | None = "of the model",
         rectify_table: bool = True,
         scale_limit: float = SCALE_LIMIT,
+        depth_scale: float | None = None,
         seed: int = 0,
     ) -> None:
         check_encoding(model.encoding)
@@ -84,16 +88,14 @@ class GraspPlanner:
         check_option("table_height", table_height, "float | None", {})
         if table_height is not None:
             self.workspace = replace(self.workspace, table_height=table_height)
-        for name, value, kind in (
-            ("seed", seed, "int"),
-            ("scale_limit", scale_limit, "float"),
-            ("rectify_table", rectify_table, "bool"),
-        ):
-            check_option(name, value, kind, {"seed": (0, 2**63 - 1), "scale_limit": (1e-4, 0.25)})
+        check_option("seed", seed, "int", LIMITS)
+        check_option("scale_limit", scale_limit, "float", LIMITS)
+        check_option("depth_scale", depth_scale, "float | None", LIMITS)
+        check_option("rectify_table", rectify_table, "bool", LIMITS)
         check_limits(self.detection, model.hand, self.workspace, table_height)
         self.table_height, self.seed = table_height, seed
         self.rectify_table = rectify_table and table_height is not None
-        self.scale_limit = scale_limit
+        self.scale_limit, self.depth_scale = scale_limit, depth_scale
 
     @classmethod
     def from_pretrained(
@@ -262,9 +264,10 @@ class GraspPlanner:
             return shape
         return shape.transformed(inverse_transform(looked.to_workspace))
 
-    def _look(self, *given: Any) -> Look:
+    def _look(self, depth: Any, *given: Any) -> Look:
         how = {"rectify": self.rectify_table, "scale_limit": self.scale_limit}
-        return look(*given, self.workspace, table_known=self.table_height is not None, **how)
+        depth = in_metres(depth, self.depth_scale)
+        return look(depth, *given, self.workspace, table_known=self.table_height is not None, **how)
 
     def _around(
         self,

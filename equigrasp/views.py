@@ -18,6 +18,7 @@ from equigrasp.perception.camera import (
     valid_pixels,
     validate_depth,
 )
+from equigrasp.perception.units import to_metres
 from equigrasp.workspace import Workspace
 
 MIN_VALID_SHARE = 0.01
@@ -64,6 +65,16 @@ def under(views: Views, masks: Sequence[NDArray[np.bool_]]) -> Views:
 def hardly_any_reading(images: list[NDArray[np.float32]]) -> bool:
     """Whether each of the images (H, W) counts as empty."""
     return all(valid_pixels(image).mean() < MIN_VALID_SHARE for image in images)
+
+
+def in_metres(depth: Any, scale: float | None) -> Any:
+    """Depth images as they are given, with whole numbers in metres if their unit is known.
+
+    Args:
+        depth: see `check_views`.
+        scale: metres of one unit of whole numbers; None leaves all as it is.
+    """
+    return depth if scale is None else [to_metres(image, scale) for image in _images(depth)]
 
 
 def check_views(

@@ -277,7 +277,7 @@ def _floats(depth: ArrayLike) -> NDArray[np.floating]:
         raise ValueError("depth is not an array of numbers; its rows differ in length") from None
     if not np.issubdtype(image.dtype, np.floating):
         raise ValueError(
-            f"depth has dtype {image.dtype}; give metres as floating point "
-            "(a uint16 image in millimetres: divide by 1000)"
+            f"depth has dtype {image.dtype}; give metres as floating point, or tell the planner "
+            "what one unit is (depth_scale=0.001 for millimetres)"
         )
     return image

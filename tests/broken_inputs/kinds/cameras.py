@@ -96,7 +96,7 @@ CAMERAS = [
 ]
 WIDE = np.where(np.arange(64) < 2, 0.5, 500.0) * np.ones((48, 1))
 IMAGES = [
-    ("uint16", (1000 * depth()).astype(np.uint16), "uint16.*divide by 1000"),
+    ("uint16", (1000 * depth()).astype(np.uint16), "uint16.*depth_scale=0.001"),
     ("whole numbers", np.ones((48, 64), int), "give metres as floating point"),
     ("flags", np.ones((48, 64), bool), "dtype bool"),
     ("complex", depth() + 0j, "dtype complex"),
