@@ -22,6 +22,7 @@ from pathlib import Path
 from shared.mutant_list import Mutant, misfits, read_mutants
 from shared.mutant_trials import (
     FAILED,
+    HANGS,
     INTERRUPTED,
     LIMIT,
     PASSED,
@@ -81,25 +82,40 @@ def outcomes(
     Raises:
         RuntimeError: tests fail without any change, or none are found.
     """
-    plain = [(None, (test,)) for test in sorted({test for m in mutants for test in m.tests})]
-    changed = [(mutant, mutant.tests) for mutant in mutants]
+    runs = planned(mutants)
+    sound: set[str] = set()
+    held: list[tuple[Mutant, bool]] = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, Nursery(preloaded) as nursery:
         trees = [Path(folder) / str(number) for number in range(min(workers, len(mutants)))]
         for tree in trees:
             copy_tree(root, tree)
-        for number, status, tree in run_trials(plain, root, trees, nursery, seconds):
-            if status != PASSED:
+        for number, status, tree in run_trials(runs, root, trees, nursery, seconds):
+            mutant, tests = runs[number]
+            good = (PASSED,) if mutant is None else (PASSED, FAILED, INTERRUPTED, HANGS)
+            if status not in good:
                 log = (tree / "tests.log").read_text(encoding="utf-8", errors="replace")
+                what = mutant or "no mutant at all: mend the tests first"
                 raise RuntimeError(
-                    f"{plain[number][1][0]} ends with {status} without any mutant: mend it first\n"
-                    f"{log[-3000:]}"
+                    f"{', '.join(tests)} end with {status}, with {what}\n{log[-3000:]}"
                 )
-        for number, status, tree in run_trials(changed, root, trees, nursery, seconds):
-            mutant = mutants[number]
-            if status not in (PASSED, FAILED, INTERRUPTED, "hangs"):
-                log = (tree / "tests.log").read_text(encoding="utf-8", errors="replace")
-                raise RuntimeError(f"pytest ends with {status}: {mutant}\n{log[-3000:]}")
-            yield mutant, status != PASSED
+            if mutant is None:
+                sound.update(tests)
+            else:
+                held.append((mutant, status != PASSED))
+            # An outcome counts once its tests have been seen to pass without it.
+            yield from [each for each in held if sound.issuperset(each[0].tests)]
+            held = [each for each in held if not sound.issuperset(each[0].tests)]
+
+
+def planned(mutants: Iterable[Mutant]) -> list[tuple[Mutant | None, tuple[str, ...]]]:
+    """Runs of all tests: every file first by itself, without a mutant, then with its mutants."""
+    runs: list[tuple[Mutant | None, tuple[str, ...]]] = []
+    begun: set[str] = set()
+    for mutant in mutants:
+        runs += [(None, (test,)) for test in mutant.tests if test not in begun]
+        begun.update(mutant.tests)
+        runs.append((mutant, mutant.tests))
+    return runs
 
 
 def record(mutants: Sequence[Mutant], killed: Mapping[str, bool]) -> None:

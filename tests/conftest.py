@@ -10,12 +10,17 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest  # noqa: E402
-from hypothesis import HealthCheck, settings  # noqa: E402
+from hypothesis import HealthCheck, Phase, settings  # noqa: E402
 
 # No deadline: simulation and first-time kernel expansion have uneven run times by nature.
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("quick", max_examples=20, **_COMMON)
 settings.register_profile("ci", max_examples=20, derandomize=True, database=None, **_COMMON)
+# Whether an example fails is all that benchmarks/mutants.py asks: none is made smaller.
+_FIRST = {"phases": (Phase.explicit, Phase.generate)}
+settings.register_profile(
+    "mutants", max_examples=20, derandomize=True, database=None, **_FIRST, **_COMMON
+)
 settings.register_profile("thorough", max_examples=500, **_COMMON)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "quick")

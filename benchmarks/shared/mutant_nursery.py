@@ -73,7 +73,7 @@ def _run(job: dict) -> None:
             os.dup2(source, target)
         sys.path.insert(0, job["root"])
         own = {"PYTHONPATH": job["root"], "PYTHONDONTWRITEBYTECODE": "1", "CI": "1"}
-        own |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        own |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "HYPOTHESIS_PROFILE": "mutants"}
         os.environ.update(own)
         import pytest
 

@@ -57,6 +57,7 @@ PRELOADED = (
 """What is imported before the first run; it only saves time."""
 LIMIT = 200
 """CPU time of one run, s; a mutant that takes longer hangs, which a suite notices."""
+HANGS = mutant_nursery.HANGS
 PASSED, FAILED, INTERRUPTED = 0, 1, 2
 """Exit statuses of pytest; it is interrupted where a module cannot be imported."""
 

@@ -84,10 +84,21 @@ def test_the_killed_the_living_and_the_endless_are_told_apart(project):
     assert "NO REASON" in mutants.report([replace(m, lives="") for m in found], killed)
 
 
+def test_tests_run_without_a_mutant_first_and_once():
+    one, two, three = (
+        Mutant("g", "a.py", "x", str(n), "w", tests) for n, tests in enumerate(["ab", "b", "bc"])
+    )
+    runs = [
+        (mutant and mutant.new, "".join(tests))
+        for mutant, tests in mutants.planned([one, two, three])
+    ]
+    assert runs == [(None, "a"), (None, "b"), ("0", "ab"), ("1", "b"), (None, "c"), ("2", "bc")]
+
+
 def test_tests_that_fail_by_themselves_kill_nobody(project):
     (project / "tests" / "test_small.py").write_text("def test_nothing():\n    assert False\n")
     first = read_mutants(project / "lists")[:1]
-    with pytest.raises(RuntimeError, match="without any mutant"):
+    with pytest.raises(RuntimeError, match="no mutant at all"):
         next(mutants.outcomes(first, project, 1, preloaded=(), seconds=5))
 
 
