@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -87,8 +88,9 @@ def outcomes(
     held: list[tuple[Mutant, bool]] = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, Nursery(preloaded) as nursery:
         trees = [Path(folder) / str(number) for number in range(min(workers, len(mutants)))]
-        for tree in trees:
-            copy_tree(root, tree)
+        copy_tree(root, trees[0])
+        for tree in trees[1:]:
+            shutil.copytree(trees[0], tree)  # compiled already
         for number, status, tree in run_trials(runs, root, trees, nursery, seconds):
             mutant, tests = runs[number]
             good = (PASSED,) if mutant is None else (PASSED, FAILED, INTERRUPTED, HANGS)

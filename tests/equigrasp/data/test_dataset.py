@@ -108,11 +108,14 @@ def test_a_torn_scene_is_named_with_its_remedy(tmp_path):
         list(load_batches(data, [[0, 1, 2]], workers=2))
 
 
-def test_sources_and_fingerprint(data_dir):
+def test_sources_and_fingerprint(data_dir, tmp_path):
     data = GraspSceneDataset([data_dir], "all", _SMALL)
     assert data.sources() == [{"name": "made_up", "scenes": 6, "manifest_sha256": "no manifest"}]
     assert data.fingerprint() == GraspSceneDataset([data_dir], "all").fingerprint()
     assert data.fingerprint() != GraspSceneDataset([data_dir], "train").fingerprint()
+    (tmp_path / "named_otherwise").symlink_to(data_dir)
+    other = GraspSceneDataset([tmp_path / "named_otherwise"], "all")
+    assert data.fingerprint() != other.fingerprint()
 
 
 WIDE = replace(PANDA, name="wide", opening=0.1)

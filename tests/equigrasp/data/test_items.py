@@ -111,6 +111,18 @@ def test_free_failures_lie_where_they_were_drawn():
     assert inside.sum() >= 100
     away = np.min([np.linalg.norm(points - shape.centre, axis=1) for shape in shapes], 0)
     assert (inside | (points[:, 2] < 0.05) | (away > np.hypot(0.05, 0.04))).all()
+    hands = item["rotations"][item["mask"]]
+    assert hands.flatten(2).std((0, 1)).min() > 0.3  # whatever the hand, it fails there
+
+
+def test_validation_asks_grasps_from_all_of_a_scene():
+    scene = synthetic_scene(11, grasps=300)
+    how = replace(_SMALL, queries=12, positive_share=None)
+    item = make_item(scene, how, np.random.default_rng(0))
+    tips = (item["points"] + 0.5) * 0.3 + 0.05 * item["rotations"][:, 0, :, 2]
+    gaps = torch.cdist(tips.double(), torch.from_numpy(scene.grasp_position))
+    assert gaps.argmin(1).max() > 200
+    assert gaps.argmin(1).min() < 100
 
 
 def test_training_balances_and_validation_does_not():

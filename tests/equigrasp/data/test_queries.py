@@ -77,3 +77,5 @@ def test_a_larger_hand_reaches_further():
 def test_free_negatives_of_an_empty_table():
     points = free_negatives(np.zeros((0, 3), np.float32), 5, 0.05, np.random.default_rng(0))
     assert points.shape == (5, 3)
+    many = free_negatives(np.zeros((0, 3), np.float32), 60, 0.05, np.random.default_rng(0))
+    assert 0.6 < (many[:, 2] > WORKSPACE.table_height).mean() < 0.98  # anywhere in the cube

@@ -133,6 +133,9 @@ def test_the_most_confident_draw_is_returned():
     confidence = torch.stack([field.confidence for field in single], -1)
     top, index = confidence.max(-1)
     torch.testing.assert_close(best.confidence, top)
+    widths = torch.stack([field.width for field in single], -1)
+    torch.testing.assert_close(best.width, widths.gather(-1, index[..., None])[..., 0])
+    assert widths.std(-1).max() > 1e-5
     rotations = torch.stack([field.rotation for field in single], 2)
     chosen = rotations.gather(2, index[..., None, None, None].expand(-1, -1, 1, 3, 3)).squeeze(2)
     torch.testing.assert_close(best.rotation, chosen, rtol=0, atol=1e-5)
