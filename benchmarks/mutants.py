@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         killed[mutant.name] = dead
         print(f"{'killed' if dead else 'LIVES '}  {mutant.file}: {mutant.why}", flush=True)
         if options.record:  # at once: a run that is ended early keeps what it found
-            record([m for m in mutants if m.name in killed], killed)
+            record(mutants, killed)
     seconds = time.perf_counter() - started
     chosen = [mutant for mutant in mutants if mutant.name in killed]
     print(report(chosen, killed), f"{seconds:.0f} s with {options.workers} workers", sep="\n\n")
@@ -121,10 +121,14 @@ def planned(mutants: Iterable[Mutant]) -> list[tuple[Mutant | None, tuple[str, .
 
 
 def record(mutants: Sequence[Mutant], killed: Mapping[str, bool]) -> None:
-    """Write the outcomes of mutants, and the tables of them."""
-    found = {"machine": machine(), "numbers": figures(mutants, killed), "killed": dict(killed)}
-    write_json(RESULT, found)
-    write_atomically(RESULT.with_suffix(".md"), f"# Mutants\n\n{report(mutants, killed)}\n")
+    """Write the outcomes of those of the listed mutants that were tried, and their tables."""
+    tried = [mutant for mutant in mutants if mutant.name in killed]
+    numbers = figures(tried, killed) | {"mutants_listed": len(mutants)}
+    write_json(RESULT, {"machine": machine(), "numbers": numbers, "killed": dict(killed)})
+    about = f"{len(tried)} of the {len(mutants)} that are listed were tried."
+    write_atomically(
+        RESULT.with_suffix(".md"), f"# Mutants\n\n{about}\n\n{report(tried, killed)}\n"
+    )
 
 
 def recorded(mutants: Iterable[Mutant]) -> dict[str, bool]:

@@ -1,5 +1,6 @@
 """The lists of mutants fit the code, and the tool tells who lives, on a project small enough."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -66,6 +67,15 @@ def test_every_mutant_applies_to_the_code_as_it_is():
     assert len(found) >= 200
     assert sum(mutant.quick for mutant in found) == QUICK
     assert all(mutant.why for mutant in found)
+
+
+def test_what_is_recorded_are_outcomes_of_the_listed_mutants():
+    """Renewed by: python benchmarks/mutants.py --record"""
+    recorded = json.loads(mutants.RESULT.read_text())["killed"]
+    tried = [mutant for mutant in read_mutants(mutants.LISTS) if mutant.name in recorded]
+    assert len(tried) >= 200
+    assert mutants.figures(tried, recorded)["mutants_killed_share"] >= 0.95
+    assert [m.why for m in tried if not recorded[m.name] and not m.lives] == []
 
 
 def test_the_killed_the_living_and_the_endless_are_told_apart(project):

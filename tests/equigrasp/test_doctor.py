@@ -102,6 +102,8 @@ def test_difference_of_unlike_records_is_infinite():
     assert self_test.difference({}, {"quality": [0.1]}) == float("inf")
     assert self_test.difference({"quality": [0.1, 0.2]}, {"quality": [0.1]}) == float("inf")
     assert self_test.difference({"force": [0.1]}, {"quality": [0.1]}) == float("inf")
+    measured = {"quality": [0.1], "width": [0.2]}
+    assert self_test.difference({"quality": [0.1], "width": [0.2, 0.2]}, measured) == float("inf")
 
 
 def test_cards_of_early_versions_are_compared_by_what_they_hold():
