@@ -75,7 +75,6 @@ def test_what_is_recorded_are_outcomes_of_the_listed_mutants():
     tried = [mutant for mutant in read_mutants(mutants.LISTS) if mutant.name in recorded]
     assert len(tried) >= 200
     assert mutants.figures(tried, recorded)["mutants_killed_share"] >= 0.95
-    assert [m.why for m in tried if not recorded[m.name] and not m.lives] == []
 
 
 def test_the_killed_the_living_and_the_endless_are_told_apart(project):

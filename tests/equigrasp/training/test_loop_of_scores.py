@@ -1,6 +1,7 @@
 """The loop with a recipe that says nothing but scores: which weights are judged, kept, exported."""
 
 import itertools
+import json
 import math
 import random
 from dataclasses import replace
@@ -141,6 +142,8 @@ def test_the_averaged_weights_of_the_best_score_are_kept_and_exported(tmp_path, 
     torch.testing.assert_close(last.average["weight"], expected[2])
     target = save_best_model(Toy(), result, SETTINGS, {"data": "none"})
     torch.testing.assert_close(load_file(target)["weight"], expected[1])
+    card = json.loads(target.with_suffix(".json").read_text())
+    assert (card["step"], card["steps_done"], card["validation"]) == (4, 6, {"score": 3.0})
     validations = read_records(tmp_path / "metrics.jsonl", "validation")
     assert [(r["step"], r["score"]) for r in validations] == [(2, 1.0), (4, 3.0), (6, 2.0)]
 
@@ -163,6 +166,8 @@ def test_no_score_of_nan_replaces_a_number():
 def test_gradients_are_clipped_and_the_rate_rises_first(tmp_path, steps):
     run(tmp_path, Recipe(1.0, 1.0, 1.0, slope=100.0))
     assert [norm for _, norm, _ in steps] == pytest.approx([0.5] * 6, rel=1e-4)
+    moved = steps[1][0] - steps[0][0]  # the first step of Adam has the length of the rate
+    torch.testing.assert_close(moved, torch.full((3,), -0.025), rtol=0, atol=1e-4)
     rates = [rate for _, _, rate in steps]
     assert rates[:5] == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1])
     assert rates[5] == pytest.approx(0.1 * (0.02 + 0.98 * 0.5))
