@@ -42,6 +42,8 @@ def asked(monkeypatch):
 
     hand = classmethod(lambda kind, model, asked=None: asked or PANDA)  # no weights are loaded
     monkeypatch.setattr("sim.clutter.planners.model.ModelPlanner.hand_for", hand)
+    told = "sim.clutter.fingerprint.fingerprint"  # reads every source otherwise
+    monkeypatch.setattr(told, lambda model, scene: f"{model} {scene}")
     monkeypatch.setattr("sim.clutter.run.run_evaluation", play)
     monkeypatch.setattr("sim.clutter.pictures.write_pictures", lambda *rest: None)
     monkeypatch.setattr("sim.clutter.scene_lists.build_scene_list", build)
@@ -54,6 +56,7 @@ def test_without_options_it_is_the_published_evaluation_of_held_out_objects(aske
     assert main(["--scene", "pile", "--out", str(tmp_path)]) == 0
     (built, _, _), (settings, keys, _) = asked
     assert built == settings
+    assert settings.fingerprint == "equiigd_pile pile"
     told = {name: getattr(settings, name) for name in ("scene", "view", "noise", "split", "model")}
     assert told == {
         "scene": "pile",
