@@ -61,7 +61,7 @@ def test_average_is_the_weighted_sum_of_the_past():
         decay = min(0.9, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * model.weight.detach()
         update_average(average, model, 0.9, step)
-    torch.testing.assert_close(average.weight.detach(), expected)
+        torch.testing.assert_close(average.weight.detach(), expected)
 
 
 def test_average_copies_buffers_and_zero_decay_copies_all():
