@@ -34,8 +34,8 @@ from equigrasp.data.files import read_json, write_atomically, write_json
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("data", "training", "evaluation", "demonstrations")
-QUICK_STAGES = ("data", "training")
-FEW, ALL = 4, 100
+QUICK_STAGES = ("training",)
+FEW, ALL = 2, 100
 """Kills, quick and recorded, of all stages together."""
 TITLES = {
     "killed": "kills with SIGKILL",
@@ -127,12 +127,14 @@ def disks(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
 
 
 def memory(options: argparse.Namespace, _: Path) -> dict[str, Any]:
-    """Memory over plans, and over rounds in a process of their own."""
-    counts = {"plans": 60 if options.quick else 2000, "rounds": 5 if options.quick else 500}
-    found: dict[str, Any] = dict(counts)
-    for name, measure in (("plans", plans), ("rounds", rounds)):
+    """Memory over plans, and over rounds, each in a process of their own."""
+    counts = {plans: 60} if options.quick else {plans: 2000, rounds: 500}
+    found: dict[str, Any] = {}
+    for measure, times in counts.items():
+        name = measure.__name__
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            numbers = pool.apply(measure, (counts[name],))
+            numbers = pool.apply(measure, (times,))
+        found |= {name: times}
         found |= {f"{name}_{key}": round(value, 2) for key, value in numbers.items()}
     return found
 
