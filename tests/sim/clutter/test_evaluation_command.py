@@ -17,7 +17,7 @@ from sim.workers.jobs import Failed, Ok
 PILE = ["--scene", "pile", "--model", "antipodal", "--rounds", "2", "--seeds", "2"]
 
 
-def record(seed, index, outcomes=(True, False), objects=2):
+def record(seed, index, outcomes=(True, False), objects=4):
     attempts = [
         {"success": s, "fate": "SLIPPED", "object": "a" if s else None, "timings": {}}
         for s in outcomes
@@ -80,6 +80,12 @@ def test_thresholds_reach_the_settings_and_the_nearest_wins(asked, tmp_path):
     found = asked[-1][0].detection
     assert {k: found[k] for k in (*wanted, "centre")} == {**wanted, "max_peaks": 7, "centre": True}
     DetectionConfig(**found)
+    (name, value), *_ = load_protocol("giga").common["detection"].items()
+    again = [*PILE, "--protocol", "giga", "--set", f"{name}={0.5 * value}"]
+    assert main([*again, "--view", "random", "--out", str(tmp_path / "again")]) == 0
+    assert asked[-1][0].detection[name] == 0.5 * value
+    assert main([*PILE, "--view", "random", "--out", str(tmp_path / "view")]) == 0
+    assert asked[-1][0].view == "random"
 
 
 def test_a_protocols_choices_stand_until_an_option_says_otherwise(asked, tmp_path):
@@ -115,7 +121,7 @@ def test_raw_rows_are_raw(asked, tmp_path, capsys, choice, model, rows):
     assert [(name, s.table_rectify) for s, _, name in asked if name != "built"] == rows
     table = (tmp_path / "table.md").read_text()
     for name, _ in rows:
-        assert f"| pile fixed {model} {name} | 50.0 | 0.0 | 50.0 to 50.0 | 50.0 |" in table
+        assert f"| pile fixed {model} {name} | 50.0 | 0.0 | 50.0 to 50.0 | 25.0 |" in table
     assert table in capsys.readouterr().out
 
 
@@ -165,9 +171,11 @@ def test_lost_rounds_are_counted_apart_told_and_played_again(monkeypatch, tmp_pa
 
     scenes = {(seed, index): AnyScene() for seed in range(2) for index in range(2)}
     monkeypatch.setattr(run, "run_jobs", Workers((1, 0)))
-    summary = run_evaluation(EvalSettings(), scenes, tmp_path)
+    settings = EvalSettings(model="some/folder/mine")
+    summary = run_evaluation(settings, scenes, tmp_path)
+    assert summary["settings"]["model"] == "mine"
     assert (summary["rounds"], summary["crashed_rounds"]) == (3, 1)
-    assert (summary["successes"], summary["attempts"], summary["objects"]) == (3, 6, 6)
+    assert (summary["successes"], summary["attempts"], summary["objects"]) == (3, 6, 12)
     assert summary["ends"] == {"failures": 3}
     assert [(r["seed"], r["round"]) for r in read_rounds(tmp_path / "rounds.jsonl")] == [
         (0, 0),
@@ -180,7 +188,7 @@ def test_lost_rounds_are_counted_apart_told_and_played_again(monkeypatch, tmp_pa
 
     again = Workers()
     monkeypatch.setattr(run, "run_jobs", again)
-    whole = run_evaluation(EvalSettings(), scenes, tmp_path)
+    whole = run_evaluation(settings, scenes, tmp_path)
     assert again.asked == [(1, 0)]
     assert (whole["rounds"], whole["crashed_rounds"]) == (4, 0)
     assert "lost to a crash" not in report([("mine", whole)])

@@ -47,15 +47,17 @@ def cells(line):
 
 
 def test_every_figure_stands_under_its_heading():
-    head, _, line = figures([("mine", summary())]).splitlines()
+    one = summary(objects=10)
+    one["gsr"]["interval"], one["dr"]["interval"] = [70.1, 80.2], [60.3, 90.4]
+    head, _, line = figures([("mine", one)]).splitlines()
     assert cells(line)[:7] == [
         "mine",
-        *("77.5", "2.5", "77.78 to 77.78"),
-        *("80.0", "20.0", "77.78 to 77.78"),
+        *("77.5", "2.5", "70.1 to 80.2"),
+        *("80.0", "20.0", "60.3 to 90.4"),
     ]
     row = dict(zip(cells(head)[7:], cells(line)[7:], strict=True))
     assert row == {
-        "successes/attempts/objects": "7/9/9",
+        "successes/attempts/objects": "7/9/10",
         "no grasp": "1 of 2",
         "lost": "1",
         "failed attempts": "1 empty close, 1 slipped",
