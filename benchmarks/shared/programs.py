@@ -174,6 +174,7 @@ def _training(data: Path) -> Callable[[Path], int]:
     def run(folder: Path) -> int:
         # Hydra finds its configurations from the file that was started.
         sys.argv = ["train", *TINY, f"data.dirs=[{data}]", "name=tiny", f"run_dir={folder}"]
+        sys.modules.pop("equigrasp.train", None)  # runpy warns of a module that is there already
         runpy.run_module("equigrasp.train", run_name="__main__", alter_sys=True)
         return 0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 
-KINDS = ("packed", "pile", "adversarial")
-"""Kinds of scenes that come with the project."""
+from equigrasp.home import PROGRAMS
+
 DATA = ("verify", "stats")
 """What `equigrasp data` does beside making scenes."""
 EXAMPLE = 'eval "$(equigrasp completion bash)"'
@@ -30,6 +30,12 @@ complete -c equigrasp -n "__fish_seen_subcommand_from data" -a "{data}\"""",
 """By shell."""
 
 
+def kinds() -> list[str]:
+    """Kinds of scenes, by the names of their files: nothing is imported to complete a word."""
+    files = (PROGRAMS / "sim" / "scene" / "kinds").glob("[a-z]*.py")
+    return sorted(path.stem for path in files)
+
+
 def main(arguments: Sequence[str], commands: Iterable[str]) -> int:
     """Print the script of a shell.
 
@@ -44,5 +50,5 @@ def main(arguments: Sequence[str], commands: Iterable[str]) -> int:
     )
     parser.add_argument("shell", choices=SCRIPTS)
     shell = parser.parse_args(arguments).shell
-    print(SCRIPTS[shell].format(commands=" ".join(commands), data=" ".join((*KINDS, *DATA))))
+    print(SCRIPTS[shell].format(commands=" ".join(commands), data=" ".join((*kinds(), *DATA))))
     return 0

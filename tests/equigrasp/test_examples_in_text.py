@@ -47,7 +47,7 @@ def test_every_block_on_planning_runs_one_after_the_other(
     text = (ROOT / "docs/planning.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     calls = re.findall(r"`((?:save_grasps|equigrasp\.[a-z_.]+|grasp\.backed)\([^`]*\))`", text)
-    assert (len(blocks), len(calls)) == (4, 7)
+    assert (len(blocks), len(calls)) == (4, 8)
     monkeypatch.chdir(tmp_path)
     pose = fixed_view()
     image = depth_image()
@@ -60,6 +60,8 @@ def test_every_block_on_planning_runs_one_after_the_other(
         exec(block, known)
         assert known["plan"].reason in ("ok", "forced")
     exec("import equigrasp.robot_goals, equigrasp.exchange, equigrasp.grasp_arrays", known)
+    assert main(["sample", "."]) == 0  # depth.png and camera.json
+    exec("import equigrasp.input_files", known)
     exec("import equigrasp.perception.distortion; coefficients = (0.1, 0, 0, 0)", known)
     exec("from equigrasp import load_grasps, save_grasps; grasp = plan[0]", known)
     for call in calls:

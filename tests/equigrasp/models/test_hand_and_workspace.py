@@ -76,8 +76,14 @@ def test_shipped_models_are_for_the_panda(name):
     assert load_model(name).hand == PANDA
 
 
-def test_cards_that_name_no_hand_mean_the_panda():
-    model = load_model("giga_packed")
+def test_cards_that_name_no_hand_mean_the_panda(tmp_path):
+    save_model(build_model("giga", resolution=16), tmp_path / "old")
+    path = tmp_path / "old.json"
+    card = json.loads(path.read_text())
+    del card["config"]["hand"], card["digest"]
+    path.write_text(json.dumps(card))
+    with pytest.warns(UserWarning, match="holds no digest"):
+        model = load_model(tmp_path / "old")
     assert "hand" not in model.card["config"]
     assert model.hand == PANDA
 

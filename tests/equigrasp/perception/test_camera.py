@@ -116,7 +116,7 @@ def test_plausible_input_passes_and_comes_back_as_float32():
 @pytest.mark.parametrize(
     ("depth", "message"),
     [
-        (np.full((480, 640), 600, np.uint16), "uint16.*1000"),
+        (np.full((480, 640), 600, np.uint16), "uint16.*depth_scale=0.001"),
         (np.full((480, 640), 600.0), "millimetres"),
         (np.full((480, 640), 8.0), "check the unit"),
         (np.full((480, 640), 0.006), "check the unit"),

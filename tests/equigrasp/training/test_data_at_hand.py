@@ -36,7 +36,7 @@ def test_a_folder_without_scenes_is_not_passed_over(tmp_path):
 def test_a_generator_that_fails_leaves_no_data_set(tmp_path, monkeypatch, status, error):
     commands = []
 
-    def fail(command, check):
+    def fail(command, check, env):
         commands.append(command)
         return type("Finished", (), {"returncode": status})
 

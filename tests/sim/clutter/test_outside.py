@@ -124,7 +124,9 @@ def test_nonsense_is_refused_by_name(answer, message):
 
 
 def test_unknown_conventions_are_refused_with_the_known_ones(view):
-    with pytest.raises(ValueError, match="convention is 'left'; choose one of edgegrasp, gpd"):
+    with pytest.raises(
+        ValueError, match="convention is 'left'; choose one of base, edgegrasp, gpd"
+    ):
         plan_of(Offer([], [], []), view, "left", "world", 0.0)
     with pytest.raises(ValueError, match="frame is 'robot'; choose one of world, camera"):
         plan_of(Offer([], [], []), view, "tcp", "robot", 0.0)
