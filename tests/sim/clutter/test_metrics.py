@@ -98,6 +98,14 @@ def test_latency_percentiles():
     assert found["total"]["p95"] == pytest.approx(95.05)
 
 
+def test_a_seed_without_attempts_is_left_out_of_mean_and_deviation():
+    tried = [record([True, False], 2, seed=0), record([True], 1, seed=1)]
+    rates = summarise([*tried, record([], 2, seed=2, end="no_grasp")])["gsr"]
+    assert rates["per_seed"] == [50.0, 100.0, None]
+    assert rates["mean"] == summarise(tried)["gsr"]["mean"] == 75.0
+    assert rates["std"] == summarise(tried)["gsr"]["std"]
+
+
 def test_object_counts():
     found = summarise([record([True, False], 2)])["per_object"]
     assert found == {"a": {"present": 2, "cleared": 1}}

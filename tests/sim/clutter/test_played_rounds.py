@@ -11,6 +11,7 @@ from equigrasp.perception.camera import DEFAULT_INTRINSICS, random_view
 from equigrasp.perception.noise import apply_noise
 from equigrasp.plan_result import PlanResult
 from equigrasp.planner import GraspPlanner
+from sim.clutter import rounds
 from sim.clutter.attempts import Attempt, Rehearsal
 from sim.clutter.metrics import summarise
 from sim.clutter.planners.model import ModelPlanner
@@ -221,3 +222,12 @@ def test_views_of_rounds_and_attempts_differ_and_come_back(whole):
         np.testing.assert_array_equal(first.clean_depth, second.clean_depth)
         assert not np.array_equal(first.depth, second.depth)
         np.testing.assert_array_equal(first.depth, observe(world, still, 0).depth)
+
+
+@pytest.mark.parametrize("success", [True, False])
+def test_a_touch_on_the_way_is_neither_success_nor_failure(success):
+    fate = Fate.SUCCESS if success else Fate.SLIPPED
+    outcome = TrialOutcome(success, 0.03, fate, 1 if success else None, frozenset({1, 2}))
+    touched = Attempt(outcome, "can" if success else None, ("bowl",))
+    told = rounds._told(touched, PlanResult([NOTHING], "ok", {}, np.zeros((2, 2, 2), np.float32)))
+    assert (told["success"], told["fate"], told["lost"]) == (success, fate.name, 1)
