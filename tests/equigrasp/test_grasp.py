@@ -93,3 +93,9 @@ def test_unknown_convention_is_named():
 def test_malformed_grasps_are_refused(position, rotation):
     with pytest.raises(ValueError, match="position|rotation"):
         Grasp(position, rotation, 0.04)
+
+
+@pytest.mark.parametrize("width", [-1e-9, -0.05, float("nan"), float("inf")])
+def test_widths_that_no_hand_opens_to_are_refused(width):
+    with pytest.raises(ValueError, match="give the opening in metres"):
+        Grasp(np.zeros(3), np.eye(3), width)

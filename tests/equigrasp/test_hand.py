@@ -111,3 +111,10 @@ def test_the_example_in_the_docs_is_a_hand():
     first, second = (block.split("```")[0] for block in text.split("```yaml\n")[1:])
     assert Hand.of(yaml.safe_load(first)).name == "my_hand"
     assert Hand.of(yaml.safe_load(first + second)).finger_joints == ("left_slide", "right_slide")
+
+
+@pytest.mark.parametrize("name", ["palm_box", "finger_box"])
+def test_boxes_turned_inside_out_are_refused(name):
+    box = getattr(PANDA, name)
+    with pytest.raises(ValueError, match=name):
+        replace(PANDA, **{name: Box(box.upper, box.lower)})

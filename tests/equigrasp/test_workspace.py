@@ -1,10 +1,11 @@
 """The workspace as one value: its limits, and its JSON-able form."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from equigrasp.workspace import WORKSPACE, Workspace
+from equigrasp.workspace import WORKSPACE, Workspace, require_same_cube
 
 
 def test_round_trip_through_json():
@@ -33,3 +34,10 @@ def test_a_voxel_is_a_share_of_the_side():
 def test_impossible_values_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         Workspace(**change)
+
+
+@pytest.mark.parametrize("change", [{"side": 0.4}, {"table_height": 0.06}])
+def test_cubes_of_another_side_or_table_do_not_go_together(change):
+    require_same_cube(WORKSPACE, "the model", replace(WORKSPACE, resolution=60), "data/pile")
+    with pytest.raises(ValueError, match="the model is for a workspace .* data/pile for one"):
+        require_same_cube(WORKSPACE, "the model", replace(WORKSPACE, **change), "data/pile")

@@ -178,3 +178,34 @@ def test_ragged_conditions_and_samples_equal_each_one_alone(denoiser, inputs):
 def test_heads_must_divide_the_channels():
     with pytest.raises(ValueError, match="7 channels"):
         TwoLevelAttention(7, 2)
+
+
+def test_conditions_turn_queries_and_keys_and_leave_no_value_where_nothing_is():
+    attention, tokens = layer(), seeded(B, N, C)
+    mask = torch.arange(N).expand(B, N) < torch.tensor([N, 4, 2])[:, None]
+
+    def rotate(x):  # a position code: the first half of the channels by the place of the token
+        place = torch.arange(x.shape[-2], dtype=x.dtype)[:, None]
+        return torch.cat([x[..., :2] * (1 + place), x[..., 2:]], -1)
+
+    out, (key, value) = attention.condition(tokens, mask, rotate)
+    query, plain, values = attention._heads(tokens)
+    torch.testing.assert_close(key, rotate(plain))
+    torch.testing.assert_close(value, values)
+    allowed = mask[:, None, None]
+    expected = F.scaled_dot_product_attention(
+        rotate(query), rotate(plain), values, attn_mask=allowed
+    )
+    expected = attention.out_projection(expected.transpose(1, 2).flatten(2))
+    torch.testing.assert_close(out[mask], expected[mask])
+    assert (out[~mask] == 0).all()
+    samples = seeded(B, M, L, C, seed=3)
+    seen = attention.samples(samples, (key, value), mask, rotate)
+    for b in range(B):  # each sample with its condition as one short sequence
+        for m in range(M):
+            q, k, v = attention._heads(samples[b : b + 1, m])
+            keys = torch.cat([key[b : b + 1, :, : mask[b].sum()], rotate(k)], -2)
+            joined = torch.cat([value[b : b + 1, :, : mask[b].sum()], v], -2)
+            one = F.scaled_dot_product_attention(rotate(q), keys, joined)
+            one = attention.out_projection(one.transpose(1, 2).flatten(2))
+            torch.testing.assert_close(seen[b, m], one[0])

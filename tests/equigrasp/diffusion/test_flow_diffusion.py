@@ -108,3 +108,21 @@ def test_what_makes_no_sense_is_refused():
     flow = RowsDiffusion("ddpm")
     with pytest.raises(ValueError, match="noise of 4 steps for 3"):
         flow.carry(perfect(flow, goals()[..., :2, :]), noise(flow, 5), 3)
+
+
+def test_what_ddpm_adds_is_the_noise_behind_the_start():
+    flow, steps = RowsDiffusion("ddpm"), 5
+    drawn = noise(flow, steps)
+
+    def network(state, time):
+        return torch.sin(state) + time[..., None, None]
+
+    total = flow.diffusion.steps
+    expected = flow.diffusion.sample(
+        lambda state, step: network(state, step.to(state) / total),
+        drawn[:, :, 0],
+        steps,
+        sampler="ddpm",
+        added=[drawn[:, :, number] for number in range(1, steps)],
+    )
+    assert torch.equal(flow.carry(network, drawn, steps), expected)

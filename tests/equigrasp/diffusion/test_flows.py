@@ -140,3 +140,10 @@ def test_the_logarithm_is_finite_at_half_turns():
 def test_a_flow_takes_a_step_at_least():
     with pytest.raises(ValueError, match="steps is 0"):
         FLOWS["so3"].carry(None, rotations(2), 0)
+
+
+def test_the_euclidean_prior_is_standard_normal():
+    draws = FLOWS["euclidean"].prior((200, 50), torch.Generator().manual_seed(0), torch.float64)
+    assert draws.shape == (200, 50, 2, 3)
+    torch.testing.assert_close(draws.mean((0, 1)), torch.zeros(2, 3).double(), rtol=0, atol=0.05)
+    torch.testing.assert_close(draws.std((0, 1)), torch.ones(2, 3).double(), rtol=0.03, atol=0)

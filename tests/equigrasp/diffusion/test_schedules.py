@@ -117,3 +117,15 @@ def test_options_are_checked():
         Diffusion().sample(lambda x, k: x, torch.zeros(1, 1, 1), 200)
     with pytest.raises(ValueError, match="sampler"):
         Diffusion().sample(lambda x, k: x, torch.zeros(1, 1, 1), 5, sampler="magic")
+
+
+@pytest.mark.parametrize("steps", [1, 5, 10, 50])
+def test_sampling_begins_at_the_noisiest_step(steps):
+    asked = []
+
+    def denoiser(x, step):
+        asked.append(int(step[0, 0]))
+        return x
+
+    Diffusion("cosine", 50).sample(denoiser, torch.zeros(1, 1, 2), steps)
+    assert asked == list(range(49, -1, -50 // steps))

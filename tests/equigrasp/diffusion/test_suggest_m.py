@@ -62,3 +62,7 @@ def test_unusable_input_is_named():
         suggest_m(lambda m: 1.0, good[:, :1], conditions=4)
     with pytest.raises(ValueError, match="NaN"):
         suggest_m(lambda m: 1.0, good * math.nan, conditions=4)
+
+
+def test_variance_within_two_samples_is_unbiased():
+    assert variance_components(gradients(1.0, 4.0, b=20_000, m=2))[1] == pytest.approx(12, rel=0.03)

@@ -98,3 +98,14 @@ def test_synthetic_scenes_have_all_kinds_of_voxels_and_no_symmetry():
     assert (scene == 0).float().mean() > 0.05
     for turns in (1, 2, 3):
         assert (turn_grid(scene, turns) - scene).abs().mean() > 0.01
+
+
+def test_every_turn_is_tried_and_the_limit_is_the_limit():
+    errors = equivariance_error(Analytic(skew=0.5), tsdf=torch.rand(1, 8, 8, 8))
+    assert {tuple(by_turn) for by_turn in errors.values()} == {(1, 2, 3)}
+    scene = {"tsdf": torch.rand(1, 8, 8, 8, generator=torch.Generator().manual_seed(0))}
+    found = equivariance_error(Analytic(skew=0.5), **scene)
+    worst = max(e for by_turn in found.values() for e in by_turn.values())
+    assert_equivariant(Analytic(skew=0.5), worst * 1.001, **scene)
+    with pytest.raises(AssertionError, match="exceeds"):
+        assert_equivariant(Analytic(skew=0.5), worst * 0.999, **scene)

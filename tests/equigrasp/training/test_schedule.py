@@ -74,3 +74,12 @@ def test_average_copies_buffers_and_zero_decay_copies_all():
         average.state_dict().values(), model.state_dict().values(), strict=True
     ):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("decay_at", [(), (0.2, 0.5)])
+def test_a_constant_rate_stays_whatever_the_shares_are(decay_at):
+    options = {"peak": 2.0, "warmup": 3, "total": 20, "schedule": "constant"}
+    rates = [
+        learning_rate(step, **options, decay_at=decay_at, decay_factor=0.1) for step in range(3, 40)
+    ]
+    assert rates == [2.0] * 37
