@@ -31,8 +31,9 @@ from sim.grasping.propose import Candidates, propose, seen_from
 from sim.objects.load import load_objects
 from sim.objects.spec import Fault, ObjectSpec
 from sim.scene.builders import Scene, build_scene, load_scene
+from sim.scene.choice import open_world
 from sim.scene.renderer import SceneGeometry, scene_geometry
-from sim.scene.world import World
+from sim.scene.simulator import Simulator
 
 STREAMS = ("build", "views", "propose", "label", "occupancy", "physics", "plan")
 """Independent generators of a scene. Their order is part of the data: only append."""
@@ -82,7 +83,7 @@ def generate_scene(design: DataDesign, index: int, clock: StageClock | None = No
     """
     clock, settings = clock or StageClock(), design.settings
     streams = scene_streams(design.seed, index)
-    with World() as world:
+    with open_world() as world:
         with clock("build"):
             objects = load_object_set(design)
             scene = build_scene(
@@ -247,7 +248,7 @@ def _check_visible(
 
 def _label(
     design: DataDesign,
-    world: World,
+    world: Simulator,
     geometry: SceneGeometry,
     candidates: Candidates,
     rng: np.random.Generator,
@@ -285,7 +286,7 @@ def _grasp_fields(candidates: Candidates, labels: Labels) -> dict[str, Any]:
     return {**fields, **vars(labels)}
 
 
-def _body_fields(scene: Scene, world: World) -> dict[str, Any]:
+def _body_fields(scene: Scene, world: Simulator) -> dict[str, Any]:
     """What the file says of the objects; `world` holds the scene."""
     return {
         "object_mass": np.array([world.mass(body) for body in world.bodies]),

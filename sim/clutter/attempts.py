@@ -18,14 +18,11 @@ from equigrasp.grasp import Grasp
 from equigrasp.hand import Hand
 
 if TYPE_CHECKING:
-    from sim.grasping.gripper import Gripper
+    from sim.grasping.free_hand import FreeHand
     from sim.grasping.trial import TrialOutcome
     from sim.objects.spec import ObjectSpec
     from sim.scene.builders import Scene
-    from sim.scene.world import World
-
-Velocity = tuple[tuple[float, float, float], tuple[float, float, float]]
-"""Linear in m/s and angular in rad/s."""
+    from sim.scene.simulator import Simulator, Velocity
 
 
 @dataclass(frozen=True)
@@ -41,21 +38,21 @@ class Standing:
     velocities: tuple[Velocity, ...]
 
     @classmethod
-    def of(cls, world: World, scene: Scene) -> Standing:
+    def of(cls, world: Simulator, scene: Scene) -> Standing:
         """Read it from a world that held `scene` at first."""
         from sim.scene.builders import record_bodies
 
         now = replace(scene, bodies=tuple(record_bodies(world)))
-        return cls(now, tuple(world.p.getBaseVelocity(body) for body in world.bodies))
+        return cls(now, tuple(world.velocity(body) for body in world.bodies))
 
-    def build(self, world: World, objects: Sequence[ObjectSpec]) -> None:
+    def build(self, world: Simulator, objects: Sequence[ObjectSpec]) -> None:
         """Empty a world and build this in it; whatever the world did before leaves no trace."""
         from sim.scene.builders import load_scene
 
         world.reset()
         ids = load_scene(world, self.scene, objects)
-        for body, (linear, angular) in zip(ids, self.velocities, strict=True):
-            world.p.resetBaseVelocity(body, linear, angular)
+        for body, velocity in zip(ids, self.velocities, strict=True):
+            world.set_velocity(body, velocity)
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ class Attempt:
 
 
 def attempt_grasp(
-    world: World,
+    world: Simulator,
     standing: Standing,
     objects: Sequence[ObjectSpec],
     hand: Hand,
@@ -98,11 +95,11 @@ def attempt_grasp(
         grasp: where; contacts on the way are allowed.
         trial: "lift", or "lift_and_shake": what is lifted is then shaken, see `sim.clutter.shake`.
     """
-    from sim.grasping.gripper import Gripper
+    from sim.grasping.hands import free_hand
 
     standing.build(world, objects)
     names = {body: known.object_id for body, known in world.bodies.items()}
-    outcome = _execute(world, Gripper(world, hand), grasp, trial)
+    outcome = _execute(world, free_hand(world, hand), grasp, trial)
     if outcome.body is not None:
         world.remove(outcome.body)
     _, gone = world.settle()
@@ -110,7 +107,7 @@ def attempt_grasp(
     return Attempt(outcome, lifted, tuple(names[body] for body in gone))
 
 
-def _execute(world: World, gripper: Gripper, grasp: Grasp, trial: str) -> TrialOutcome:
+def _execute(world: Simulator, gripper: FreeHand, grasp: Grasp, trial: str) -> TrialOutcome:
     """The trial; the lifted object is left where the hand let go of it, and the hand is gone."""
     from equigrasp.data.vocabulary import Fate
     from sim.clutter.shake import holds_when_shaken
@@ -144,11 +141,11 @@ class Rehearsal:
 
     def __call__(self, grasp: Grasp) -> Attempt:
         """The attempt that a round would make from here, bit for bit."""
-        from sim.scene.world import World
+        from sim.scene.choice import open_world
 
-        with World() as copy:
+        with open_world() as copy:
             return self.perform(copy, grasp)
 
-    def perform(self, world: World, grasp: Grasp) -> Attempt:
+    def perform(self, world: Simulator, grasp: Grasp) -> Attempt:
         """The attempt itself, in a world that is emptied first."""
         return attempt_grasp(world, self.standing, self.objects, self.hand, grasp, self.trial)

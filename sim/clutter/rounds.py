@@ -47,7 +47,7 @@ from sim.scene.kinds import find_kind
 if TYPE_CHECKING:
     from sim.objects.spec import ObjectSpec
     from sim.scene.builders import Scene
-    from sim.scene.world import World
+    from sim.scene.simulator import Simulator
 
 MIN_VISIBLE_POINTS = 50
 """Fewer readings on objects than this count as an empty view."""
@@ -77,7 +77,7 @@ class Round:
         """Every object that the scene may hold."""
         return _objects(self.settings.objects, self.settings.scene)
 
-    def rehearsal(self, world: World) -> Rehearsal:
+    def rehearsal(self, world: Simulator) -> Rehearsal:
         """The attempt that comes next in a world of this round, all but its grasp."""
         hand, friction = self.hand, self.settings.finger_friction
         if friction is not None:
@@ -97,12 +97,12 @@ class Round:
         return round_generator(self.seed, self.index, stream, attempt)
 
     @contextmanager
-    def laid_out(self) -> Iterator[World]:
+    def laid_out(self) -> Iterator[Simulator]:
         """A simulated world that holds the scene."""
         from sim.scene.builders import load_scene
-        from sim.scene.world import World
+        from sim.scene.choice import open_world
 
-        with World() as world:
+        with open_world() as world:
             load_scene(world, self.scene, self.objects)
             yield world
 
@@ -130,7 +130,7 @@ def run_round(
 
 
 def clear_scene(
-    world: World, played: Round, planner: ClutterPlanner, watch: Watcher | None = None
+    world: Simulator, played: Round, planner: ClutterPlanner, watch: Watcher | None = None
 ) -> dict[str, Any]:
     """The loop of `run_round` on a world that holds the scene.
 
@@ -214,7 +214,9 @@ def replay(played: Round, attempts: Sequence[dict[str, Any]]) -> SceneView:
         return observe(world, played, len(attempts))
 
 
-def observe(world: World, played: Round, attempt: int, avoid: tuple[Grasp, ...] = ()) -> SceneView:
+def observe(
+    world: Simulator, played: Round, attempt: int, avoid: tuple[Grasp, ...] = ()
+) -> SceneView:
     """Render the scene as it stands; views and noise depend on (seed, round, attempt) alone.
 
     Args:

@@ -40,13 +40,13 @@ def build_round(
         seed, index: seed and number of the round.
     """
     from sim.objects.load import load_objects
-    from sim.scene.world import World
+    from sim.scene.choice import open_world
 
     kind = find_kind(scene)
     specs = load_objects(objects, kind.objects, split, report=[])
     rng = round_generator(seed, index, SCENE_STREAM)
     draw = Physics.of(physics or {}).drawer(round_generator(seed, index, PHYSICS_STREAM))
-    with World() as world:
+    with open_world() as world:
         return build_scene(
             kind.scaled(scales), specs, rng, count, world, seed=seed, draw_physics=draw
         ).to_json()

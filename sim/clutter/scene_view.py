@@ -13,7 +13,7 @@ from equigrasp.perception.camera import Intrinsics
 if TYPE_CHECKING:
     from sim.clutter.attempts import Rehearsal
     from sim.scene.renderer import SceneGeometry
-    from sim.scene.world import World
+    from sim.scene.simulator import Simulator
 
 
 @dataclass
@@ -35,7 +35,7 @@ class SceneView:
     intrinsics: Intrinsics
     T_world_camera: np.ndarray
     geometry: SceneGeometry
-    world: World
+    world: Simulator
     rng: np.random.Generator
     rehearse: Rehearsal
     more: tuple[tuple[np.ndarray, np.ndarray], ...] = ()

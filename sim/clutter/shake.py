@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from sim.grasping.gripper import Gripper
+from sim.grasping.free_hand import FreeHand
 from sim.grasping.trial import DOWN, empty_width, increments, lifted_body
-from sim.scene.world import World
+from sim.scene.simulator import Simulator
 
 STROKE = 0.05
 """Up and down, twice, metres."""
@@ -23,7 +23,7 @@ TURN_INCREMENT = np.deg2rad(2.0)
 """Turns are made in steps no larger than this, radians."""
 
 
-def holds_when_shaken(world: World, gripper: Gripper, T_lifted: np.ndarray, body: int) -> bool:
+def holds_when_shaken(world: Simulator, gripper: FreeHand, T_lifted: np.ndarray, body: int) -> bool:
     """Shake a hand that holds a body; whether it still does after every move.
 
     Args:
@@ -66,7 +66,7 @@ def _turned_down(rotation: np.ndarray) -> np.ndarray:
     return Rotation.from_rotvec(angle * axis).as_matrix() @ rotation
 
 
-def _drive(world: World, gripper: Gripper, begin: np.ndarray, end: np.ndarray) -> None:
+def _drive(world: Simulator, gripper: FreeHand, begin: np.ndarray, end: np.ndarray) -> None:
     """From one commanded pose to the next, straight, turning evenly."""
     turn = Rotation.from_matrix(end[:3, :3] @ begin[:3, :3].T).as_rotvec()
     way = end[:3, 3] - begin[:3, 3]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from equigrasp.data.vocabulary import Fate
-from sim.grasping.gripper import Gripper
+from sim.grasping.free_hand import FreeHand
 from sim.grasping.sweep import arrival_offset
 from sim.grasping.trial import (
     APPROACH_DISTANCE,
@@ -24,8 +24,7 @@ from sim.grasping.trial import (
     pregrasp,
     retreat_offset,
 )
-from sim.scene.client import GRAVITY, TIME_STEP
-from sim.scene.world import Snapshot, World
+from sim.scene.simulator import GRAVITY, TIME_STEP, Simulator, State
 
 STALL_STEPS = 4
 """Steps between two looks at the opening while closing."""
@@ -61,7 +60,7 @@ def start_pose(pose: np.ndarray) -> np.ndarray:
 
 
 def short_trial(
-    world: World, gripper: Gripper, approached: Snapshot, pose: np.ndarray
+    world: Simulator, gripper: FreeHand, approached: State, pose: np.ndarray
 ) -> TrialOutcome:
     """Close and lift at a pose whose approach is free of contacts.
 
@@ -78,7 +77,9 @@ def short_trial(
     return _close_and_lift(world, gripper, pose)
 
 
-def audit_trial(world: World, gripper: Gripper, begin: Snapshot, pose: np.ndarray) -> TrialOutcome:
+def audit_trial(
+    world: Simulator, gripper: FreeHand, begin: State, pose: np.ndarray
+) -> TrialOutcome:
     """Simulate the approach step by step, then close and lift; nothing is taken for granted.
 
     Args:
@@ -94,14 +95,14 @@ def audit_trial(world: World, gripper: Gripper, begin: Snapshot, pose: np.ndarra
     return _close_and_lift(world, gripper, pose)
 
 
-def _close_and_lift(world: World, gripper: Gripper, pose: np.ndarray) -> TrialOutcome:
+def _close_and_lift(world: Simulator, gripper: FreeHand, pose: np.ndarray) -> TrialOutcome:
     _close(world, gripper)
     if gripper.width <= empty_width(gripper.hand) or not gripper.contacts():
         return TrialOutcome(False, gripper.width, Fate.EMPTY_CLOSE)
     return _lift(world, gripper, pose)
 
 
-def _close(world: World, gripper: Gripper) -> None:
+def _close(world: Simulator, gripper: FreeHand) -> None:
     gripper.close()
     width = gripper.hand.opening
     for _ in range(0, CLOSE_STEPS, STALL_STEPS):
@@ -111,7 +112,7 @@ def _close(world: World, gripper: Gripper) -> None:
             return
 
 
-def _lift(world: World, gripper: Gripper, pose: np.ndarray) -> TrialOutcome:
+def _lift(world: Simulator, gripper: FreeHand, pose: np.ndarray) -> TrialOutcome:
     T, start = pose.copy(), gripper.tcp_position()
     travel = pose[:3, 3] + retreat_offset(pose) - start
     count, steps = increments(RETREAT_DISTANCE)
@@ -130,7 +131,7 @@ def _lift(world: World, gripper: Gripper, pose: np.ndarray) -> TrialOutcome:
         if held != body:  # a neighbour that the hand only brushed, or pushed off, tells nothing
             body, places = held, []
             heavy = load_share(world, gripper, body) >= HEAVY
-        places.append(_place_in_hand(world, gripper, body))
+        places.append(gripper.place_of(body))
         if i >= LIFT_INCREMENTS and not heavy and _holds(widths, places, count - i):
             break
     lifted = lifted_body(gripper, world)
@@ -139,17 +140,10 @@ def _lift(world: World, gripper: Gripper, pose: np.ndarray) -> TrialOutcome:
     return TrialOutcome(True, gripper.width, Fate.SUCCESS, lifted)
 
 
-def load_share(world: World, gripper: Gripper, body: int) -> float:
+def load_share(world: Simulator, gripper: FreeHand, body: int) -> float:
     """Weight of a body as a share of what two fingers can hold by friction at most."""
-    mass, friction = world.p.getDynamicsInfo(body, -1)[:2]
+    mass, friction = world.mass(body), world.friction(body)
     return -GRAVITY * mass / (2.0 * gripper.hand.closing_force * gripper.hand.friction * friction)
-
-
-def _place_in_hand(world: World, gripper: Gripper, body: int) -> np.ndarray:
-    """(3,) centre of mass of a body in the frame of the palm, metres."""
-    p = world.p
-    T_palm_world = p.invertTransform(*p.getBasePositionAndOrientation(gripper.body))
-    return np.array(p.multiplyTransforms(*T_palm_world, *p.getBasePositionAndOrientation(body))[0])
 
 
 def _holds(widths: list[float], places: list[np.ndarray], left: int) -> bool:

@@ -1,13 +1,14 @@
-"""The free-floating hand: a palm and two fingers, held in space by a constraint.
+"""The free-floating hand in PyBullet: a palm and two fingers, held in space by a constraint.
 
 The drive (fixed constraint, gear between the fingers, position motors) has the published VGN/GIGA
-constants. The grasp frame (TCP) lies between the finger tips, z approach, y closing.
+constants. What its methods promise stands in `sim.grasping.free_hand`.
 """
 
 from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,15 @@ import pybullet
 
 from equigrasp.hand import PANDA, Hand
 from sim.grasping.body import hand_parts, write_hand
+from sim.grasping.free_hand import DRIVE_FORCE, check_width, parked_pose
 from sim.scene.world import World
 
-DRIVE_FORCE = 300.0
 GEAR_FORCE = 50.0
 GEAR_ERP = 0.1
 LEFT_JOINT, RIGHT_JOINT = 0, 1
-PARKING_HEIGHT = 1.5
+PALM = -1
+RELATIVE_BREAKING = 0.02
+"""Bullet's contact breaking threshold, relative to the size of the smaller shape."""
 
 
 def quaternion_from_matrix(rotation: np.ndarray) -> list[float]:
@@ -63,9 +66,7 @@ class Gripper:
     @property
     def parked(self) -> np.ndarray:
         """(4, 4) pose of the TCP out of the way, high over the middle of the workspace."""
-        T = np.eye(4)
-        T[:3, 3] = self.world.workspace.side / 2, self.world.workspace.side / 2, PARKING_HEIGHT
-        return T
+        return parked_pose(self.world)
 
     def load(self, T_world_tcp: np.ndarray, width: float | None = None) -> None:
         """Load the hand with its TCP at a (4, 4) pose.
@@ -142,9 +143,7 @@ class Gripper:
         Raises:
             ValueError: if `width` is beyond the opening.
         """
-        width = self.hand.opening if width is None else width
-        if not 0.0 <= width <= self.hand.opening:
-            raise ValueError(f"width {width} m is outside [0, {self.hand.opening}] m; clip it")
+        width = check_width(width, self.hand)
         for joint in (LEFT_JOINT, RIGHT_JOINT):
             self.world.p.resetJointState(self.body, joint, width / 2, 0.0)
         self.command_width(width)
@@ -167,8 +166,14 @@ class Gripper:
     @property
     def width(self) -> float:
         """Present opening in metres."""
+        left, right = self.fingers
+        return left + right
+
+    @property
+    def fingers(self) -> tuple[float, float]:
+        """How far left and right finger are from the closed position, metres."""
         states = self.world.p.getJointStates(self.body, (LEFT_JOINT, RIGHT_JOINT))
-        return states[0][0] + states[1][0]
+        return states[0][0], states[1][0]
 
     def tcp_position(self) -> np.ndarray:
         """(3,) present position of the TCP."""
@@ -191,6 +196,43 @@ class Gripper:
                 links = forces.setdefault(contact[2], {})
                 links[contact[3]] = links.get(contact[3], 0.0) + contact[9]
         return forces
+
+    def place_of(self, body: int) -> np.ndarray:
+        """(3,) centre of mass of a body in the frame of the palm, metres."""
+        p = self.world.p
+        T_palm_world = p.invertTransform(*p.getBasePositionAndOrientation(self.body))
+        found = p.multiplyTransforms(*T_palm_world, *p.getBasePositionAndOrientation(body))
+        return np.array(found[0])
+
+    def clearances(self, body: int, reach: float) -> Iterator[tuple[int, float]]:
+        """(number of a part, distance in metres) of closest points of the hand and a body."""
+        for point in self.world.p.getClosestPoints(self.body, body, reach):
+            yield point[3] - PALM, point[8]
+
+    def contact_distances(self) -> dict[int, np.ndarray]:
+        """Body id -> (3,) distance in metres at which Bullet reports a contact with each part.
+
+        Bullet keeps a contact up to 2 % of the reach of the smaller of two shapes, the reach being
+        measured from the centre of mass to the far corner of the bounding box. Bodies are turned to
+        measure them and stay so: restore the world afterwards. The hand must stand unturned.
+        """
+        world = self.world
+        parts = np.array([self._reach(self.body, i) for i in (PALM, LEFT_JOINT, RIGHT_JOINT)])
+        bodies = [*world.bodies] + ([] if world.table is None else [world.table])
+        return {b: RELATIVE_BREAKING * np.minimum(parts, self._reach(b, PALM)) for b in bodies}
+
+    def _reach(self, body: int, link: int) -> float:
+        """Distance from the link's centre of mass to the far corner of its box, unturned."""
+        p = self.world.p
+        if link < 0:
+            centre = np.array(p.getBasePositionAndOrientation(body)[0])
+            p.resetBasePositionAndOrientation(body, centre.tolist(), (0.0, 0.0, 0.0, 1.0))
+        else:
+            centre = np.array(p.getLinkState(body, link)[0])
+        lower, upper = map(np.array, p.getAABB(body, link))
+        return float(
+            np.linalg.norm((lower + upper) / 2 - centre) + np.linalg.norm(upper - lower) / 2
+        )
 
     def _com_pose(self, T_world_tcp: np.ndarray) -> tuple[list[float], list[float]]:
         # PyBullet's pose setters and constraints act on the centre of mass of the palm.

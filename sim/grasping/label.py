@@ -17,12 +17,13 @@ from equigrasp.data.vocabulary import YAWS_PER_POINT, Fate
 from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.hand import PANDA, Hand
 from sim.grasping.fast_trial import approach_steps, audit_trial, short_trial
-from sim.grasping.gripper import Gripper
+from sim.grasping.free_hand import FreeHand
+from sim.grasping.hands import free_hand
 from sim.grasping.margin import disturbed, holds_heavier
 from sim.grasping.propose import Candidates
 from sim.grasping.sweep import ContactSweep, ray_collision, region_empty, table_clearance
 from sim.grasping.trial import TrialOutcome, execute_grasp
-from sim.scene.world import World
+from sim.scene.simulator import Simulator
 
 if TYPE_CHECKING:
     from sim.scene.renderer import SceneGeometry
@@ -88,7 +89,7 @@ def _store(labels: Labels, index: tuple[int, int], outcome: TrialOutcome) -> Non
     labels.yaw_fate[index] = outcome.fate
 
 
-def label_reference(world: World, candidates: Candidates, hand: Hand = PANDA) -> Labels:
+def label_reference(world: Simulator, candidates: Candidates, hand: Hand = PANDA) -> Labels:
     """Label by the VGN/GIGA trial in full, with a freshly loaded gripper for every trial.
 
     Args:
@@ -98,7 +99,7 @@ def label_reference(world: World, candidates: Candidates, hand: Hand = PANDA) ->
     """
     labels = Labels.blank(len(candidates), hand)
     poses = grasp_poses(candidates)
-    gripper = Gripper(world, hand)
+    gripper = free_hand(world, hand)
     state = world.save()
     for index in np.ndindex(poses.shape[:2]):
         world.restore(state)
@@ -109,7 +110,7 @@ def label_reference(world: World, candidates: Candidates, hand: Hand = PANDA) ->
 
 
 def label_fast(
-    world: World,
+    world: Simulator,
     geometry: SceneGeometry,
     candidates: Candidates,
     rng: np.random.Generator,
@@ -141,7 +142,7 @@ def label_fast(
 
     found = world.save()
     world.restore(found)
-    gripper = Gripper(world, hand)
+    gripper = free_hand(world, hand)
     gripper.load(gripper.parked)
     begin = world.save()
     world.step(approach_steps())
@@ -181,15 +182,15 @@ def label_fast(
 
 
 def _screen(
-    world: World, gripper: Gripper, geometry: SceneGeometry, poses: np.ndarray
+    world: Simulator, gripper: FreeHand, geometry: SceneGeometry, poses: np.ndarray
 ) -> np.ndarray:
     """(n,) fates that geometry alone decides; SUCCESS where a trial has to."""
     fate = np.full(len(poses), Fate.STATIC_COLLISION, np.uint8)
     sweep = ContactSweep(world, gripper)
-    height = world.workspace.table_height
-    above = table_clearance(poses, gripper.hand, height) > sweep.table_limits
+    height, margin = world.workspace.table_height, world.contact_margin
+    above = table_clearance(poses, gripper.hand, height, margin) > sweep.table_limits
     alive = np.flatnonzero(above.all(axis=1))
-    alive = alive[~ray_collision(geometry, poses[alive], gripper.hand)]
+    alive = alive[~ray_collision(geometry, poses[alive], gripper.hand, margin)]
     alive = alive[[not sweep.collides(pose) for pose in poses[alive]]]
     empty = region_empty(geometry, poses[alive], gripper.hand)
     fate[alive] = np.where(empty, Fate.EMPTY_REGION, Fate.SUCCESS)

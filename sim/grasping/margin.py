@@ -11,8 +11,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from sim.grasping.fast_trial import short_trial
-from sim.grasping.gripper import Gripper
-from sim.scene.world import Snapshot, World
+from sim.grasping.free_hand import FreeHand
+from sim.scene.simulator import Simulator, State
 
 SHIFT = 0.006
 """Length of a disturbance's move, metres."""
@@ -46,7 +46,7 @@ def disturbed(poses: np.ndarray, pairs: int, rng: np.random.Generator) -> np.nda
 
 
 def holds_heavier(
-    world: World, gripper: Gripper, approached: Snapshot, pose: np.ndarray, body: int
+    world: Simulator, gripper: FreeHand, approached: State, pose: np.ndarray, body: int
 ) -> bool:
     """Whether a grasp holds although a body weighs `LOAD` times as much.
 

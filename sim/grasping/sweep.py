@@ -2,9 +2,9 @@
 
 *Static sweep*: during the approach the hand moves in a straight line, so what it sweeps is a prism
 along the approach. `ray_collision` casts rays along that prism, for all yaws of all grasps at once;
-`ContactSweep` then asks Bullet for the clearances along the path of the few that remain. Bullet
-reports a contact already at a small positive distance that depends on the pair of shapes;
-`contact_distances` computes it, so that the sweep sees what the simulated trial would see.
+`ContactSweep` then asks the simulator for the clearances along the path of the few that remain.
+Bullet reports a contact already at a small positive distance that depends on the pair of shapes;
+`FreeHand.contact_distances` tells it, so that the sweep sees what the simulated trial would see.
 
 *Finger region*: rays between the open finger pads; if nothing crosses them, the hand closes empty.
 """
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.grasping.body import gripper_hulls
-from sim.grasping.gripper import LEFT_JOINT, RIGHT_JOINT, Gripper
+from sim.grasping.free_hand import DRIVE_GAIN, FreeHand
 from sim.grasping.trial import APPROACH_DISTANCE, increments
 
 if TYPE_CHECKING:
@@ -26,14 +26,8 @@ if TYPE_CHECKING:
 
     from equigrasp.hand import Hand
     from sim.scene.renderer import SceneGeometry
-    from sim.scene.world import World
+    from sim.scene.simulator import Simulator
 
-LINKS = (-1, LEFT_JOINT, RIGHT_JOINT)
-"""Gripper links in the order of `gripper_hulls`."""
-DRIVE_GAIN = 0.8
-"""Share of the drive's error that one simulation step leaves."""
-RELATIVE_BREAKING = 0.02
-"""Bullet's contact breaking threshold, relative to the size of the smaller shape."""
 COLLISION_MARGIN = 0.001
 """Bullet's margin around the convex hulls of a URDF."""
 RAY_SPACING = 0.004
@@ -57,8 +51,8 @@ def drive_lag(count: int, steps: int, increment: float) -> np.ndarray:
 def path_offsets() -> np.ndarray:
     """(n,) places along the approach, relative to the grasp, where the trial looks for contacts.
 
-    Bullet finds the contacts of a step before it moves the bodies: what is seen after an increment
-    is where the hand was one step earlier.
+    Simulators find the contacts of a step before they move the bodies: what is seen after an
+    increment is where the hand was one step earlier.
     """
     count, steps = increments(APPROACH_DISTANCE)
     increment = APPROACH_DISTANCE / count
@@ -77,7 +71,9 @@ def _vertices(hand: Hand) -> tuple[np.ndarray, ...]:
     return tuple(np.concatenate([h.vertices for h in hulls]) for hulls in gripper_hulls(hand))
 
 
-def table_clearance(poses: np.ndarray, hand: Hand, table_height: float) -> np.ndarray:
+def table_clearance(
+    poses: np.ndarray, hand: Hand, table_height: float, margin: float = COLLISION_MARGIN
+) -> np.ndarray:
     """(..., 3) height over the table of palm, left and right finger during the approach.
 
     Args:
@@ -85,24 +81,25 @@ def table_clearance(poses: np.ndarray, hand: Hand, table_height: float) -> np.nd
             contacts, a little short of the pose.
         hand: which approaches, all open.
         table_height: of the table's surface, metres, workspace frame.
+        margin: by which the simulator's shapes are thicker, metres.
     """
     down = poses[..., 2, :3]
     lowest = np.stack([(down @ v.T).min(axis=-1) for v in _vertices(hand)], axis=-1)
     offsets = path_offsets()
     travel = np.minimum(offsets[0] * down[..., 2], offsets[-1] * down[..., 2])
     height = poses[..., 2, 3] + travel - table_height
-    return lowest + height[..., None] - COLLISION_MARGIN
+    return lowest + height[..., None] - margin
 
 
 @lru_cache(maxsize=8)
-def _approach_rays(hand: Hand) -> tuple[np.ndarray, np.ndarray]:
+def _approach_rays(hand: Hand, margin: float) -> tuple[np.ndarray, np.ndarray]:
     """(n, 3) starts at the leading surface of fingers and palm, and (n,) lengths, TCP frame."""
     starts, lengths = [], []
     palm, left, right = gripper_hulls(hand)
     for hull in (*left, *right, *palm):
         top, bottom = _extent_along_z(hull)
-        # The hull is inflated by Bullet's margin, the path ends short of the pose by the lag.
-        top[:, 2] += path_offsets()[-1] + COLLISION_MARGIN
+        # The hull is inflated by the margin, the path ends short of the pose by the lag.
+        top[:, 2] += path_offsets()[-1] + margin
         starts.append(top)
         lengths.append(top[:, 2] - bottom + path_offsets()[-1] - path_offsets()[0])
     return np.concatenate(starts), np.concatenate(lengths)
@@ -129,15 +126,18 @@ def _extent_along_z(hull: trimesh.Trimesh) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([x, y, top], axis=1)[inside], bottom[inside]
 
 
-def ray_collision(geometry: SceneGeometry, poses: np.ndarray, hand: Hand) -> np.ndarray:
+def ray_collision(
+    geometry: SceneGeometry, poses: np.ndarray, hand: Hand, margin: float = COLLISION_MARGIN
+) -> np.ndarray:
     """(n,) whether the prism swept by the open hand certainly meets an object.
 
     Args:
         geometry: the scene's objects (the table is left to `table_clearance`).
         poses: (n, 4, 4) grasp poses of the TCP.
         hand: which approaches, all open.
+        margin: by which the simulator's shapes are thicker, metres.
     """
-    starts, lengths = _approach_rays(hand)
+    starts, lengths = _approach_rays(hand, margin)
     origins = starts @ np.swapaxes(poses[:, :3, :3], 1, 2) + poses[:, None, :3, 3]
     directions = np.repeat(-poses[:, :3, 2], len(starts), axis=0)
     hit = geometry.cast(origins.reshape(-1, 3), directions, table=False)
@@ -175,32 +175,8 @@ def region_empty(geometry: SceneGeometry, poses: np.ndarray, hand: Hand) -> np.n
     return (hit.distance.reshape(len(poses), len(starts)) > hand.opening).all(axis=1)
 
 
-def contact_distances(world: World, gripper: Gripper) -> dict[int, np.ndarray]:
-    """Body id -> (3,) distance in metres at which Bullet reports a contact with each gripper link.
-
-    Bullet keeps a contact up to 2 % of the reach of the smaller of two shapes, the reach being
-    measured from the centre of mass to the far corner of the bounding box. Bodies are turned to
-    measure them and stay so: restore the world afterwards. The gripper must stand unturned.
-    """
-    links = np.array([_reach(world, gripper.body, link) for link in LINKS])
-    bodies = [*world.bodies] + ([] if world.table is None else [world.table])
-    return {body: RELATIVE_BREAKING * np.minimum(links, _reach(world, body, -1)) for body in bodies}
-
-
-def _reach(world: World, body: int, link: int) -> float:
-    """Distance from the link's centre of mass to the far corner of its bounding box, unturned."""
-    p = world.p
-    if link < 0:
-        centre = np.array(p.getBasePositionAndOrientation(body)[0])
-        p.resetBasePositionAndOrientation(body, centre.tolist(), (0.0, 0.0, 0.0, 1.0))
-    else:
-        centre = np.array(p.getLinkState(body, link)[0])
-    lower, upper = map(np.array, p.getAABB(body, link))
-    return float(np.linalg.norm((lower + upper) / 2 - centre) + np.linalg.norm(upper - lower) / 2)
-
-
 class ContactSweep:
-    """Asks Bullet whether the approach of a loaded, open gripper meets an object at rest.
+    """Asks a simulator whether the approach of a loaded, open gripper meets an object at rest.
 
     Args:
         world: holds the scene.
@@ -210,18 +186,18 @@ class ContactSweep:
     QUERY = 0.012
     """Clearances are searched up to this distance; it also bounds one stride of the sweep."""
 
-    def __init__(self, world: World, gripper: Gripper) -> None:
+    def __init__(self, world: Simulator, gripper: FreeHand) -> None:
         self.world, self.gripper = world, gripper
         gripper.teleport(gripper.parked)
         bodies = list(world.bodies)
-        boxes = np.array([world.p.getAABB(body) for body in bodies]).reshape(-1, 2, 3)
+        boxes = np.array([world.bounds(body) for body in bodies]).reshape(-1, 2, 3)
         self._lower, self._upper = boxes[:, 0], boxes[:, 1]
         state = world.save()
-        distances = contact_distances(world, gripper)
+        distances = gripper.contact_distances()
         world.restore(state)
         world.forget(state)
         self.bodies = bodies
-        self.limits = {body: dict(zip(LINKS, distances[body], strict=True)) for body in bodies}
+        self.limits = distances
         self.table_limits = distances.get(world.table, np.zeros(3))
         self._box = _bounds([hull for part in gripper_hulls(gripper.hand) for hull in part])
 
@@ -253,11 +229,10 @@ class ContactSweep:
 
     def _clearance(self, T: np.ndarray, bodies: list[int]) -> float:
         """Smallest distance beyond the contact distance, at most about QUERY."""
-        p, gripper = self.world.p, self.gripper
-        gripper.place(T)
+        self.gripper.place(T)
         clearance = self.QUERY - 0.003
         for body in bodies:
             limits = self.limits[body]
-            for point in p.getClosestPoints(gripper.body, body, self.QUERY):
-                clearance = min(clearance, point[8] - limits[point[3]])
+            for part, distance in self.gripper.clearances(body, self.QUERY):
+                clearance = min(clearance, distance - limits[part])
         return clearance

@@ -12,9 +12,8 @@ import numpy as np
 
 from equigrasp.data.vocabulary import Fate
 from equigrasp.hand import Hand
-from sim.grasping.gripper import Gripper
-from sim.scene.client import TIME_STEP
-from sim.scene.world import World
+from sim.grasping.free_hand import FreeHand
+from sim.scene.simulator import TIME_STEP, Simulator
 
 APPROACH_DISTANCE = 0.05
 RETREAT_DISTANCE = 0.10
@@ -75,7 +74,7 @@ def pregrasp(T_world_tcp: np.ndarray, distance: float = APPROACH_DISTANCE) -> np
 
 
 def move(
-    world: World, gripper: Gripper, T_target: np.ndarray, stop_on_contact: bool
+    world: Simulator, gripper: FreeHand, T_target: np.ndarray, stop_on_contact: bool
 ) -> tuple[int, set[int]]:
     """Drive straight to the target from the present position.
 
@@ -97,7 +96,7 @@ def move(
     return count, touched
 
 
-def lifted_body(gripper: Gripper, world: World) -> int | None:
+def lifted_body(gripper: FreeHand, world: Simulator) -> int | None:
     """The object the gripper holds: held by most links, then by the largest normal force."""
     forces = {b: f for b, f in gripper.contact_forces().items() if b in world.bodies}
     if not forces:
@@ -106,8 +105,8 @@ def lifted_body(gripper: Gripper, world: World) -> int | None:
 
 
 def execute_grasp(
-    world: World,
-    gripper: Gripper,
+    world: Simulator,
+    gripper: FreeHand,
     T_world_tcp: np.ndarray,
     *,
     allow_contact: bool = False,
@@ -144,7 +143,7 @@ def execute_grasp(
     return outcome
 
 
-def _run(world: World, gripper: Gripper, T: np.ndarray, allow_contact: bool) -> TrialOutcome:
+def _run(world: Simulator, gripper: FreeHand, T: np.ndarray, allow_contact: bool) -> TrialOutcome:
     made, touched = move(world, gripper, T, stop_on_contact=not allow_contact)
     if touched and not allow_contact:
         fate = Fate.COLLISION_START if made == 1 else Fate.COLLISION_APPROACH

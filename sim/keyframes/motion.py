@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from equigrasp.geometry.transforms import Matrix, make_transform
-from sim.scene.client import TIME_STEP
+from sim.scene.simulator import TIME_STEP
 from sim.stage.arm import HOME, Arm
 
 LINE_STEP, TURN_STEP = 0.005, math.radians(2.0)

@@ -20,7 +20,7 @@ from sim.scene.kind import SceneKind
 from sim.scene.physics import DrawPhysics
 
 if TYPE_CHECKING:
-    from sim.scene.world import World
+    from sim.scene.simulator import Simulator
 
 MEAN_EXTRA_OBJECTS = 4.0
 """Scenes for training hold Poisson(4) + 1 objects."""
@@ -116,7 +116,7 @@ def build_scene(
     objects: Sequence[ObjectSpec],
     rng: np.random.Generator,
     num_objects: int | None,
-    world: World,
+    world: Simulator,
     *,
     seed: int = 0,
     draw_physics: DrawPhysics | None = None,
@@ -152,7 +152,7 @@ def build_scene(
     return Scene(kind.name, seed, tuple(bodies), settled, tuple(lost), count)
 
 
-def record_bodies(world: World) -> list[Body]:
+def record_bodies(world: Simulator) -> list[Body]:
     """Write the present pose of every object into `world.bodies`; return them in loading order."""
     for body, T in world.body_poses().items():
         known = world.bodies[body]
@@ -160,7 +160,7 @@ def record_bodies(world: World) -> list[Body]:
     return list(world.bodies.values())
 
 
-def load_scene(world: World, scene: Scene, objects: Sequence[ObjectSpec]) -> list[int]:
+def load_scene(world: Simulator, scene: Scene, objects: Sequence[ObjectSpec]) -> list[int]:
     """Put a recorded scene into an empty world, at the recorded poses and at rest.
 
     Returns:
@@ -174,7 +174,7 @@ def load_scene(world: World, scene: Scene, objects: Sequence[ObjectSpec]) -> lis
     return [_add(world, specs[b.object_id], b) for b in scene.bodies]
 
 
-def add_object(world: World, spec: ObjectSpec, scale: float, T: np.ndarray) -> int:
+def add_object(world: Simulator, spec: ObjectSpec, scale: float, T: np.ndarray) -> int:
     """Put an object into a scene, at a (4, 4) pose of its base frame; returns its body id."""
     drawn = (None, None) if world.draw_physics is None else world.draw_physics(spec)
     return _add(
@@ -182,13 +182,13 @@ def add_object(world: World, spec: ObjectSpec, scale: float, T: np.ndarray) -> i
     )
 
 
-def _add(world: World, spec: ObjectSpec, body: Body) -> int:
+def _add(world: Simulator, spec: ObjectSpec, body: Body) -> int:
     number = world.load_object(spec, body.T_world_object, body.scale, **body.physics())
     world.bodies[number] = body
     return number
 
 
-def settle(world: World) -> tuple[bool, list[str]]:
+def settle(world: Simulator) -> tuple[bool, list[str]]:
     """Wait for rest, removing what leaves the workspace.
 
     Returns:
@@ -217,7 +217,7 @@ def upright_pose(spec: ObjectSpec, foot: np.ndarray, yaw: float, scale: float) -
     return T
 
 
-def _require_empty(world: World) -> None:
+def _require_empty(world: Simulator) -> None:
     """A world without objects, with its table."""
     if world.bodies:
         raise ValueError(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pybullet
 from pybullet_utils import bullet_client
 
+from sim.scene.base import check_iterations
+from sim.scene.simulator import GRAVITY, TIME_STEP
+
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-GRAVITY = -9.81
-TIME_STEP = 1.0 / 240.0
 
 
 class Client:
@@ -33,7 +33,7 @@ class Client:
     """
 
     def __init__(self, solver_iterations: int, *, deterministic_pairs: bool = False) -> None:
-        _check_iterations(solver_iterations)
+        check_iterations(solver_iterations)
         self.solver_iterations = solver_iterations
         self._sorting = {"deterministicOverlappingPairs": 1} if deterministic_pairs else {}
         self.p = bullet_client.BulletClient(pybullet.DIRECT)
@@ -61,7 +61,7 @@ class Client:
         Raises:
             ValueError: if it is not positive.
         """
-        _check_iterations(iterations)
+        check_iterations(iterations)
         self.solver_iterations = iterations
         self.p.setPhysicsEngineParameter(
             fixedTimeStep=TIME_STEP, numSolverIterations=iterations, **self._sorting
@@ -71,8 +71,3 @@ class Client:
         """Advance the simulation by `count` steps of `TIME_STEP` seconds."""
         for _ in range(count):
             self.p.stepSimulation()
-
-
-def _check_iterations(iterations: int) -> None:
-    if iterations < 1:
-        raise ValueError(f"solver_iterations is {iterations}; the solver needs at least 1")

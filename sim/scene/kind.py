@@ -13,10 +13,10 @@ from sim.objects.rule import ObjectRule
 
 if TYPE_CHECKING:
     from sim.objects.spec import ObjectSpec
-    from sim.scene.world import World
+    from sim.scene.simulator import Simulator
 
 Builder = Callable[
-    ["World", "Sequence[ObjectSpec]", np.random.Generator, int], "tuple[bool, list[str]]"
+    ["Simulator", "Sequence[ObjectSpec]", np.random.Generator, int], "tuple[bool, list[str]]"
 ]
 """(world, objects, generator, number of objects) -> whether all came to rest, and the ids of what
 left the workspace. The world holds an empty table; objects are drawn with replacement."""

@@ -13,7 +13,8 @@ import pybullet
 from scipy.spatial.transform import Rotation
 
 from equigrasp.geometry.transforms import Matrix, quaternion_to_transform
-from sim.scene.client import TIME_STEP, Client
+from sim.scene.client import Client
+from sim.scene.simulator import TIME_STEP
 from sim.stage.bodies import Part, PlacedBox, Solid, box, link_arguments, prism
 
 TABLE_TOP = 0.75

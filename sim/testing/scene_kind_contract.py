@@ -67,7 +67,7 @@ class SceneKindContract:
                 count, asked = len(scene.bodies), scene.requested
                 require(0 < count <= asked, f"seed {seed}: {count} objects of {asked}")
                 require(count == len(world.bodies), f"seed {seed}: {len(world.bodies)} in it")
-                fixtures = world.p.getNumBodies() - count
+                fixtures = len(world.everything()) - count
                 require(fixtures == 1, f"seed {seed}: {fixtures} bodies besides the objects")
                 for body in scene.bodies:
                     position = body.T_world_object[:3, 3]
@@ -161,15 +161,7 @@ def _require_touching(world: World, seed: int) -> None:
     """Every object touches something, and none presses into anything."""
     everything = [*world.bodies, world.table]
     for body, known in world.bodies.items():
-        nearest = min(
-            (
-                point[8]
-                for other in everything
-                if other != body
-                for point in world.p.getClosestPoints(body, other, GAP)
-            ),
-            default=np.inf,
-        )
+        nearest = min(world.distance(body, other, GAP) for other in everything if other != body)
         who = f"seed {seed}: {known.object_id}"
         require(nearest < GAP, f"{who} floats")
         require(nearest > -OVERLAP, f"{who} overlaps by {-1000 * nearest:.1f} mm")

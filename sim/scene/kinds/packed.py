@@ -16,7 +16,7 @@ from sim.scene.kind import SceneKind
 
 if TYPE_CHECKING:
     from sim.objects.spec import ObjectSpec
-    from sim.scene.world import World
+    from sim.scene.simulator import Simulator
 
 AREA = (0.08, 0.22)
 """Where the centres of objects go, in x and in y, metres."""
@@ -28,7 +28,7 @@ CLEARANCE = 0.002
 
 
 def build(
-    world: World,
+    world: Simulator,
     objects: Sequence[ObjectSpec],
     rng: np.random.Generator,
     count: int,
@@ -52,10 +52,10 @@ def build(
     return settled, lost
 
 
-def _touches_anything(world: World, body: int) -> bool:
+def _touches_anything(world: Simulator, body: int) -> bool:
     """Whether a body that was just loaded overlaps the table or another object."""
     others = [b for b in world.bodies if b != body] + [world.table]
-    return any(world.p.getClosestPoints(body, other, 0.0) for other in others)
+    return any(world.distance(body, other, 0.0) < np.inf for other in others)
 
 
 PACKED = SceneKind(

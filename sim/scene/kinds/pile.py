@@ -17,7 +17,7 @@ from sim.scene.kind import SceneKind
 
 if TYPE_CHECKING:
     from sim.objects.spec import ObjectSpec
-    from sim.scene.world import World
+    from sim.scene.simulator import Simulator
 
 AREA = (0.10, 0.20)
 """Where objects fall, in x and in y, metres."""
@@ -33,7 +33,7 @@ BOX_WALL = 0.02
 
 
 def build(
-    world: World,
+    world: Simulator,
     objects: Sequence[ObjectSpec],
     rng: np.random.Generator,
     count: int,
@@ -53,7 +53,7 @@ def build(
     return settle(world)
 
 
-def _load_box(world: World) -> int:
+def _load_box(world: Simulator) -> int:
     """Four walls around the workspace; the table is the floor."""
     path = world.scratch / "box.urdf"
     path.write_text(box_urdf())

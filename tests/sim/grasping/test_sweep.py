@@ -11,7 +11,6 @@ from sim.grasping.gripper import Gripper
 from sim.grasping.sweep import (
     ContactSweep,
     arrival_offset,
-    contact_distances,
     drive_lag,
     path_offsets,
     table_clearance,
@@ -124,7 +123,7 @@ def test_table_clearance_is_bullets_distance(bench, state):
 def test_contacts_begin_at_the_computed_distance(bench, state):
     """A motionless hand over a box touches it if and only if it is nearer than the limit."""
     world, gripper, _ = bench
-    limits = contact_distances(world, gripper)
+    limits = gripper.contact_distances()
     world.restore(state)
     body = next(iter(world.bodies))
     top = np.array(world.p.getBasePositionAndOrientation(body)[0]) + (0, 0, SIDES[2] / 2)

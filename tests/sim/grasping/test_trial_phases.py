@@ -6,7 +6,7 @@ import pytest
 from equigrasp.data.vocabulary import Fate
 from equigrasp.hand import PANDA
 from sim.grasping.trial import empty_width, execute_grasp, lifted_body
-from sim.scene.client import TIME_STEP
+from sim.scene.simulator import TIME_STEP
 
 
 class Notes:

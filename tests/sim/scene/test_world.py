@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from equigrasp.workspace import WORKSPACE
-from sim.scene.world import REST_CHUNK, World
+from sim.scene.base import REST_CHUNK
+from sim.scene.world import World
 
 URDF = """<robot name="box"><link name="base">
 <inertial><origin xyz="{com}" rpy="0.3 -0.2 0.9"/><mass value="0.1"/>

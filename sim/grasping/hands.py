@@ -1,0 +1,18 @@
+"""Hands for worlds: each simulator has its own."""
+
+from __future__ import annotations
+
+from equigrasp.hand import PANDA, Hand
+from sim.grasping.free_hand import FreeHand
+from sim.scene.simulator import Simulator
+
+
+def free_hand(world: Simulator, hand: Hand = PANDA) -> FreeHand:
+    """A hand for a world, not loaded yet.
+
+    Raises:
+        ValueError: if what describes the hand's shapes cannot be read.
+    """
+    from sim.grasping.gripper import Gripper
+
+    return Gripper(world, hand)
