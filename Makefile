@@ -8,7 +8,7 @@ ARGS ?=
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test base mutants lint format data train eval bench-quick clean
+.PHONY: help setup demo test base mutants screenshots lint format data train eval bench-quick clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -28,6 +28,11 @@ mutants: setup  ## do the tests notice? 40 small wrong changes, each against the
 
 base: setup     ## the base tier alone, installed into the newest Python here, and a plan with it
 	$(PYTHON_ENV) benchmarks/tiers.py --python newest --tiers base --cpu
+
+screenshots: export EQUIGRASP_SCREENSHOTS = docs/pictures
+screenshots: setup ## the pictures of pages in README, made by the tests that open them in Chromium
+	@mkdir -p $(EQUIGRASP_SCREENSHOTS)
+	$(PYTHON_ENV) -m pytest -q -k browser tests/equigrasp/test_browser.py tests/equigrasp/cli/test_view_round.py
 
 lint: setup     ## ruff: rules and format
 	$(PYTHON_ENV) -m ruff check .

@@ -11,6 +11,7 @@ every lattice point on its side.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,22 @@ class SceneMesh:
         """The surface of what an occupancy fills: see `occupancy_mesh`."""
         vertices, faces = occupancy_mesh(occupancy, side, smooth=smooth)
         return cls(vertices, faces, occupancy, "ok" if len(faces) else "empty_workspace")
+
+    @classmethod
+    def joined(cls, parts: Sequence[SceneMesh]) -> SceneMesh:
+        """Surfaces of one frame as one; the occupancy is that of none of them.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if not parts:
+            raise ValueError("there are no shapes to join; give one at least")
+        before = np.cumsum([0, *(len(part.vertices) for part in parts[:-1])])
+        faces = [part.faces + n for part, n in zip(parts, before, strict=True)]
+        vertices = np.concatenate([part.vertices for part in parts])
+        good = any(part.reason == "ok" for part in parts)
+        whole = vertices, np.concatenate(faces), np.zeros((0, 0, 0), np.float32)
+        return cls(*whole, "ok" if good else parts[0].reason)
 
     def transformed(self, T_new_old: ArrayLike) -> SceneMesh:
         """The same surface in another frame; the occupancy stays that of the workspace."""

@@ -27,8 +27,8 @@ FLOORS = (
     "equigrasp/placement.py equigrasp/weights.py",
     "equigrasp/matter.py equigrasp/refine.py equigrasp/rehearsal.py",
     "equigrasp/fused.py equigrasp/scene_mesh.py equigrasp/sifting.py",
-    "equigrasp/search.py",
-    "equigrasp/planner.py equigrasp/viewer.py",
+    "equigrasp/moment.py equigrasp/search.py",
+    "equigrasp/planner.py equigrasp/predicted.py equigrasp/viewer.py",
     "equigrasp/anywhere.py equigrasp/browser.py equigrasp/clouds.py",
     "equigrasp/__init__.py",
     # training, and policies

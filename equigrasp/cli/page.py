@@ -1,17 +1,23 @@
-"""A page in the browser that stays until somebody ends it."""
+"""A page in the browser that stays until somebody ends it, and what models predict for it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equigrasp.anywhere import AnywherePlan
 from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA, Hand
-from equigrasp.perception.camera import Intrinsics
 from equigrasp.plan_result import PlanResult
+from equigrasp.predicted import feature_planes, predicted_shape
+from equigrasp.scene_mesh import SceneMesh
+
+if TYPE_CHECKING:
+    from equigrasp.moment import Moment
 
 PORT = 8080
 
@@ -21,21 +27,37 @@ def result_of(grasps: Sequence[Grasp], reason: str = "ok", hand: Hand = PANDA) -
     return PlanResult(list(grasps), reason, {}, np.zeros((0, 0, 0), np.float32), hand=hand)
 
 
-def serve(
-    depth: NDArray[np.floating],
-    intrinsics: Intrinsics,
-    T_world_camera: NDArray[np.float64],
-    result: PlanResult,
-    port: int = PORT,
-) -> None:
-    """Show a scene in the browser until Ctrl-C, see `equigrasp.browser.browse_plan`.
+def predictions(model: Any, tsdf: NDArray[np.floating]) -> dict[str, Any]:
+    """`shape` and `planes` of `Moment.of_plan` that a model predicts of a TSDF (N, N, N).
+
+    Nothing where there is no volume.
+    """
+    if not tsdf.any():
+        return {}
+    return {"shape": predicted_shape(model, tsdf), "planes": feature_planes(model, tsdf)}
+
+
+def predictions_anywhere(model: Any, plan: AnywherePlan) -> dict[str, Any]:
+    """The same of all cubes of a plan, in the frame of its grasps."""
+    shapes, planes = [], {}
+    for number, cube in enumerate(plan.cubes, 1):
+        found = predictions(model, cube.result.tsdf)
+        if shape := found.get("shape"):
+            shapes.append(shape.transformed(cube.T_world_workspace))
+        for name, plane in found.get("planes", {}).items():
+            planes[f"cube {number}: {name}"] = plane
+    return {"shape": SceneMesh.joined(shapes) if shapes else None, "planes": planes}
+
+
+def serve(moments: Sequence[Moment], port: int = PORT) -> None:
+    """Show moments in the browser until Ctrl-C, see `equigrasp.browser.browse`.
 
     Raises:
         ImportError: viser or matplotlib is not installed.
     """
-    from equigrasp.browser import browse_plan
+    from equigrasp.browser import browse
 
-    shown = browse_plan(depth, intrinsics, T_world_camera, result, port=port)
+    shown = browse(moments, port=port)
     print(f"{shown.address} shows the scene; Ctrl-C ends it", flush=True)
     try:
         while True:

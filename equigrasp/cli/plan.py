@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from equigrasp.anywhere import AnywherePlan, plan_anywhere
-from equigrasp.cli.page import result_of, serve
+from equigrasp.cli.page import predictions, predictions_anywhere, result_of, serve
 from equigrasp.exchange import SUFFIXES, save_grasps
 from equigrasp.input_files import read_mask, read_pose, read_view
 from equigrasp.optional import require
@@ -138,9 +138,15 @@ def _draw(plan: PlanResult | AnywherePlan, views: dict[str, Any], folder: Path) 
 
 
 def _show(plan: PlanResult | AnywherePlan, views: dict[str, Any], planner: GraspPlanner) -> None:
-    """Serve the first image with the grasps until Ctrl-C."""
+    """Serve the first image with the grasps and what the model predicts until Ctrl-C."""
+    from equigrasp.moment import Moment
+
     several = isinstance(views["depth"], list)
     depth, camera, pose = (views[name][0] if several else views[name] for name in VIEW[:3])
-    if not isinstance(plan, PlanResult):
+    if isinstance(plan, PlanResult):
+        more = predictions(planner.model, plan.tsdf)
+    else:
+        more = predictions_anywhere(planner.model, plan)
         plan = result_of(list(plan), plan.reason, planner.model.hand)
-    serve(depth, camera, np.eye(4) if pose is None else pose, plan)
+    pose = np.eye(4) if pose is None else pose
+    serve([Moment.of_plan(depth, camera, pose, plan, **more)])

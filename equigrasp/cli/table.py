@@ -68,7 +68,7 @@ COMMANDS = {
         "equigrasp report runs/equiigd_packed_seed0",
     ),
     "view": Command(
-        "look at a scene of a data set, with the grasps that succeeded",
+        "look at a scene of a data set, saved grasps, or a round of an evaluation",
         "equigrasp.cli.view:main",
         "equigrasp view data/packed/scenes/000000.npz --pictures looks",
     ),

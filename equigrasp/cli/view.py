@@ -1,48 +1,76 @@
-"""`equigrasp view`: a scene of a data set, and the grasps that succeeded in simulation."""
+"""`equigrasp view`: a scene of a data set, a saved plan, or a round of an evaluation."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equigrasp.cli.page import PORT, result_of, serve
+from equigrasp.cli.page import PORT, predictions, result_of, serve
+from equigrasp.cli.rounds import moments_of, play_again
 from equigrasp.data.files import atomic_path
 from equigrasp.data.scene_files import SceneRecord, read_scene
+from equigrasp.exchange import load_grasps
 from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.grasp import Grasp
+from equigrasp.input_files import read_pose, read_view
 from equigrasp.optional import require
+from equigrasp.planner import GraspPlanner
+
+if TYPE_CHECKING:
+    from equigrasp.moment import Moment
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Show a scene in a browser, or draw it."""
-    parser = argparse.ArgumentParser(
-        description="Successful grasps are drawn at their first successful yaw."
-    )
-    parser.add_argument("scene", type=Path, help="file of a data set: data/packed/scenes/*.npz")
-    parser.add_argument("--image", type=int, default=0, help="which of its depth images")
-    parser.add_argument("--pictures", type=Path, metavar="DIR", help="draw into this folder")
-    parser.add_argument("--port", type=int, default=PORT, help="of the page")
-    options = parser.parse_args(arguments)
-    record = read_scene(options.scene)
-    if not 0 <= options.image < len(record.depth):
-        raise ValueError(f"--image {options.image}: this scene has 0 to {len(record.depth) - 1}")
-    view = record.depth[options.image], record.intrinsics, record.T_world_camera[options.image]
-    grasps = successes(record)
-    print(f"{record.kind} scene {record.index}: {len(grasps)} grasp points with a success")
+    """Show something in a browser, or draw it."""
+    options = parser().parse_args(arguments)
     require("matplotlib", "looking at a scene")
+    if not options.pictures:
+        require("viser", "looking at a scene; --pictures DIR draws it without", "view")
+    if options.what.is_dir():
+        return _round(options)
+    shown = _plan(options) if _is_plan(options) else _scene(options)
     if options.pictures:
         from equigrasp.viewer import draw_grasps
 
-        path = options.pictures / f"{options.scene.stem}_grasps.png"
-        with atomic_path(path) as unfinished:
-            draw_grasps(*view, grasps).savefig(unfinished, dpi=110, format="png")
-        print(f"written: {path}")
+        _save(draw_grasps(*shown), options.pictures / f"{options.what.stem}_grasps.png")
         return 0
-    serve(*view, result_of(grasps), options.port)
+    serve([_moment(options, *shown)], options.port)
     return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = argparse.ArgumentParser(
+        description="Of a data set's scene the grasps that succeeded are drawn, at their first "
+        "successful yaw. Of an evaluation one round is played again, step by step.",
+    )
+    add = p.add_argument
+    add(
+        "what",
+        type=Path,
+        help="a scene (data/packed/scenes/*.npz), saved grasps (.json, .yaml; their image: "
+        "--depth), or the folder of an evaluation",
+    )
+    add("--image", type=int, default=0, help="which depth image of the scene")
+    add("--depth", type=Path, help="image of saved grasps: PNG or TIFF of 16 bits, or .npy")
+    add("--camera", type=Path, help="its intrinsics as JSON")
+    add("--pose", type=Path, help="its T_world_camera; without, grasps are in the camera's frame")
+    add("--depth-scale", type=float, metavar="M", help="metres of one unit, as 0.001")
+    add(
+        "--model",
+        help="show what this one predicts: shape, feature planes (a round always: its own)",
+    )
+    add("--seed", type=int, default=0, help="of the round")
+    add("--round", type=int, default=0, help="number of the round (default: 0)")
+    add("--scene-list", type=Path, help="that the evaluation was told to replay")
+    add("--pictures", type=Path, metavar="DIR", help="draw into this folder")
+    add("--port", type=int, default=PORT, help="of the page")
+    return p
 
 
 def successes(record: SceneRecord) -> list[Grasp]:
@@ -55,3 +83,65 @@ def successes(record: SceneRecord) -> list[Grasp]:
         width = float(record.yaw_width[point, yaw])
         found.append(Grasp(record.grasp_position[point], rotation, width, 1.0))
     return found
+
+
+def _is_plan(options: argparse.Namespace) -> bool:
+    return options.what.suffix.lower() != ".npz" or options.depth is not None
+
+
+def _scene(options: argparse.Namespace) -> tuple[Any, ...]:
+    """Image, camera, pose and grasps of a scene of a data set."""
+    record = read_scene(options.what)
+    if not 0 <= options.image < len(record.depth):
+        raise ValueError(f"--image {options.image}: this scene has 0 to {len(record.depth) - 1}")
+    grasps = successes(record)
+    print(f"{record.kind} scene {record.index}: {len(grasps)} grasp points with a success")
+    pose = record.T_world_camera[options.image]
+    return record.depth[options.image], record.intrinsics, pose, grasps
+
+
+def _plan(options: argparse.Namespace) -> tuple[Any, ...]:
+    """The same of saved grasps, with the image that is given beside them."""
+    grasps = load_grasps(options.what)
+    if options.depth is None or options.camera is None:
+        raise ValueError(
+            f"{options.what} holds {len(grasps)} grasps, and no image; give --depth and --camera "
+            "(and --pose) as for `equigrasp plan`"
+        )
+    depth, camera = read_view(options.depth, options.camera, options.depth_scale)
+    pose = read_pose(options.pose or options.camera)
+    print(f"{len(grasps)} grasps")
+    return depth, camera, np.eye(4) if pose is None else pose, grasps
+
+
+def _moment(
+    options: argparse.Namespace, depth: Any, camera: Any, pose: Any, grasps: list[Grasp]
+) -> Moment:
+    """What the page shows, with what a model predicts where one is named."""
+    from equigrasp.moment import Moment
+
+    view, result, more = (depth, camera, pose), result_of(grasps), {}
+    if options.model:
+        planner = GraspPlanner.from_pretrained(options.model)
+        result = replace(planner.plan(*view), grasps=grasps)
+        more = predictions(planner.model, result.tsdf)
+    return Moment.of_plan(*view, result, title=f"**{len(grasps)} grasps**", **more)
+
+
+def _round(options: argparse.Namespace) -> int:
+    """Show or draw a round, step by step."""
+    story, model = play_again(options.what, options.seed, options.round, options.scene_list)
+    if options.pictures:
+        from sim.clutter.story import draw_story
+
+        name = f"seed{options.seed}_round{options.round}.png"
+        _save(draw_story(story, name.removesuffix(".png")), options.pictures / name)
+        return 0
+    serve(moments_of(story, model), options.port)
+    return 0
+
+
+def _save(figure: Any, path: Path) -> None:
+    with atomic_path(path) as unfinished:
+        figure.savefig(unfinished, dpi=110, format="png")
+    print(f"written: {path}")

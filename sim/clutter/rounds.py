@@ -203,15 +203,25 @@ def recorded_grasp(attempt: dict[str, Any]) -> Grasp:
     return Grasp(pose[:3, 3], pose[:3, :3], attempt["width"], attempt["score"])
 
 
-def replay(played: Round, attempts: Sequence[dict[str, Any]]) -> SceneView:
-    """What the planner saw after recorded attempts; its world is closed.
+def replayed(played: Round, attempts: Sequence[dict[str, Any]]) -> Iterator[SceneView]:
+    """What the planner saw before each of the recorded attempts, and the table after the last.
 
-    The attempts are executed again as recorded, which leaves the scene as it was.
+    The attempts are executed again as recorded, which changes the scene as it did then.
     """
+    failed: list[Grasp] = []
     with played.laid_out() as world:
-        for attempt in attempts:
-            played.rehearsal(world).perform(world, recorded_grasp(attempt))
-        return observe(world, played, len(attempts))
+        for number, recorded in enumerate(attempts):
+            rehearse = played.rehearsal(world)
+            yield observe(world, played, number, tuple(failed))
+            grasp = recorded_grasp(recorded)
+            failed = _remembered(failed, grasp, rehearse.perform(world, grasp))
+        yield observe(world, played, len(attempts), tuple(failed))
+
+
+def replay(played: Round, attempts: Sequence[dict[str, Any]]) -> SceneView:
+    """What the planner saw after recorded attempts; its world is closed."""
+    *_, seen = replayed(played, attempts)
+    return seen
 
 
 def observe(

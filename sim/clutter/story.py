@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA, Hand
 from equigrasp.plan_result import PlanResult
 from sim.clutter.pictures import outline_hand
-from sim.clutter.planners import make_planner
+from sim.clutter.planner import ClutterPlanner
+from sim.clutter.planners import WEIGHTS, make_planner, planner_class, planner_classes
 from sim.clutter.protocol import EvalSettings
-from sim.clutter.rounds import Round, clear_scene, observe
+from sim.clutter.rounds import Round, clear_scene, observe, recorded_grasp, replayed
 from sim.clutter.scene_lists import build_round
 from sim.clutter.scene_view import SceneView
 
@@ -101,6 +103,51 @@ def play_story(settings: dict[str, Any], seed: int, index: int, hand: dict[str, 
         )
         after = Look.of(observe(world, played, len(looks)))
     return Story(record, tuple(looks), after, grasping)
+
+
+def replay_story(
+    settings: dict[str, Any], scene: str, record: dict[str, Any], hand: dict[str, Any]
+) -> Story:
+    """Play a recorded round again, grasp by grasp. Runs in worker processes.
+
+    Plans are made anew where weights made them; the grasp that was recorded comes first in each.
+
+    Args:
+        settings: `EvalSettings.to_dict()`.
+        scene: the scene as JSON.
+        record: of the round, a line of `rounds.jsonl`.
+        hand: that of the settings, with the folders of its files.
+    """
+    from sim.scene.builders import Scene
+
+    options, grasping = EvalSettings(**settings), Hand.of(hand)
+    planner = None
+    if planner_class(options.model) is planner_classes()[WEIGHTS]:
+        planner = make_planner(json.dumps(settings, sort_keys=True), grasping)
+    played = Round(options, Scene.from_json(scene), record["seed"], record["round"], grasping)
+    views = replayed(played, record["attempts"])
+    looks = tuple(
+        Look.of(seen, _plan_of(attempt, seen, planner, grasping))
+        for attempt, seen in zip(record["attempts"], views, strict=False)
+    )
+    return Story(record, looks, Look.of(next(views)), grasping)
+
+
+def _plan_of(
+    attempt: dict[str, Any], seen: SceneView, planner: ClutterPlanner | None, hand: Hand
+) -> PlanResult:
+    """The plan before a recorded attempt, or all that is known of it."""
+    tried = recorded_grasp(attempt)
+    if planner is None:
+        nothing = np.zeros((0, 0, 0), np.float32)
+        return PlanResult([tried], "ok", attempt["timings"], nothing, hand=hand)
+    plan = planner.plan(seen)
+    others = [grasp for grasp in plan.grasps if not _same(grasp, tried)]
+    return replace(plan, grasps=[tried, *others])
+
+
+def _same(grasp: Grasp, other: Grasp) -> bool:
+    return bool(np.allclose(grasp.T_world_grasp, other.T_world_grasp, atol=1e-6))
 
 
 def told(story: Story) -> str:

@@ -4,6 +4,7 @@ import base64
 import io
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -12,6 +13,7 @@ from urllib.request import urlopen
 
 import matplotlib.image
 import numpy as np
+from PIL import Image
 
 PATIENCE = 60
 """A page that shows nothing within so many seconds never will."""
@@ -96,6 +98,28 @@ class Chromium:
         """What is seen, (H, W, 3), 0 to 255."""
         data = base64.b64decode(self.ask("Page.captureScreenshot", format="png")["data"])
         return 255 * np.asarray(matplotlib.image.imread(io.BytesIO(data)))[..., :3]
+
+    def settled(self):
+        """`screenshot` once two in a row are equal: whatever was asked for is drawn."""
+        seen = [self.screenshot()]
+
+        def still():
+            time.sleep(0.5)
+            seen.append(self.screenshot())
+            return np.array_equal(seen[-1], seen[-2])
+
+        self._until(still, "the page stands still")
+        return seen[-1]
+
+    def keep(self, name):
+        """Save what is seen as a picture of the documents; only where EQUIGRASP_SCREENSHOTS names a
+        folder for it, as `make screenshots` does."""
+        folder = os.environ.get("EQUIGRASP_SCREENSHOTS")
+        if folder:
+            self.evaluate("document.querySelector('.mantine-Notification-closeButton')?.click()")
+            shot = Image.fromarray(self.settled().round().astype(np.uint8))
+            few = shot.quantize(255, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            few.save(Path(folder) / f"{name}.png", optimize=True)
 
     @staticmethod
     def _until(condition, what):

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equigrasp.browser import SceneBrowser, browse_plan, hand_mesh, height_colours, plane_pictures
+from equigrasp.browser import browse, browse_plan
 from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA
+from equigrasp.moment import Moment, hand_mesh, height_colours, plane_pictures
 from equigrasp.perception.camera import fixed_view
 from equigrasp.planner import GraspPlanner
-from equigrasp.scene_mesh import SceneMesh
+from equigrasp.predicted import feature_planes, predicted_shape
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -21,18 +22,36 @@ DOWN = np.diag([1.0, -1.0, -1.0])
 
 
 @pytest.fixture(scope="module")
-def planned(camera, depth_image):
-    planner = GraspPlanner.from_pretrained("equigiga_pile")
+def planner():
+    return GraspPlanner.from_pretrained("equigiga_pile")
+
+
+@pytest.fixture(scope="module")
+def planned(planner, camera, depth_image):
     return planner.plan(depth_image(), camera, fixed_view())
 
 
 @pytest.fixture
-def shown(planned, camera, depth_image):
-    box = SceneMesh(np.eye(3) * 0.1, np.array([[0, 1, 2]]), "ok")
-    planes = {"xy": np.random.default_rng(0).normal(size=(4, 6, 5))}
+def shown(planner, planned, camera, depth_image):
     page = browse_plan(
-        depth_image(), camera, fixed_view(), planned, shape=box, planes=planes, port=18123
+        *(depth_image(), camera, fixed_view(), planned),
+        shape=predicted_shape(planner.model, planned.tsdf),
+        planes=feature_planes(planner.model, planned.tsdf),
+        port=18123,
     )
+    yield page
+    page.stop()
+
+
+@pytest.fixture
+def stepwise(planned):
+    """Three moments: two with grasps, of which one has nothing else, and one with none."""
+    points, colours = np.eye(3, dtype=np.float32), np.zeros((3, 3), np.uint8)
+    planes = {"xy": np.random.default_rng(0).normal(size=(4, 6, 5))}
+    full = {"grasps": planned.grasps, "tsdf": planned.tsdf, "planes": planes}
+    one = Moment("**third**", points, colours, [Grasp([0, 0, 0.1], DOWN, 0.05)])
+    moments = [Moment("**first**", points, colours, **full), Moment("**second**", points, colours)]
+    page = browse([*moments, one], port=18124)
     yield page
     page.stop()
 
@@ -47,12 +66,26 @@ def test_the_slider_hides_grasps_below_a_score(shown, planned):
     assert shown._count.content == f"1 of {len(planned)} grasps"
 
 
-def test_other_grasps_take_the_place_of_those_before(shown):
-    shown.grasps([Grasp([0, 0, 0.1], DOWN, 0.05)])
-    shown._lowest.value = 1.0
-    assert len(shown.shown_grasps()) == 1  # unknown scores are not below any
-    shown.grasps([])
-    assert shown._count.content == "0 of 0 grasps"
+def test_what_a_moment_has_takes_the_place_of_what_was_before(stepwise, planned):
+    first = stepwise.shown_grasps()
+    assert first == planned.grasps
+    assert set(stepwise._nodes) == {"/volume", "/hand"}
+    assert len(stepwise._pictures) == 1
+    stepwise.show(1)
+    assert (stepwise._title.content, stepwise._count.content) == ("**second**", "0 of 0 grasps")
+    assert (stepwise._nodes, stepwise._pictures) == ({}, [])
+    stepwise._lowest.value = 1.0
+    stepwise.show(2)
+    assert len(stepwise.shown_grasps()) == 1  # unknown scores are not below any
+    stepwise._lowest.value = 0.0
+    stepwise._boxes["/volume"].value = True
+    stepwise.show(0)
+    assert stepwise._nodes["/volume"].visible  # a box that was ticked stays so
+
+
+def test_a_page_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="one moment at least"):
+        browse([])
 
 
 def test_the_hand_is_two_fingers_and_a_palm():
@@ -93,19 +126,41 @@ def test_the_table_is_grey_and_things_are_not():
 
 def test_what_to_install_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "viser", None)
+    nothing = Moment("", np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8))
     with pytest.raises(ImportError, match=r"pip install 'equigrasp\[view\]'"):
-        SceneBrowser()
+        browse([nothing])
 
 
-@pytest.mark.skipif(find_chromium() is None, reason="Debian's package chromium is not installed")
+needs_chromium = pytest.mark.skipif(
+    find_chromium() is None, reason="Debian's package chromium is not installed"
+)
+
+
+@needs_chromium
 def test_a_real_browser_shows_the_grasps_and_the_slider_changes_them(shown, planned, tmp_path):
     with Chromium(shown.address, tmp_path) as page:
         everything = f"{len(planned)} of {len(planned)} grasps"
         page.wait_for_text(everything)
-        page.wait_for_text("predicted shape")
-        before = page.screenshot()
+        for text in ("predicted shape", "volume", "feature planes"):
+            page.wait_for_text(text)
+        assert page.evaluate("document.querySelectorAll('img').length") >= 3  # three planes
+        before = page.settled()
         assert before.std() > 5  # not a blank page
+        page.keep("view_plan")
         page.press_in_slider("lowest score", "End")
         page.wait_for_text(f"0 of {len(planned)} grasps")
+        without = page.settled()
+        assert np.abs(without - before).max(-1).mean() > 0.1  # hands are gone from the picture
         page.press_in_slider("lowest score", "Home")
         page.wait_for_text(everything)
+
+
+@needs_chromium
+def test_a_real_browser_goes_through_a_round_step_by_step(stepwise, tmp_path):
+    with Chromium(stepwise.address, tmp_path) as page:
+        page.wait_for_text("first")
+        page.press_in_slider("step", "End")
+        page.wait_for_text("third")
+        page.wait_for_text("1 of 1 grasps")
+        page.press_in_slider("step", "Home")
+        page.wait_for_text("first")

@@ -107,6 +107,14 @@ def test_the_model_of_the_tutorial_is_the_one_that_is_added_in_a_test():
     assert block.strip() in (ROOT / "tests/test_additions.py").read_text(encoding="utf-8")
 
 
+def test_pictures_of_the_readme_are_there_and_small():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
+    assert len(pictures) >= 2
+    for picture in pictures:
+        assert 20_000 < (ROOT / picture).stat().st_size < 200_000
+
+
 def test_pages_are_in_the_table_of_contents_and_links_lead_somewhere():
     docs = ROOT / "docs"
     listed = set(re.findall(r"[\w/]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))

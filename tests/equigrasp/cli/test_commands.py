@@ -139,14 +139,14 @@ def pages(monkeypatch):
     """Arguments of the pages that were opened; each is ended at once, as by Ctrl-C."""
     opened = []
 
-    def browse(*given, port):
-        opened.append(given)
+    def browse(moments, port):
+        opened.extend(moments)
         return SimpleNamespace(address=f"http://here:{port}", stop=lambda: opened.append("stopped"))
 
     def end(seconds):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("equigrasp.browser.browse_plan", browse)
+    monkeypatch.setattr("equigrasp.browser.browse", browse)
     monkeypatch.setattr("equigrasp.cli.page.time.sleep", end)
     monkeypatch.setitem(sys.modules, "viser", sys)
     return opened
@@ -157,8 +157,13 @@ def test_a_plan_is_shown_until_the_page_is_ended(pages, pose, capsys):
     typed(COMMANDS["sample"].example)
     line = "equigrasp plan looks/depth.png --camera looks/camera.json --model equigiga_pile --view "
     assert typed(line + pose) == 0
-    (depth, _, _, result), stopped = pages
-    assert (depth.shape, len(result) > 0, stopped) == ((480, 848), True, "stopped")
+    moment, stopped = pages
+    assert (len(moment.grasps) > 0, stopped) == (True, "stopped")
+    assert len(moment.planes) == 3
+    # the shape lies among what the camera saw, in whichever frame that is
+    low, high = moment.points.min(0), moment.points.max(0)
+    middle = moment.shape.vertices.mean(0)
+    assert ((low < middle) & (middle < high)).all()
     assert "http://here:8080 shows the scene" in capsys.readouterr().out
 
 
@@ -166,14 +171,30 @@ def test_a_scene_of_a_data_set_is_shown_or_drawn(pages, tmp_path, capsys):
     write_scene(tmp_path / "scene.npz", synthetic_scene(0))
     assert typed("equigrasp view scene.npz --port 9") == 0
     shown, record = pages[0], read_scene(tmp_path / "scene.npz")
-    np.testing.assert_array_equal(shown[0], record.depth[0])
-    tips = [tuple(grasp.position) for grasp in shown[3]]
+    tips = [tuple(grasp.position) for grasp in shown.grasps]
     good = record.grasp_position[record.yaw_success.any(1)]
     np.testing.assert_allclose(tips, good, atol=1e-6)
     assert typed("equigrasp view scene.npz --pictures drawn") == 0
     assert (tmp_path / "drawn" / "scene_grasps.png").stat().st_size > 10_000
     assert typed("equigrasp view scene.npz --image 99") == UNUSABLE
     assert "this scene has 0 to" in capsys.readouterr().err
+    assert typed("equigrasp view scene.npz --model giga_pile") == 0
+    predicted = pages[2]
+    assert [tuple(grasp.position) for grasp in predicted.grasps] == tips
+    assert set(predicted.planes) == {"xy", "xz", "yz"}
+
+
+def test_a_saved_plan_is_shown_with_its_image(pages, capsys):
+    typed(COMMANDS["sample"].example)
+    typed(COMMANDS["plan"].example)
+    grasps = load_grasps("grasps.json")
+    assert typed("equigrasp view grasps.json") == UNUSABLE
+    assert "give --depth and --camera" in capsys.readouterr().err
+    view = "--depth looks/depth.png --camera looks/camera.json --pose looks/pose.json"
+    assert typed(f"equigrasp view grasps.json {view}") == 0
+    assert [grasp.score for grasp in pages[0].grasps] == [grasp.score for grasp in grasps]
+    assert len(pages[0].points) > 1000
+    assert typed(f"equigrasp view grasps.json {view} --pictures drawn") == 0
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)
