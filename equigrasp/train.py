@@ -24,6 +24,7 @@ import equigrasp
 from equigrasp.data import batch_keys as keys
 from equigrasp.data.dataset import GraspSceneDataset
 from equigrasp.data.files import disk_fault
+from equigrasp.data.item_store import StoredItems
 from equigrasp.data.items import SampleSettings
 from equigrasp.data.manifest import trained_on
 from equigrasp.data.split import DataSetError
@@ -69,11 +70,12 @@ def train_from_config(config: dict[str, Any]) -> TrainResult:
     build = partial(build_model, config["model"], config["init"])
     model = build()
     train_data, val_data = build_data(config["data"], model, config["seed"])
+    store = config["data"].get("store")
     log.info("training on %d scenes, validating on %d", len(train_data.paths), len(val_data))
     result = train(
         build,
         GraspRecipe(instantiate(config["loss"])),
-        train_data,
+        train_data if store is None else StoredItems(train_data, store),
         val_data,
         settings,
         run_dir,

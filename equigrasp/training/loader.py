@@ -1,7 +1,9 @@
-"""Background loading of batches on threads.
+"""Background loading of batches, on threads or in processes of their own.
 
 Decoding, noise and fusion are NumPy, zlib and torch calls that release the interpreter lock, so
-threads overlap them with the training step, share one cache, and hand errors on unchanged.
+threads overlap them with the training step, share one cache, and hand errors on unchanged. A GPU
+that makes tens of steps a second wants more than threads can make: processes do, each with a cache
+of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 PREFETCH = 3
 """Batches kept ready or in work."""
@@ -40,6 +43,7 @@ def load_batches(
     batches: Iterable[list[Any]],
     *,
     workers: int = 1,
+    processes: int = 0,
 ) -> Iterator[dict[str, Tensor]]:
     """Yield collated batches in the order of `batches`, loaded ahead of use.
 
@@ -47,6 +51,7 @@ def load_batches(
         dataset: indexed by the keys found in `batches`.
         batches: key lists, one per batch.
         workers: loader threads; 0 loads in the calling thread.
+        processes: loader processes, in place of threads; each makes whole batches.
 
     Yields:
         Dicts of tensors (B, ...).
@@ -54,6 +59,9 @@ def load_batches(
     Raises:
         Whatever the data set raises, at the batch where it happened.
     """
+    if processes > 0:
+        yield from _from_processes(dataset, batches, processes)
+        return
     if workers == 0:
         for keys in batches:
             yield collate([dataset[key] for key in keys])
@@ -69,3 +77,41 @@ def load_batches(
             yield collate([future.result() for future in pending.popleft()])
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _from_processes(
+    dataset: KeyedDataset, batches: Iterable[list[Any]], processes: int
+) -> Iterator[dict[str, Tensor]]:
+    loader = DataLoader(
+        _Outcomes(dataset),  # type: ignore[arg-type]  # keyed by pairs
+        batch_sampler=batches,
+        num_workers=processes,
+        collate_fn=_Outcomes.collated,
+        prefetch_factor=PREFETCH,
+        # Forking a process that holds a GPU and threads is not safe.
+        multiprocessing_context="forkserver",
+    )
+    for outcome in loader:
+        if isinstance(outcome, Exception):
+            raise outcome
+        yield outcome
+
+
+class _Outcomes:
+    """Items of a data set, or the error that they met: torch would wrap it in a traceback."""
+
+    def __init__(self, dataset: KeyedDataset) -> None:
+        self.dataset = dataset
+
+    def __getitems__(self, keys: list[Any]) -> list[dict[str, Tensor]] | Exception:
+        try:
+            several = getattr(self.dataset, "__getitems__", None)
+            return several(keys) if several else [self.dataset[key] for key in keys]
+        except Exception as error:
+            return error
+
+    @staticmethod
+    def collated(
+        items: list[dict[str, Tensor]] | Exception,
+    ) -> dict[str, Tensor] | Exception:
+        return items if isinstance(items, Exception) else collate(items)

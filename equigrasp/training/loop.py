@@ -92,7 +92,12 @@ def train(
     module, optimizer = fabric.setup(recipe.step(run.model, settings.precision), run.optimizer)
     validate_every = settings.validate_every or sampler.steps_per_epoch
     clock = _Clock(settings.max_minutes, fabric)
-    batches = load_batches(train_data, sampler.from_step(run.step), workers=settings.workers)
+    batches = load_batches(
+        train_data,
+        sampler.from_step(run.step),
+        workers=settings.workers,
+        processes=settings.processes,
+    )
 
     with RunLog(run_dir, run.step, progress=settings.progress, on=fabric.is_global_zero) as log:
         while run.step != run.total:

@@ -10,7 +10,7 @@ from equigrasp.options import check_fields, check_names
 from equigrasp.training.schedule import SCHEDULES
 
 RESUMABLE = frozenset(
-    {"max_minutes", "log_every", "checkpoint_every", "workers", "progress", "threads"}
+    {"max_minutes", "log_every", "checkpoint_every", "workers", "processes", "progress", "threads"}
 )
 """Settings that may change when a run goes on; all others define the run."""
 
@@ -47,6 +47,7 @@ class TrainSettings:
         log_every: steps per line of `metrics.jsonl`.
         seed: initialisation, order and every draw of the data.
         workers: loader threads.
+        processes: loader processes in place of threads, for machines with many cores and a GPU.
         threads: torch threads of the training process; None leaves torch's choice.
         accelerator, devices, num_nodes: handed to Lightning Fabric.
         precision: "32-true", or "bf16-mixed" to encode scenes in bfloat16 (see `TrainingStep`).
@@ -72,6 +73,7 @@ class TrainSettings:
     log_every: int = 10
     seed: int = 0
     workers: int = 1
+    processes: int = 0
     threads: int | None = None
     accelerator: str = "auto"
     devices: int = 1
