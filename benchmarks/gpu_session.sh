@@ -1,52 +1,85 @@
 #!/usr/bin/env bash
-# What ten minutes of a machine with a GPU and many cores are best used for, in this order: scenes on
-# all cores, then EquiGIGA and EquiIGD for both kinds of scene on the GPU, then planning and two-level
-# timings. Everything goes below $OUT and is resumed: the same command goes on where it stopped.
+# What ten minutes of a machine with a GPU and many cores are best used for: scenes on all cores (or
+# those made elsewhere), planning and two-level timings, then all trainings side by side on the GPU,
+# which draw their items from one store. Everything goes below $OUT and is resumed: the same command
+# goes on where it stopped.
 #
 #     OUT=outputs/gpu bash benchmarks/gpu_session.sh
-#     OBJECTS=my/urdfs,limit SCENES=4000 MINUTES=3 bash benchmarks/gpu_session.sh
+#     DATA=data MINUTES=7 bash benchmarks/gpu_session.sh      # data sets pile*, packed* are there
+#     RUNS="equiigd_pile vgn_pile" OBJECTS=my/urdfs,limit SCENES=4000 bash benchmarks/gpu_session.sh
 #
-# MINUTES are those of one training; SECONDS_FOR_SCENES those of generation per kind of scene. Weights
-# are copied to $OUT/weights, tables to $OUT/tables: these are what a session brings home.
+# A run is MODEL_KIND, or MODELxVOXELS_KIND: equiigdx60_pile. MINUTES are those of all trainings
+# together, STEPS (if set) their length; SECONDS_FOR_SCENES those of generation per kind of scene.
+# Weights, cards and logs come to $OUT/weights, tables to $OUT/tables: what a session brings home.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 OUT=${OUT:-outputs/gpu}
 PYTHON=${PYTHON:-.venv/bin/python}
+RUNS=${RUNS:-"equiigd_pile equiigd_packed equigiga_pile equigiga_packed equiigdx60_pile
+              vgn_pile vgn_packed igd_pile igd_packed"}
 OBJECTS=${OBJECTS:-default,limit}
-KINDS=${KINDS:-"pile packed"}
-MODELS=${MODELS:-"equiigd equigiga"}
 SCENES=${SCENES:-3000}
-MINUTES=${MINUTES:-1.5}
 SECONDS_FOR_SCENES=${SECONDS_FOR_SCENES:-75}
+DATA=${DATA:-}
+STORE=${STORE:-$OUT/store}
+MINUTES=${MINUTES:-4}
+STEPS=${STEPS:-null}
+BATCH=${BATCH:-32}
 DEVICE=${DEVICE:-cuda}
+TABLES=${TABLES:-"planning two_level"}
+LOADERS=${LOADERS:-2}
 export OMP_NUM_THREADS=1
-mkdir -p "$OUT/weights" "$OUT/tables"
+mkdir -p "$OUT/weights" "$OUT/tables" "$OUT/runs"
 
 step() { echo "== $* ($(date +%H:%M:%S))"; }
 
-for kind in $KINDS; do
-  step "scenes: $kind"
-  # The time limit ends a run as Ctrl-C does; what is there is complete, and training takes that.
-  timeout --signal=INT "$SECONDS_FOR_SCENES" "$PYTHON" -m data_gen "$kind" --scenes "$SCENES" \
-    --objects "$OBJECTS" --grasps-per-scene 120 --random-views 2 --out "$OUT/data/$kind" ||
-    echo "stopped at the time limit; the same command makes the rest"
-  ls "$OUT/data/$kind/scenes" | wc -l
-done
-for model in $MODELS; do
-  for kind in $KINDS; do
-    name="${model}_${kind}"
-    step "training: $name"
-    "$PYTHON" -m equigrasp.train "model=$model" "data=$kind" "data.dirs=[$OUT/data/$kind]" \
-      trainer=gpu "trainer.accelerator=$DEVICE" trainer.epochs=null "trainer.max_minutes=$MINUTES" \
-      trainer.validate_every=500 data.cache_gb=16 "name=$name" "run_dir=$OUT/runs/$name" \
-      trainer.progress=false
-    cp "$OUT/runs/$name/model.safetensors" "$OUT/weights/$name.safetensors"
-    cp "$OUT/runs/$name/model.json" "$OUT/weights/$name.json"
+if [ -z "$DATA" ]; then
+  DATA=$OUT/data
+  for kind in $(printf '%s\n' $RUNS | sed 's/.*_//' | sort -u); do
+    step "scenes: $kind"
+    # The time limit ends a run as Ctrl-C does; what is there is complete, and training takes that.
+    timeout --signal=INT "$SECONDS_FOR_SCENES" "$PYTHON" -m data_gen "$kind" --scenes "$SCENES" \
+      --objects "$OBJECTS" --grasps-per-scene 120 --random-views 2 --out "$DATA/$kind" ||
+      echo "stopped at the time limit; the same command makes the rest"
   done
-done
-for benchmark in planning two_level; do
+fi
+
+for benchmark in $TABLES; do
   step "$benchmark"
   "$PYTHON" "benchmarks/$benchmark.py" --quick --device "$DEVICE" \
-    --json "$OUT/tables/$benchmark.json" | tee "$OUT/tables/$benchmark.txt"
+    --json "$OUT/tables/$benchmark.json" > "$OUT/tables/$benchmark.txt" ||
+    echo "$benchmark failed; see $OUT/tables/$benchmark.txt"
 done
+
+train() { # NAME: one run, its weights and what it said
+  local model=${1%_*} kind=${1##*_} voxels
+  voxels=${model##*x}
+  [ "$voxels" = "$model" ] && voxels=40
+  model=${model%x[0-9]*}
+  local options=()
+  case $model in
+    equi*) options+=(model.layers.kernels=orbits trainer.precision=bf16-mixed) ;;
+    *) options+=(data.sample.quarter_turns=true) ;;
+  esac
+  local folders
+  folders=$(printf '%s,' "$DATA/$kind"*/)
+  "$PYTHON" -m equigrasp.train "model=$model" "model.resolution=$voxels" "data=$kind" \
+    "data.dirs=[${folders%,}]" trainer=gpu "trainer.accelerator=$DEVICE" trainer.epochs=null \
+    "trainer.max_steps=$STEPS" "trainer.max_minutes=$MINUTES" "trainer.batch_size=$BATCH" \
+    trainer.workers=2 "trainer.processes=$LOADERS" trainer.validate_every=500 data.cache_gb=0 \
+    "data.store=$STORE" "name=$1" "run_dir=$OUT/runs/$1" trainer.progress=false "${options[@]}" \
+    > "$OUT/runs/$1.log" 2>&1 || echo "$1 failed; see $OUT/runs/$1.log"
+  for file in model.safetensors model.json metrics.jsonl; do
+    if [ -f "$OUT/runs/$1/$file" ]; then
+      cp "$OUT/runs/$1/$file" "$OUT/weights/$1.${file#model.}"
+    fi
+  done
+  tail -n 2 "$OUT/runs/$1.log" | cut -c1-240
+}
+
+step "training: $(echo $RUNS)"
+for run in $RUNS; do
+  train "$run" &
+done
+wait
 step "done"
