@@ -56,6 +56,9 @@ def main() -> None:
     """Measure, print, and write JSON if asked."""
     parser = command_line(__doc__, "two_level")
     parser.add_argument("--model", help="saved EquiIGD; gradients of trained weights tell more")
+    parser.add_argument(
+        "--kernels", default="all", help="model.layers.kernels of EquiIGD; orbits needs no escnn"
+    )
     parser.add_argument("--scenes", type=int, default=4, help="scene encodings per step")
     parser.add_argument("--queries", type=int, default=64, help="grasp points per scene")
     parser.add_argument("--observations", type=int, default=4, help="of the policy per step")
@@ -84,7 +87,7 @@ def measure_equiigd(
     model = (
         equigrasp.load_model(arguments.model, frozen=False)
         if arguments.model
-        else equigrasp.build_model("equiigd")
+        else equigrasp.build_model("equiigd", layers={"kernels": arguments.kernels})
     ).to(arguments.device)
     batch = synthetic_batch(arguments.scenes, arguments.queries, 512, model.resolution)
     batch = {name: value.to(arguments.device) for name, value in batch.items()}

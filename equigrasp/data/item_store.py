@@ -89,7 +89,8 @@ class StoredItems:
             path = self._path(key)
             # Renamed, so that nobody reads half of it; it need not survive a power cut.
             unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            unfinished.write_bytes(zlib.compress(save(item), _LEVEL))
+            whole = {name: tensor.contiguous() for name, tensor in item.items()}
+            unfinished.write_bytes(zlib.compress(save(whole), _LEVEL))
             os.replace(unfinished, path)
         with contextlib.suppress(FileNotFoundError):
             self._path(key).with_suffix(".begun").unlink()

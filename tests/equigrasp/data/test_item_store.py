@@ -16,7 +16,9 @@ from equigrasp.data.split import DataSetError
 from equigrasp.data.synthetic import write_synthetic_data_set
 from equigrasp.training.loader import load_batches
 
-_SMALL = SampleSettings(view="fixed", queries=24, occupancy_points=50, resolution=20)
+_SMALL = SampleSettings(
+    view="fixed", queries=24, occupancy_points=50, resolution=20, quarter_turns=True
+)
 _KEYS = [(0, 0), (0, 3), (1, 1), (2, 5)]
 
 
@@ -89,7 +91,9 @@ def test_an_item_that_another_process_makes_is_waited_for(data, tmp_path, monkey
     def finished(_):
         stored._make((0, 2))
 
-    monkeypatch.setattr(item_store, "time", SimpleNamespace(sleep=finished, monotonic=time.monotonic))
+    monkeypatch.setattr(
+        item_store, "time", SimpleNamespace(sleep=finished, monotonic=time.monotonic)
+    )
     assert _same(waiting.__getitems__([(0, 2)]), data, [(0, 2)])
     assert counted.made == 0
 
