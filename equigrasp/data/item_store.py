@@ -23,7 +23,6 @@ from typing import Any
 
 from torch import Tensor
 
-import equigrasp
 from equigrasp.data.dataset import GraspSceneDataset
 from equigrasp.imports import closure, read_sources
 
@@ -125,7 +124,7 @@ def _draws_digest(dataset: GraspSceneDataset) -> str:
 @lru_cache(maxsize=1)
 def _code_digest() -> str:
     """Of all modules that the making of an item runs."""
-    folder = Path(equigrasp.__path__[0])
+    folder = Path(__file__).resolve().parents[1]
     sources = read_sources(folder, folder.parent)
     names = sorted(closure([GraspSceneDataset.__module__], sources))
     text = "".join(name + sources[name].text for name in names)
