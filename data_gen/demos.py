@@ -14,16 +14,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data_gen.announcement import START_SECONDS, rough_time
-from data_gen.data_set import FATAL, GenerationError
-from equigrasp.data.files import disk_fault, read_json, write_json
+from data_gen.data_set import GenerationError
+from data_gen.episode_runs import agree, make_episodes
+from equigrasp.data.files import disk_fault
 from equigrasp.data.folder_lock import LEFTOVERS, hold_folder
 from equigrasp.policy.episodes.files import LAYOUTS, LOW_DIM
 from equigrasp.sizes import HELP, default_size
 from sim.keyframes.suite import known_tasks
-from sim.workers.jobs import Failed, Job, Ok, WorkerError
-from sim.workers.run import run_jobs
+from sim.workers.jobs import Failed, Job, WorkerError
 
-MANIFEST = "manifest.json"
 KILLED = (LEFTOVERS, f"*/*/episodes/{LEFTOVERS}")
 """Where killed runs leave something."""
 EPISODES = 100
@@ -77,10 +76,12 @@ def make_demonstrations(
     if settings.image_size < 8:
         raise ValueError(f"--image-size is {settings.image_size}; give at least 8 pixels")
     with hold_folder(out, "choose another --out", leftovers=KILLED):
-        _agree(out, settings)
+        agree(out, asdict(settings))
         todo = _missing(out, variations, episodes, settings)
         print(announcement(out, len(todo), len(variations) * episodes, workers), file=sys.stderr)
-        return _make(todo, workers, timeout_s)
+        return make_episodes(
+            "data_gen.demonstrations:make_episode", todo, workers=workers, timeout_s=timeout_s
+        )
 
 
 def _missing(
@@ -92,34 +93,6 @@ def _missing(
         for name, count in variations.items()
         if not (episode_folder(out, name, count, index, settings.layout) / LOW_DIM).exists()
     ]
-
-
-def _make(todo: list[Job], workers: int, timeout_s: float) -> list[Failed]:
-    failures: list[Failed] = []
-    done = 0
-
-    def note(result: Ok | Failed) -> None:
-        nonlocal done
-        done += 1
-        if isinstance(result, Failed):
-            if FATAL & set(result.kinds):
-                raise GenerationError(
-                    f"{result.key}: {result.message}; mend that and run the same command again"
-                )
-            failures.append(result)
-            print(f"\n{result.key}: {result.reason}: {result.message}", file=sys.stderr)
-        end = "\r" if sys.stderr.isatty() else "\n"
-        if done % (1 if end == "\r" else 20) == 0 or done == len(todo):
-            print(f"{done}/{len(todo)} episodes", end=end, file=sys.stderr, flush=True)
-
-    run_jobs(
-        "data_gen.demonstrations:make_episode",
-        todo,
-        workers=workers,
-        timeout_s=timeout_s,
-        on_result=note,
-    )
-    return failures
 
 
 def announcement(out: Path, missing: int, total: int, workers: int) -> str:
@@ -154,22 +127,6 @@ def episode_folder(out: Path, task: str, variations: int, index: int, layout: st
     if layout == LAYOUTS[1]:
         return out / task / layout / "episodes" / f"episode{index}"
     return out / task / f"variation{variation}" / "episodes" / f"episode{number}"
-
-
-def _agree(out: Path, settings: DemoSettings) -> None:
-    path = out / MANIFEST
-    if not path.exists():
-        write_json(path, asdict(settings))
-        return
-    known = read_json(path)
-    if not isinstance(known, dict):
-        raise ValueError(f"{path} holds no settings; choose another --out")
-    for name, value in asdict(settings).items():
-        if known.get(name) != value:
-            raise ValueError(
-                f"{out} was begun with {name}={known.get(name)}, now it is {value}; "
-                "give the same, or another --out"
-            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,6 +22,7 @@ EXTRAS = {
     "ray": ("ray",),
     "onnx": ("onnx", "onnxscript"),
     "keysteps": ("lmdb", "msgpack"),
+    "pusht": ("gym_pusht", "numcodecs", "pyarrow", "shapely"),
     "oracle": ("escnn", "e2cnn", "lie_learn"),
 }
 """Modules that an extra brings."""

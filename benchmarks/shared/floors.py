@@ -32,7 +32,8 @@ FLOORS = (
     "equigrasp/anywhere.py equigrasp/browser.py equigrasp/clouds.py",
     "equigrasp/__init__.py",
     # training, and policies
-    "equigrasp/policy/episodes equigrasp/policy/nn equigrasp/self_test.py equigrasp/training",
+    "equigrasp/policy/episodes equigrasp/policy/nn equigrasp/policy/replays "
+    "equigrasp/self_test.py equigrasp/training",
     "equigrasp/policy/keyframes equigrasp/sample.py",
     "equigrasp/policy/models",
     "equigrasp/policy",
@@ -44,7 +45,7 @@ FLOORS = (
     "sim/objects/__main__.py",
     "sim/grasping sim/stage",
     "sim/tasks",
-    "sim/clutter sim/keyframes",
+    "sim/clutter sim/keyframes sim/pusht",
     "sim/calibrate.py sim/clutter_eval.py sim/policy_eval.py sim/report.py sim/testing",
     # what uses it all
     "data_gen",

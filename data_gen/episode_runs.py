@@ -1,0 +1,76 @@
+"""What programs that make episodes have in common: settings that stay, and jobs that report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from data_gen.data_set import FATAL, GenerationError
+from equigrasp.data.files import read_json, write_json
+from sim.workers.jobs import Failed, Job, Ok
+from sim.workers.run import run_jobs
+
+MANIFEST = "manifest.json"
+
+
+def agree(out: Path, settings: Mapping[str, Any]) -> None:
+    """Write down what the episodes of a folder depend on, or compare with what stands there.
+
+    Args:
+        out: folder of the data set.
+        settings: JSON-able, by name.
+
+    Raises:
+        ValueError: the folder was begun with other settings.
+    """
+    path = out / MANIFEST
+    if not path.exists():
+        write_json(path, dict(settings))
+        return
+    known = read_json(path)
+    if not isinstance(known, dict):
+        raise ValueError(f"{path} holds no settings; choose another --out")
+    for name, value in settings.items():
+        if known.get(name) != value:
+            raise ValueError(
+                f"{out} was begun with {name}={known.get(name)}, now it is {value}; "
+                "give the same, or another --out"
+            )
+
+
+def make_episodes(
+    function: str, todo: list[Job], *, workers: int, timeout_s: float
+) -> list[Failed]:
+    """Make episodes in worker processes and say how far the run is; the failures are returned.
+
+    Args:
+        function: "module:callable" of a job's arguments.
+        todo: a job an episode.
+        workers: processes.
+        timeout_s: longest time for an episode.
+
+    Raises:
+        WorkerError: the simulator cannot be started.
+        GenerationError: the machine fails (disk full, memory); nothing is lost.
+    """
+    failures: list[Failed] = []
+    done = 0
+
+    def note(result: Ok | Failed) -> None:
+        nonlocal done
+        done += 1
+        if isinstance(result, Failed):
+            if FATAL & set(result.kinds):
+                raise GenerationError(
+                    f"{result.key}: {result.message}; mend that and run the same command again"
+                )
+            failures.append(result)
+            print(f"\n{result.key}: {result.reason}: {result.message}", file=sys.stderr)
+        end = "\r" if sys.stderr.isatty() else "\n"
+        if done % (1 if end == "\r" else 20) == 0 or done == len(todo):
+            print(f"{done}/{len(todo)} episodes", end=end, file=sys.stderr, flush=True)
+
+    run_jobs(function, todo, workers=workers, timeout_s=timeout_s, on_result=note)
+    return failures

@@ -1,0 +1,162 @@
+"""Make demonstrations of PushT with a planner, as files of Diffusion Policy and of LeRobot.
+
+python data_gen/pusht.py                                # 200 episodes in data/pusht
+python data_gen/pusht.py --episodes 30 --out data/pusht_30
+
+The planner tries pushes in the environment's own physics and plays a good one, until the T covers
+more than 95 % of its goal. data/pusht/pusht.zarr has the layout of Diffusion Policy's replay
+buffer, data/pusht/lerobot that of a LeRobot data set (v3.0); training reads either, and yours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_gen.announcement import START_SECONDS, rough_time
+from data_gen.data_set import GenerationError
+from data_gen.episode_runs import agree, make_episodes
+from equigrasp.data.files import ArrayFileError, disk_fault
+from equigrasp.data.folder_lock import LEFTOVERS, hold_folder
+from equigrasp.optional import require_extra
+from equigrasp.policy.replays.diffusion_policy_files import write_diffusion_policy
+from equigrasp.policy.replays.lerobot_files import write_lerobot
+from equigrasp.policy.replays.read import LEROBOT, ZARR, read_replay
+from equigrasp.policy.replays.replay import Replay, joined
+from equigrasp.sizes import HELP, default_size
+from sim.pusht.demonstrate import episode_path, read_episode
+from sim.workers.jobs import Failed, Job, WorkerError
+
+EPISODES = 200
+"""Where nobody chose."""
+EPISODE_SECONDS, EPISODE_MB = 3.0, 0.5
+"""Of one episode: time of one core of a 2025 server CPU, and size in all layouts."""
+LAYOUTS = {ZARR: write_diffusion_policy, LEROBOT: write_lerobot}
+KILLED = (LEFTOVERS, f"episodes/{LEFTOVERS}")
+
+
+def make_demonstrations(
+    out: Path, episodes: int, seed: int, *, workers: int = 1, timeout_s: float = 120.0
+) -> list[Failed]:
+    """Make the episodes that are not there yet, then write both layouts; failures are returned.
+
+    Args:
+        out: folder of the data set.
+        episodes: in all.
+        seed: episode i follows from (seed, i).
+        workers: processes.
+        timeout_s: longest time for an episode.
+
+    Raises:
+        ValueError: the folder was begun with another seed, another run works on it, or a number
+            makes no sense.
+        WorkerError: the simulator cannot be started.
+        GenerationError: the machine fails (disk full, memory); nothing is lost.
+        ImportError: a package of the extra `pusht` is missing.
+    """
+    require_extra("pusht", "PushT")
+    if episodes < 1:
+        raise ValueError(f"--episodes is {episodes}; give at least 1")
+    with hold_folder(out, "choose another --out", leftovers=KILLED):
+        agree(out, {"seed": seed})
+        todo = [
+            Job(index, {"root": str(out), "seed": seed, "index": index})
+            for index in range(episodes)
+            if not episode_path(out, index).exists()
+        ]
+        print(announcement(out, len(todo), episodes, workers), file=sys.stderr)
+        failures = make_episodes(
+            "sim.pusht.demonstrate:make_episode", todo, workers=workers, timeout_s=timeout_s
+        )
+        paths = [path for i in range(episodes) if (path := episode_path(out, i)).exists()]
+        write_layouts(out, paths)
+    return failures
+
+
+def write_layouts(out: Path, paths: Sequence[Path]) -> None:
+    """Write the layouts that do not hold these episodes yet.
+
+    Args:
+        out: folder of the data set.
+        paths: of the episodes.
+
+    Raises:
+        ValueError: an episode is torn.
+    """
+    late = [name for name in LAYOUTS if not holds(out / name, len(paths))]
+    if not paths or not late:
+        return
+    replay = joined([_read(path) for path in paths])
+    for name in late:
+        shutil.rmtree(out / name, ignore_errors=True)
+        LAYOUTS[name](replay, out / name)
+
+
+def holds(folder: Path, episodes: int) -> bool:
+    """Whether a layout is there and holds so many episodes."""
+    return folder.is_dir() and len(read_replay(folder, images=False).ends) == episodes
+
+
+def _read(path: Path) -> Replay:
+    try:
+        return read_episode(path)
+    except ArrayFileError as error:
+        raise ValueError(f"{path}: {error}; remove it and run the same command again") from error
+
+
+def announcement(out: Path, missing: int, total: int, workers: int) -> str:
+    """What a run is going to make, for a person.
+
+    Args:
+        out: folder of the data set.
+        missing, total: episodes to make, and in all.
+        workers: processes.
+    """
+    if not missing:
+        return f"{out}: {total} episodes, all there"
+    seconds = START_SECONDS + missing * EPISODE_SECONDS / workers
+    return (
+        f"{out}: {total} episodes, {missing} to make, about {missing * EPISODE_MB:.0f} MB and "
+        f"{rough_time(seconds)} with {workers} workers. Stop it at any time: "
+        "the same command goes on."
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog="interrupted at any moment, the same command goes on and ends with the same files. "
+        + HELP,
+    )
+    parser.add_argument("--episodes", type=int, help=f"in all (without it: {EPISODES})")
+    parser.add_argument("--out", type=Path, default=Path("data/pusht"), help="of the data set")
+    parser.add_argument("--seed", type=int, default=0, help="of the data set")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for an episode")
+    options = parser.parse_args(arguments)
+    try:
+        episodes = default_size(EPISODES) if options.episodes is None else options.episodes
+        failures = make_demonstrations(
+            options.out, episodes, options.seed, workers=options.workers, timeout_s=options.timeout
+        )
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except (ValueError, WorkerError, GenerationError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {disk_fault(error)}", file=sys.stderr)
+        return 1
+    print(f"{episodes} episodes in {options.out}, {len(failures)} failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""PushT: the published environment, and a planner that pushes the T home."""
