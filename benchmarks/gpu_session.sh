@@ -8,15 +8,17 @@
 #     DATA=data MINUTES=7 bash benchmarks/gpu_session.sh      # data sets pile*, packed* are there
 #     RUNS="equiigd_pile vgn_pile" OBJECTS=my/urdfs,limit SCENES=4000 bash benchmarks/gpu_session.sh
 #
-# A run is MODEL_KIND, or MODELxVOXELS_KIND: equiigdx60_pile. MINUTES are those of all trainings
-# together, STEPS (if set) their length; SECONDS_FOR_SCENES those of generation per kind of scene.
+# A run is MODEL_KIND, with voxels (equiigd-x60_pile), fields (equiigd-w12_pile) and the number of its
+# loader processes (vgn_pile:1; else LOADERS) if need be. MINUTES are those of all trainings together,
+# STEPS (if set) their length; SECONDS_FOR_SCENES those of generation per kind of scene.
 # Weights, cards and logs come to $OUT/weights, tables to $OUT/tables: what a session brings home.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 OUT=${OUT:-outputs/gpu}
 PYTHON=${PYTHON:-.venv/bin/python}
-RUNS=${RUNS:-"equiigd_pile equiigd_packed equigiga_pile equigiga_packed equiigdx60_pile
-              vgn_pile vgn_packed igd_pile igd_packed"}
+RUNS=${RUNS:-"equiigd_pile equigiga_pile equiigd-w12_pile equiigd_packed equigiga_packed
+              equiigd-x60_pile:5 giga_pile:1 vgn_pile:1 igd_pile:1
+              giga_packed:1 vgn_packed:1 igd_packed:1"}
 OBJECTS=${OBJECTS:-default,limit}
 SCENES=${SCENES:-3000}
 SECONDS_FOR_SCENES=${SECONDS_FOR_SCENES:-75}
@@ -53,30 +55,32 @@ for benchmark in $TABLES; do
     echo "$benchmark failed; see $OUT/tables/$benchmark.txt"
 done
 
-train() { # NAME: one run, its weights and what it said
-  local model=${1%_*} kind=${1##*_} voxels
-  voxels=${model##*x}
-  [ "$voxels" = "$model" ] && voxels=40
-  model=${model%x[0-9]*}
-  local options=()
+train() { # NAME[:LOADERS]: one run, its weights and what it said
+  local name=${1%:*} loaders=$LOADERS options=()
+  [ "$name" = "$1" ] || loaders=${1#*:}
+  local model=${name%%[-_]*} kind=${name##*_} variant=${name%_*}
+  case $variant in
+    *-x*) options+=("model.resolution=${variant#*-x}") ;;
+    *-w*) options+=("model.fields=${variant#*-w}") ;;
+  esac
   case $model in
     equi*) options+=(model.layers.kernels=orbits trainer.precision=bf16-mixed) ;;
     *) options+=(data.sample.quarter_turns=true) ;;
   esac
   local folders
   folders=$(printf '%s,' "$DATA/$kind"*/)
-  "$PYTHON" -m equigrasp.train "model=$model" "model.resolution=$voxels" "data=$kind" \
+  "$PYTHON" -m equigrasp.train "model=$model" "data=$kind" \
     "data.dirs=[${folders%,}]" trainer=gpu "trainer.accelerator=$DEVICE" trainer.epochs=null \
     "trainer.max_steps=$STEPS" "trainer.max_minutes=$MINUTES" "trainer.batch_size=$BATCH" \
-    trainer.workers=2 "trainer.processes=$LOADERS" trainer.validate_every=500 data.cache_gb=0 \
-    "data.store=$STORE" "name=$1" "run_dir=$OUT/runs/$1" trainer.progress=false "${options[@]}" \
-    > "$OUT/runs/$1.log" 2>&1 || echo "$1 failed; see $OUT/runs/$1.log"
+    trainer.workers=2 "trainer.processes=$loaders" trainer.validate_every=500 data.cache_gb=0 \
+    "data.store=$STORE" "name=$name" "run_dir=$OUT/runs/$name" trainer.progress=false "${options[@]}" \
+    > "$OUT/runs/$name.log" 2>&1 || echo "$name failed; see $OUT/runs/$name.log"
   for file in model.safetensors model.json metrics.jsonl; do
-    if [ -f "$OUT/runs/$1/$file" ]; then
-      cp "$OUT/runs/$1/$file" "$OUT/weights/$1.${file#model.}"
+    if [ -f "$OUT/runs/$name/$file" ]; then
+      cp "$OUT/runs/$name/$file" "$OUT/weights/$name.${file#model.}"
     fi
   done
-  tail -n 2 "$OUT/runs/$1.log" | cut -c1-240
+  tail -n 2 "$OUT/runs/$name.log" | cut -c1-240
 }
 
 step "training: $(echo $RUNS)"
