@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from equigrasp.budget import LIMITS
 from equigrasp.geometry.transforms import (
     Matrix,
     check_rigid,
@@ -22,8 +24,9 @@ from equigrasp.geometry.transforms import (
     make_transform,
     transform_points,
 )
-from equigrasp.grasp import Grasp
+from equigrasp.grasp import UP, Grasp
 from equigrasp.grasp_arrays import GraspList
+from equigrasp.options import check_option
 from equigrasp.perception.camera import Intrinsics, depth_to_points
 from equigrasp.perception.plane import NoTable, TablePlane, find_table
 from equigrasp.plan_result import PlanResult
@@ -68,6 +71,9 @@ class AnywherePlan(GraspList):
         assumed: sentences on what was assumed, to be shown to a person.
         seconds: that it took.
         detail: what to know about the reason; else empty.
+        hollow: a key of `equigrasp.plan_result.HOLLOW`, where that is the case of every cube.
+        clearances: (N,) metres of room around each hand, see `PlanResult.clearances`.
+        up: (3,) normal of the table.
     """
 
     grasps: list[Grasp]
@@ -77,6 +83,28 @@ class AnywherePlan(GraspList):
     assumed: tuple[str, ...] = ()
     seconds: float = 0.0
     detail: str = ""
+    hollow: str = ""
+    clearances: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0), repr=False)
+    up: tuple[float, float, float] = UP
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Hands that were not listed, by reason, of all cubes; see `PlanResult.dropped`."""
+        return dict(sum((Counter(cube.result.dropped) for cube in self.cubes), Counter()))
+
+    @property
+    def shortened(self) -> dict[str, str]:
+        """What was left out for want of time, of all cubes; see `PlanResult.shortened`."""
+        return {name: text for c in self.cubes for name, text in c.result.shortened.items()}
+
+    def facts(self) -> dict[str, Any]:
+        """What is known beyond the grasps: see `GraspList.facts`."""
+        names = ("reason", "hollow", "detail", "dropped", "shortened", "assumed", "seconds")
+        return {
+            **super().facts(),
+            **{name: getattr(self, name) for name in names},
+            "clearances": self.clearances,
+        }
 
 
 def plan_anywhere(
@@ -89,6 +117,7 @@ def plan_anywhere(
     region: ArrayLike | None = None,
     max_grasps: int | None = None,
     seed: int = 0,
+    time_budget: float | None = None,
     **asked: Any,
 ) -> AnywherePlan:
     """Grasps on a table of any size, wherever it is, from cameras with or without known poses.
@@ -104,6 +133,7 @@ def plan_anywhere(
             (`TablePlane.T_world_table`) in which things are looked for; None for everywhere.
         max_grasps: length of the list.
         seed: of the search for the table.
+        time_budget: seconds, shared by the cubes evenly; see `GraspPlanner.plan`.
         asked: `mask`, `wanted`, `avoid` of `GraspPlanner.plan`.
 
     Raises:
@@ -111,12 +141,13 @@ def plan_anywhere(
             not know its table's height; things spread over more than `MOST_CUBES` cubes.
     """
     begin = time.perf_counter()
+    check_option("time_budget", time_budget, "float | None", LIMITS)
     if planner.table_height is None:
         raise ValueError("this planner knows no table height; make it with the model's own")
     poses = np.eye(4) if T_world_camera is None else T_world_camera
     views = check_views(in_metres(depth, planner.depth_scale), intrinsics, poses)
     if hardly_any_reading(views.images):
-        return AnywherePlan([], "empty_depth")
+        return AnywherePlan([], "empty_depth", hollow="nothing_seen")
     points = _readings(views)
     try:
         table = find_table(points, views.poses[0], up=up, seed=seed)
@@ -126,17 +157,25 @@ def plan_anywhere(
     things = _things(points, table, planner.workspace.side, region)
     if len(things) < FEWEST:
         told = f"{len(things)} readings lie more than {THING * 1000:g} mm over the table"
-        return AnywherePlan([], "empty_workspace", table, (), assumed, detail=told)
+        return AnywherePlan([], "empty_workspace", table, (), assumed, 0.0, told, "table_only")
     places = cube_places(things, planner.workspace.side - 2 * planner.detection.border)
+    if time_budget is not None:
+        left = time_budget - (time.perf_counter() - begin)
+        asked["time_budget"] = max(left / len(places), LIMITS["time_budget"][0])
     cubes = tuple(_planned(planner, views, table.T_world_table, place, asked) for place in places)
-    grasps = _nearest(cubes, planner.workspace.side)[:max_grasps]
-    reasons = [cube.result.reason for cube in cubes]
+    found = _nearest(cubes, planner.workspace.side)[:max_grasps]
+    results = [cube.result for cube in cubes]
+    reasons = [result.reason for result in results]
     reason = next((r for r in ("ok", "forced", "no_grasp") if r in reasons), reasons[0])
-    if reason in ("ok", "forced") and not grasps:
+    if reason in ("ok", "forced") and not found:
         reason = "no_grasp"
-    details = "; ".join(dict.fromkeys(c.result.detail for c in cubes if c.result.detail))
+    details = "; ".join(dict.fromkeys(each.detail for each in results if each.detail))
+    cases = {each.hollow for each in results}
+    hollow = cases.pop() if len(cases) == 1 and not found else ""
     seconds = time.perf_counter() - begin
-    return AnywherePlan(grasps, reason, table, cubes, assumed, seconds, details)
+    up = tuple(table.T_world_table[:3, 2].tolist())
+    told = [grasp for grasp, _ in found], reason, table, cubes, assumed, seconds, details, hollow
+    return AnywherePlan(*told, np.array([room for _, room in found]), up)
 
 
 def cube_places(things: ArrayLike, side: float) -> NDArray[np.float64]:
@@ -219,8 +258,8 @@ def _planned(
     return CubePlan(T, result)
 
 
-def _nearest(cubes: Sequence[CubePlan], side: float) -> list[Grasp]:
-    """Grasps whose own cube is the one with the nearest middle, best first."""
+def _nearest(cubes: Sequence[CubePlan], side: float) -> list[tuple[Grasp, float]]:
+    """Grasps whose own cube is the one with the nearest middle, best first, with their room."""
     middles = np.array(
         [
             cube.T_world_workspace[:3, :3] @ (side / 2, side / 2, 0) + cube.T_world_workspace[:3, 3]
@@ -229,11 +268,11 @@ def _nearest(cubes: Sequence[CubePlan], side: float) -> list[Grasp]:
     )
     found = []
     for number, cube in enumerate(cubes):
-        for grasp in cube.result.grasps:
+        for grasp, room in zip(cube.result.grasps, cube.result.clearances, strict=True):
             away = np.linalg.norm(middles - grasp.position, axis=1)
             if away[number] <= away.min() + 1e-9:
-                found.append(grasp)
-    return sorted(found, key=lambda grasp: -grasp.score)
+                found.append((grasp, float(room)))
+    return sorted(found, key=lambda pair: -pair[0].score)
 
 
 def _assumptions(table: TablePlane, own_frame: bool) -> tuple[str, ...]:

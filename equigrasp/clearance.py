@@ -191,6 +191,29 @@ def collisions(hands: Candidates, hand: Hand, points: Tensor, clearance: float) 
     return torch.bincount(which[touched], minlength=len(hands.tips))
 
 
+def clearances(hands: Candidates, hand: Hand, points: Tensor) -> Tensor:
+    """Room (P,) in metres between each open hand, with its way, and what was seen.
+
+    As `collisions` counts it: a hand is kept at a clearance just if it has this much room. So
+    `FEW` points are taken for noise, and noise may reach `TOLERANCE` deep; negative room means
+    that the hand touches something. Infinite where there are no more than `FEW` points.
+
+    Args:
+        hands: P of them.
+        hand: their boxes.
+        points: (N, 3) of the surface, metres.
+    """
+    if len(points) <= FEW or not len(hands.tips):
+        return torch.full((len(hands.tips),), torch.inf, device=hands.tips.device)
+    local = in_hands(points, hands)
+    half = 0.5 * openings(hands, hand).to(points)[:, None]
+    away = torch.minimum(
+        box_distance(folded(local), swept(hand.finger_box), half),
+        box_distance(local, swept(hand.palm_box)),
+    )
+    return away.kthvalue(FEW + 1, 1).values + TOLERANCE
+
+
 def points_between(hands: Candidates, hand: Hand, points: Tensor) -> Tensor:
     """How many points (P,) of (N, 3) lie between the pads of each open hand."""
     local = in_hands(points, hands)

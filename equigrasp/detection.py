@@ -174,16 +174,6 @@ class DetectionConfig:
         """Lowest score of a grasp that may be listed, be it as the only one."""
         return self.quality_floor if self.force else self.quality_threshold
 
-    @property
-    def looks(self) -> bool:
-        """Whether hands are checked against what was observed."""
-        return (
-            self.clearance is not None
-            or self.unseen != "free"
-            or self.centre
-            or self.min_points_between > 0
-        )
-
     def floor(self, table: float | None) -> float | None:
         """Height up to which surface is that of a table (m); None where no table is known."""
         return None if table is None else table + self.table_margin

@@ -31,6 +31,7 @@ from equigrasp.geometry.transforms import make_transform
 from equigrasp.grasp import Grasp
 from equigrasp.grasp_arrays import (
     ExchangeError,
+    GraspList,
     entry,
     from_arrays,
     listed,
@@ -51,7 +52,10 @@ Array = NDArray[np.float64]
 
 
 def to_json(grasps: Sequence[Grasp], *, frame: str = "", hand: Hand = PANDA) -> dict[str, Any]:
-    """Our own form: position (m), quaternion xyzw, width (m) and score of every grasp (TCP)."""
+    """Our own form: position (m), quaternion xyzw, width (m) and score of every grasp (TCP).
+
+    A plan also has its `facts` under "plan": clearances, pre-grasps, drops and so on.
+    """
     T = poses(grasps)
     rows = zip(T, quaternions(T), grasps, strict=True)
     return {
@@ -69,7 +73,19 @@ def to_json(grasps: Sequence[Grasp], *, frame: str = "", hand: Hand = PANDA) -> 
             }
             for pose, quaternion, grasp in rows
         ],
+        **({"plan": _plain(grasps.facts())} if isinstance(grasps, GraspList) else {}),
     }
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold of nested facts: lists for arrays, None for what is no finite number."""
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def from_json(values: Mapping[str, Any], hand: Hand = PANDA) -> list[Grasp]:
@@ -195,12 +211,17 @@ def save_grasps(
 ) -> None:
     """Write grasps: `.json`, `.npz`, or `.yaml` for `isaac_grasp`.
 
+    A plan's clearances, pre-grasps and retreats go into the first two, its drops into the first.
+
     Raises:
         ExchangeError: another suffix.
     """
     kind = _kind(path)
     if kind == "npz":
         arrays = {name: np.asarray(each) for name, each in to_arrays(grasps).items()}
+        if isinstance(grasps, GraspList):
+            facts = grasps.facts().items()
+            arrays |= {name: each for name, each in facts if isinstance(each, np.ndarray)}
         write_atomically(path, pack_arrays(arrays))
     elif kind == "json":
         write_json(path, to_json(grasps, frame=frame, hand=hand))

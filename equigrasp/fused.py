@@ -74,8 +74,8 @@ def fuse(
     config: DetectionConfig,
     table_height: float | None,
     device: torch.device,
-) -> tuple[Volume, Observed | None]:
-    """The volume of some views, and what they show of the surface where that is looked at.
+) -> tuple[Volume, Observed]:
+    """The volume of some views, and what they show of the surface.
 
     Args:
         looked: the views.
@@ -91,7 +91,5 @@ def fuse(
         under_mask = looked._replace(views=under(looked.views, masks)).on(device)[0]
     floor = config.floor(looked.table)
     volume = Volume.of_views(*views, workspace, encoding, floor, config.lattice, under_mask)
-    if not config.looks and masks is None:
-        return volume, None
     how = {"floor": config.floor(table_height), "unseen": config.unseen != "free"}
     return volume, Observed.of_views(*views, workspace, **how, under_mask=under_mask)

@@ -49,6 +49,15 @@ of the hand's base frame), "base" (the same origin with our axes, as the Panda's
 them: MoveIt, cuRobo, Isaac)."""
 
 
+UP = (0.0, 0.0, 1.0)
+"""Of the workspace frame."""
+PREGRASP, RETREAT = 0.05, 0.10
+"""Ways (m) along which a hand comes and leaves with what it holds, unless told otherwise: those of
+the published trial in simulation."""
+STEEP = np.pi / 3
+"""Within this angle of straight down a hand leaves back along its approach, else straight up."""
+
+
 @dataclass(frozen=True)
 class Grasp:
     """One grasp in the workspace frame (or any frame its user names).
@@ -128,10 +137,30 @@ class Grasp:
             self.position - distance * self.approach, self.rotation, self.width, self.score
         )
 
+    def retreated(self, distance: float = RETREAT, up: ArrayLike = UP) -> Grasp:
+        """The same hand once it has left with what it holds, as the simulated trial lets it: back
+        along its approach where that is steep, else straight up.
+
+        Args:
+            distance: metres.
+            up: (3,) unit vector in the frame of the grasp.
+        """
+        way = distance * retreat_direction(self.approach, np.asarray(up, dtype=np.float64))
+        return Grasp(self.position + way, self.rotation, self.width, self.score)
+
     def transformed(self, T_new_old: ArrayLike) -> Grasp:
         """The same grasp expressed in another frame."""
         T = check_rigid(T_new_old, "T_new_old") @ self.T_world_grasp
         return Grasp(T[:3, 3], T[:3, :3], self.width, self.score)
+
+
+def retreat_direction(
+    approach: NDArray[np.float64], up: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(3,) unit vector along which a hand leaves that came along `approach`, a unit vector too."""
+    if np.arccos(np.clip(approach @ -up, -1.0, 1.0)) > STEEP:
+        return up
+    return -approach
 
 
 def _offset(convention: str, hand: Hand, depth: float) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from equigrasp.geometry.rotations import matrix_to_quaternion
 from equigrasp.geometry.transforms import quaternion_to_transform
-from equigrasp.grasp import Grasp
+from equigrasp.grasp import PREGRASP, RETREAT, Grasp
 from equigrasp.hand import PANDA, Hand
 
 Array = NDArray[np.float64]
@@ -46,9 +46,15 @@ def to_arrays(
 
 
 class GraspList:
-    """What holds `grasps`, best first: a sequence of them, and their arrays."""
+    """What holds `grasps`, best first: a sequence of them, and their arrays.
+
+    Attributes:
+        grasps: best first.
+        up: (3,) unit vector, direction of up in their frame.
+    """
 
     grasps: Sequence[Grasp]
+    up: tuple[float, float, float]
 
     def __len__(self) -> int:
         return len(self.grasps)
@@ -73,6 +79,18 @@ class GraspList:
     def scores(self) -> Array:
         """(N,) probabilities of success, NaN where unknown."""
         return np.array([grasp.score for grasp in self.grasps])
+
+    def pregrasps(self, distance: float = PREGRASP) -> Array:
+        """(N, 4, 4) from where the hands come straight along their approach, `distance` m away."""
+        return poses([grasp.backed(distance) for grasp in self.grasps])
+
+    def retreats(self, distance: float = RETREAT) -> Array:
+        """(N, 4, 4) to where the hands leave, see `Grasp.retreated`."""
+        return poses([grasp.retreated(distance, self.up) for grasp in self.grasps])
+
+    def facts(self) -> dict[str, Any]:
+        """What files say beside the grasps: texts, numbers, counts, and an entry for each grasp."""
+        return {"pregrasps": self.pregrasps(), "retreats": self.retreats(), "up": list(self.up)}
 
 
 def from_arrays(

@@ -18,27 +18,29 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
+from equigrasp.budget import Budget
 from equigrasp.clearance import Observed
 from equigrasp.detection import RANGES, DetectionConfig
 from equigrasp.fused import Volume, fuse
 from equigrasp.geometry.transforms import inverse_transform
 from equigrasp.grasp import Grasp, check_grasps
+from equigrasp.hollow import explained, nothing_seen
 from equigrasp.looking import Look, look
-from equigrasp.matter import scene_occupancy
 from equigrasp.options import check_option
 from equigrasp.perception.camera import Intrinsics
-from equigrasp.perception.rectify import SCALE_LIMIT, TableFit
+from equigrasp.perception.rectify import SCALE_LIMIT
 from equigrasp.perception.surface import raised_surface, surface_voxels
 from equigrasp.perception.tsdf import check_encoding, fuse_tsdf
-from equigrasp.plan_result import Found, PlanningError, PlanResult, Stopwatch
+from equigrasp.plan_result import PlanningError, PlanResult, Stopwatch
+from equigrasp.predicted import expected_shape
 from equigrasp.rehearsal import rehearsal
 from equigrasp.scene_mesh import SceneMesh
 from equigrasp.search import check_limits, device_of, like_of, search
 from equigrasp.sifting import Surroundings
-from equigrasp.views import check_masks, check_volume, in_metres, where_readings_lie
+from equigrasp.views import check_masks, check_volume, in_metres
 from equigrasp.wanted import Wanted, check_wanted
 
 __all__ = ["GraspPlanner", "PlanResult", "PlanningError", "SceneMesh"]
@@ -132,6 +134,7 @@ class GraspPlanner:
         mask: ArrayLike | Sequence[ArrayLike] | None = None,
         wanted: Wanted | None = None,
         avoid: Sequence[Grasp] = (),
+        time_budget: float | None = None,
         strict: bool = False,
     ) -> PlanResult:
         """Grasps for one scene seen in one or several depth images.
@@ -149,6 +152,8 @@ class GraspPlanner:
             wanted: limits on region and approach, in the frame in which grasps come back.
             avoid: grasps that failed, in the frame in which grasps come back. They are not proposed
                 again, and what is like them only where nothing else is as good.
+            time_budget: seconds; a plan that is short of time leaves out refinement, samples, looks
+                at clearance, and says so in `PlanResult.shortened`. None for no limit.
             strict: raise instead of returning an empty list.
 
         Raises:
@@ -156,14 +161,14 @@ class GraspPlanner:
                 intrinsics, pose), or no mask of it.
             PlanningError: no grasp, with `strict`.
         """
-        clock, limit = Stopwatch(), self._limit(max_grasps)
+        budget, limit = Budget(clock := Stopwatch(), time_budget), self._limit(max_grasps)
         avoid, wanted = check_grasps(avoid), check_wanted(wanted)
         looked = self._look(depth, intrinsics, T_world_camera, T_workspace_world)
         masks = None if mask is None else check_masks(mask, looked.views.images)
-        told = {"tables": looked.tables, "strict": strict, "detail": looked.detail}
+        of = self.model.hand, self.workspace, looked.tables
         if looked.reason:
             nothing = np.zeros((self.workspace.resolution,) * 3, np.float32)
-            return self._finish(Found(reason=looked.reason), clock, nothing, **told)
+            return nothing_seen(looked).result(clock, nothing, *of, strict=strict)
         clock.lap("rectify")
         how = self.workspace, self.model.encoding, self.detection, self.table_height, self.device
         volume, seen = fuse(looked, masks, *how)
@@ -172,13 +177,13 @@ class GraspPlanner:
         if out is not None:
             avoid = [grasp.transformed(looked.to_workspace) for grasp in avoid]
         around = self._around(avoid, seen, wanted, out)
-        found = search(self.model, volume, around, self.detection, seed=self.seed, clock=clock)
+        how = {"seed": self.seed, "budget": budget, "limit": limit}
+        found = search(self.model, volume, around, self.detection, **how)
         if found.reason == "empty_workspace" and masks is not None:
             found = replace(found, reason="empty_mask")
-        if found.reason.startswith("empty"):
-            told["detail"] = where_readings_lie(looked.views, self.workspace)
+        found = explained(found, looked, around, self.detection.widest(self.model.hand))
         found = found if out is None else found.transformed(out)
-        return self._finish(found.first(limit), clock, volume.tsdf.cpu().numpy(), **told)
+        return found.result(clock, volume.tsdf.cpu().numpy(), *of, strict=strict)
 
     def plan_tsdf(
         self,
@@ -210,19 +215,20 @@ class GraspPlanner:
                 f"detection.lattice is {self.detection.lattice}; this model needs {n} voxels per "
                 "side, and as many lattice points for volumes"
             )
-        clock, limit = Stopwatch(), self._limit(max_grasps)
+        budget, limit = Budget(clock := Stopwatch()), self._limit(max_grasps)
         tsdf, avoid = check_volume(tsdf, n).to(like_of(self.model)), check_grasps(avoid)
-        config, seen = self.detection, None
-        if config.looks:
-            how = {"floor": config.floor(self.table_height), "unseen": config.unseen != "free"}
-            seen = Observed.of_volume(tsdf, self.model.encoding, self.workspace, **how)
+        config = self.detection
+        how = {"floor": config.floor(self.table_height), "unseen": config.unseen != "free"}
+        seen = Observed.of_volume(tsdf, self.model.encoding, self.workspace, **how)
         floor = config.floor(self.table_height if level else None)
         surface = surface_voxels(tsdf)
         if floor is not None:
             surface = raised_surface(tsdf, floor, side=self.workspace.side)
         volume, around = Volume(tsdf, surface), self._around(avoid, seen, check_wanted(wanted))
-        found = search(self.model, volume, around, config, seed=self.seed, clock=clock)
-        return self._finish(found.first(limit), clock, tsdf.cpu().numpy(), strict=strict)
+        how = {"seed": self.seed, "budget": budget, "limit": limit}
+        found = search(self.model, volume, around, config, **how)
+        of = self.model.hand, self.workspace
+        return found.result(clock, tsdf.cpu().numpy(), *of, strict=strict)
 
     def reconstruct(
         self,
@@ -258,8 +264,7 @@ class GraspPlanner:
             return SceneMesh.none(looked.reason)
         encoding = self.model.encoding
         tsdf = fuse_tsdf(*looked.on(self.device), workspace=self.workspace, encoding=encoding)
-        occupancy = scene_occupancy(self.model, tsdf.to(like_of(self.model)), resolution)
-        shape = SceneMesh.of(occupancy.float().cpu().numpy(), self.workspace.side, smooth=smooth)
+        shape = expected_shape(self.model, tsdf, resolution, smooth=smooth)
         if looked.to_workspace is None:
             return shape
         return shape.transformed(inverse_transform(looked.to_workspace))
@@ -278,22 +283,6 @@ class GraspPlanner:
     ) -> Surroundings:
         where = self.workspace, self.table_height, self.model.query_setback
         return Surroundings(self.model.hand, *where, avoid, seen, wanted, T_given_workspace)
-
-    def _finish(
-        self,
-        found: Found,
-        clock: Stopwatch,
-        tsdf: NDArray[np.float32],
-        tables: tuple[TableFit, ...] = (),
-        *,
-        strict: bool = False,
-        detail: str = "",
-    ) -> PlanResult:
-        if strict and not found.grasps:
-            raise PlanningError(found.reason, detail)
-        grasps, seconds = list(found.grasps), clock.totals()
-        told = found.queries, self.model.hand, self.workspace, found.dropped, detail
-        return PlanResult(grasps, found.reason, seconds, tsdf, tables, *told)
 
     def _limit(self, max_grasps: int | None) -> int | None:
         check_option("max_grasps", max_grasps, "int | None", RANGES)

@@ -45,19 +45,25 @@ def feature_planes(model: Any, tsdf: ArrayLike) -> dict[str, NDArray[np.float32]
     return {name: plane[0].float().cpu().numpy() for name, plane in split(features).items()}
 
 
-def predicted_shape(model: Any, tsdf: ArrayLike, resolution: int = 80) -> SceneMesh | None:
+def expected_shape(
+    model: Any, tsdf: torch.Tensor, resolution: int, *, smooth: bool = False
+) -> SceneMesh:
     """The shape that a model expects, from a volume; in the workspace frame.
 
     Args:
         model: a `GraspModel`.
         tsdf: (N, N, N) in its encoding and at its resolution.
-        resolution: lattice points per side, even.
+        resolution, smooth: see `GraspPlanner.reconstruct`.
 
-    Returns:
-        None for models that predict no occupancy; see `GraspPlanner.reconstruct` else.
+    Raises:
+        ValueError: the model predicts no occupancy; an odd resolution.
     """
+    occupancy = scene_occupancy(model, tsdf.to(like_of(model)), resolution)
+    return SceneMesh.of(occupancy.float().cpu().numpy(), model.workspace.side, smooth=smooth)
+
+
+def predicted_shape(model: Any, tsdf: ArrayLike, resolution: int = 80) -> SceneMesh | None:
+    """`expected_shape` of a volume of numpy; None for models that predict no occupancy."""
     if "occupancy" not in getattr(model, "outputs", ()):
         return None
-    volume = torch.as_tensor(np.asarray(tsdf)).to(like_of(model))
-    occupancy = scene_occupancy(model, volume, resolution)
-    return SceneMesh.of(occupancy.float().cpu().numpy(), model.workspace.side)
+    return expected_shape(model, torch.as_tensor(np.asarray(tsdf)), resolution)

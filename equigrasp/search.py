@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equigrasp.budget import Budget
 from equigrasp.calibration import Calibration
 from equigrasp.candidates import hands_at
 from equigrasp.clearance import expecting
@@ -19,6 +20,7 @@ from equigrasp.detection import DetectionConfig
 from equigrasp.fused import Volume
 from equigrasp.hand import Hand
 from equigrasp.matter import asker, hidden_matter
+from equigrasp.measures import measured
 from equigrasp.peaks import (
     lattice_limits,
     lattice_quality,
@@ -27,7 +29,7 @@ from equigrasp.peaks import (
     smooth,
 )
 from equigrasp.perception.surface import within_reach
-from equigrasp.plan_result import Found, Stopwatch
+from equigrasp.plan_result import Found
 from equigrasp.refine import climb
 from equigrasp.sifting import Surroundings, sift
 from equigrasp.workspace import Workspace
@@ -104,7 +106,8 @@ def search(
     config: DetectionConfig,
     *,
     seed: int,
-    clock: Stopwatch,
+    budget: Budget,
+    limit: int | None = None,
 ) -> Found:
     """Grasps in a volume, best first.
 
@@ -114,13 +117,14 @@ def search(
         around: what hands are checked against.
         config: thresholds, those of scores after the model's calibration.
         seed: of sampled rotations.
-        clock: told the time that each stage takes.
+        budget: the time there is; its clock is told what each stage takes.
+        limit: length of the list.
 
     Raises:
         ValueError: the model's predictions are no numbers; `config.unseen` asks a model without
             occupancy what is hidden.
     """
-    tsdf, surface = volume
+    (tsdf, surface), clock = volume, budget.clock
     calibration = getattr(model, "calibration", Calibration())
     raw, device = config.before(calibration), device_of(model)
     if not surface.any():
@@ -151,15 +155,22 @@ def search(
     if not len(peaks):
         return Found(queries=asked)
     points = query_lattice(len(surface), device=surface.device, dtype=tsdf.dtype)[tuple(peaks.T)]
+    samples = getattr(model, "samples_rotations", False)
+    config = budget.predictions(config, len(points), asked, samples=samples)
     if config.refine_steps:
         options = {"spacing": 1 / len(surface), "steps": config.refine_steps, "sigma": spread}
         points, scores = climb(ask, points, scores, **options)
     hands = hands_at(model, features, points, scores, num_samples=config.num_samples, seed=seed)
+    config = budget.looks(config)
     if config.unseen == "predicted" and around.seen is not None:
         filled = hidden_matter(asker(model, features), around.seen.unseen, dtype=tsdf.dtype)
         around = replace(around, seen=expecting(around.seen, filled, around.workspace))
     clock.lap("query", device)
     hands, dropped = sift(hands, around, config, calibration)
-    found = Found.among(hands.grasps(), config.quality_threshold, asked, dropped)
+    found = Found.among(hands.grasps(), config.quality_threshold, asked, dropped, limit)
+    if around.seen is not None and budget.measures():
+        listed = hands.chosen(torch.arange(len(found.grasps), device=hands.tips.device))
+        told = measured(listed, around.hand, around.seen, around.workspace)
+        found = replace(found, measures=told)
     clock.lap("select", device)
-    return found
+    return replace(found, shortened=budget.shortened)

@@ -22,13 +22,14 @@ FLOORS = (
     "equigrasp/candidates.py equigrasp/detection.py equigrasp/onnx_export.py "
     "equigrasp/plan_result.py equigrasp/registry.py equigrasp/seal.py "
     "equigrasp/views.py equigrasp/wanted.py",
-    "equigrasp/avoid.py equigrasp/camera_check.py equigrasp/clearance.py equigrasp/looking.py "
-    "equigrasp/peaks.py "
-    "equigrasp/placement.py equigrasp/weights.py",
-    "equigrasp/matter.py equigrasp/refine.py equigrasp/rehearsal.py",
+    "equigrasp/avoid.py equigrasp/budget.py equigrasp/camera_check.py equigrasp/clearance.py "
+    "equigrasp/looking.py equigrasp/peaks.py "
+    "equigrasp/placement.py equigrasp/things.py equigrasp/weights.py",
+    "equigrasp/matter.py equigrasp/measures.py equigrasp/refine.py equigrasp/rehearsal.py",
     "equigrasp/fused.py equigrasp/scene_mesh.py equigrasp/sifting.py",
-    "equigrasp/moment.py equigrasp/search.py",
-    "equigrasp/planner.py equigrasp/predicted.py equigrasp/viewer.py",
+    "equigrasp/hollow.py equigrasp/moment.py equigrasp/search.py",
+    "equigrasp/predicted.py",
+    "equigrasp/planner.py equigrasp/viewer.py",
     "equigrasp/anywhere.py equigrasp/browser.py equigrasp/clouds.py",
     "equigrasp/__init__.py",
     # training, and policies

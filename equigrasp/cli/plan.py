@@ -14,7 +14,7 @@ from equigrasp.cli.page import predictions, predictions_anywhere, result_of, ser
 from equigrasp.exchange import SUFFIXES, save_grasps
 from equigrasp.input_files import read_mask, read_pose, read_view
 from equigrasp.optional import require
-from equigrasp.plan_result import REASONS, PlanResult
+from equigrasp.plan_result import DROPS, REASONS, PlanResult
 from equigrasp.planner import GraspPlanner
 
 MODEL = "equiigd_pile"
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     print(_told(plan))
     if options.out:
         frame = "camera" if views["T_world_camera"] is None else "world"
-        save_grasps(options.out, list(plan), frame=frame, hand=planner.model.hand)
+        save_grasps(options.out, plan, frame=frame, hand=planner.model.hand)
         print(f"written: {options.out}")
     if options.pictures:
         _draw(plan, views, options.pictures)
@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     part.add_argument("--box", nargs=4, type=int, metavar=("L", "T", "R", "B"), help="pixels")
     add("--max-grasps", type=int, help="length of the list")
     add("--seed", type=int, default=0, help="of models that sample rotations")
+    add("--time-budget", type=float, metavar="S", help="seconds; what is left out is told")
     add("--out", type=Path, help="write grasps: .json, .npz, or .yaml for Isaac Sim")
     add("--pictures", type=Path, metavar="DIR", help="write pictures (extra: view)")
     add("--view", action="store_true", help="show the scene in a browser (extra: view)")
@@ -105,9 +106,10 @@ def _one_each(name: str, paths: Sequence[Path], count: int) -> list[Path]:
 def _plan(
     planner: GraspPlanner, views: dict[str, Any], options: argparse.Namespace
 ) -> PlanResult | AnywherePlan:
+    how = {"max_grasps": options.max_grasps, "time_budget": options.time_budget}
     if views["T_world_camera"] is None or options.anywhere:
-        return plan_anywhere(planner, **views, max_grasps=options.max_grasps)
-    return planner.plan(**views, max_grasps=options.max_grasps)
+        return plan_anywhere(planner, **views, **how)
+    return planner.plan(**views, **how)
 
 
 def _told(plan: PlanResult | AnywherePlan) -> str:
@@ -117,12 +119,18 @@ def _told(plan: PlanResult | AnywherePlan) -> str:
         lines.append(REASONS.get(plan.reason, "no plane in the image could be the table"))
     lines += [plan.detail] if plan.detail else []
     lines += getattr(plan, "assumed", ())
+    lines += [f"for want of time: {text}" for text in plan.shortened.values()]
+    if len(plan) and plan.dropped:
+        told = ", ".join(f"{count} {DROPS[name]}" for name, count in plan.dropped.items())
+        lines.append(f"not listed: {told}")
     if len(plan):
-        lines.append("rank  score  opening  tip x, y, z")
-    for rank, grasp in enumerate(list(plan)[:SHOWN], start=1):
+        lines.append("rank  score  opening   room  tip x, y, z")
+    rows = zip(list(plan)[:SHOWN], plan.clearances, strict=False)
+    for rank, (grasp, room) in enumerate(rows, start=1):
         x, y, z = grasp.position
         lines.append(
-            f"{rank:4d}  {grasp.score:5.2f}  {1e3 * grasp.width:4.0f} mm  {x:.3f} {y:.3f} {z:.3f} m"
+            f"{rank:4d}  {grasp.score:5.2f}  {1e3 * grasp.width:4.0f} mm  {1e3 * room:3.0f} mm  "
+            f"{x:.3f} {y:.3f} {z:.3f} m"
         )
     return "\n".join(lines)
 

@@ -11,19 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from equigrasp.data.vocabulary import Fate
+from equigrasp.grasp import PREGRASP, RETREAT, retreat_direction
 from equigrasp.hand import Hand
 from sim.grasping.free_hand import FreeHand
 from sim.scene.simulator import TIME_STEP, Simulator
 
-APPROACH_DISTANCE = 0.05
-RETREAT_DISTANCE = 0.10
+APPROACH_DISTANCE = PREGRASP
+RETREAT_DISTANCE = RETREAT
 MOVE_INCREMENT = 0.002
 MOVE_VELOCITY = 0.10
 CLOSE_STEPS = 120
 EMPTY_SHARE = 0.1
 """At or below this share of its opening, a hand counts as closed and empty (8 mm of a Panda's)."""
-STEEP_APPROACH = np.pi / 3
-"""Within this angle of straight down the retreat goes back along the approach, else straight up."""
 DOWN = np.array([0.0, 0.0, -1.0])
 
 
@@ -60,10 +59,7 @@ def increments(distance: float) -> tuple[int, int]:
 
 def retreat_offset(T_world_tcp: np.ndarray) -> np.ndarray:
     """(3,) displacement of the retreat: back along the approach, or up if that is too flat."""
-    approach = T_world_tcp[:3, 2]
-    if np.arccos(np.clip(approach @ DOWN, -1.0, 1.0)) > STEEP_APPROACH:
-        return RETREAT_DISTANCE * -DOWN
-    return -RETREAT_DISTANCE * approach
+    return RETREAT_DISTANCE * retreat_direction(T_world_tcp[:3, 2], -DOWN)
 
 
 def pregrasp(T_world_tcp: np.ndarray, distance: float = APPROACH_DISTANCE) -> np.ndarray:

@@ -22,6 +22,7 @@ from equigrasp.exchange import (
 from equigrasp.grasp import CONVENTIONS, Grasp
 from equigrasp.grasp_arrays import ExchangeError, from_arrays, poses, quaternions, to_arrays
 from equigrasp.hand import PANDA
+from equigrasp.perception.camera import fixed_view
 from equigrasp.plan_result import PlanResult
 from equigrasp.robot_goals import from_curobo, from_moveit, to_curobo, to_moveit
 
@@ -196,3 +197,25 @@ def test_foreign_files_are_named(tmp_path, suffix):
         load_grasps(path)
     with pytest.raises(FileNotFoundError):
         load_grasps(tmp_path / f"absent{suffix}")
+
+
+def test_files_of_a_plan_hold_what_it_tells(tmp_path, blob_planner, camera, depth_image):
+    plan = blob_planner().plan(depth_image(), camera, fixed_view(), max_grasps=2)
+    save_grasps(tmp_path / "plan.json", plan)
+    told = json.loads((tmp_path / "plan.json").read_text())["plan"]
+    np.testing.assert_allclose(told["clearances"], plan.clearances)
+    np.testing.assert_allclose(told["pregrasps"], plan.pregrasps())
+    assert told["under"] == plan.under.tolist()
+    assert told["dropped"] == plan.dropped
+    assert told["dropped"]["limit"] >= 1
+    save_grasps(tmp_path / "plan.npz", plan)
+    with np.load(tmp_path / "plan.npz") as arrays:
+        np.testing.assert_array_equal(arrays["retreats"], plan.retreats())
+    for name in ("plan.json", "plan.npz"):
+        again = load_grasps(tmp_path / name)
+        np.testing.assert_allclose([g.T_world_grasp for g in again], plan.poses, atol=1e-12)
+    short = blob_planner().plan(depth_image(), camera, fixed_view(), time_budget=1e-6)
+    save_grasps(tmp_path / "short.json", short)
+    told = json.loads((tmp_path / "short.json").read_text())["plan"]
+    assert told["clearances"] == [None] * len(short)
+    assert "measures" in told["shortened"]
