@@ -93,15 +93,44 @@ def sample_taps(x: Tensor, offsets: Tensor) -> Tensor:
         (B, C, 9, H, W).
     """
     batch, channels, height, width = x.shape
-    base = torch.tensor(TAPS, dtype=x.dtype, device=x.device).view(1, 9, 2, 1, 1)
-    rows = torch.arange(height, dtype=x.dtype, device=x.device).view(1, 1, height, 1)
-    cols = torch.arange(width, dtype=x.dtype, device=x.device).view(1, 1, 1, width)
-    moved = offsets.unflatten(1, (9, 2)) + base
-    grid_rows = (2 * (rows + moved[:, :, 0]) + 1) / height - 1
-    grid_cols = (2 * (cols + moved[:, :, 1]) + 1) / width - 1
-    grid = torch.stack([grid_cols, grid_rows], -1).flatten(1, 2)
-    taps = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return taps.view(batch, channels, 9, height, width)
+    shifts = offsets.unflatten(1, (9, 2))
+    # A coordinate in pixels, or worse a normalised one, is rounded by some 1e-6 of a pixel, and by
+    # other amounts in a turned scene. The fraction of an offset is as exact as the offset.
+    whole = shifts.detach().floor()
+    down, right = (shifts - whole).unbind(2)
+    corners = _corners(whole.long(), height, width)
+    weights = [(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right]
+    pixels = F.pad(x, (1, 1, 1, 1)).flatten(2).transpose(1, 2)
+    first = torch.arange(batch, device=x.device).view(-1, 1, 1, 1, 1) * pixels.shape[1]
+    taps = F.embedding_bag(
+        (corners + first).flatten(0, 3),
+        pixels.flatten(0, 1),
+        per_sample_weights=torch.stack(weights, -1).flatten(0, 3),
+        mode="sum",
+    )
+    return taps.view(batch, 9, height, width, channels).permute(0, 4, 1, 2, 3)
+
+
+def _corners(whole: Tensor, height: int, width: int) -> Tensor:
+    """Flat indices (B, 9, H, W, 4) of the pixels around each tap, in a plane framed by zeros.
+
+    Args:
+        whole: whole pixels (B, 9, 2, H, W) by which the taps are moved.
+        height, width: H and W without the frame.
+    """
+    taps = torch.tensor(TAPS, device=whole.device).view(1, 9, 2, 1, 1)
+    rows = torch.arange(1, height + 1, device=whole.device).view(-1, 1)
+    columns = torch.arange(1, width + 1, device=whole.device)
+    moved = (whole + taps).unbind(2)
+    up, left = moved[0] + rows, moved[1] + columns
+    return torch.stack(
+        [
+            row.clamp(0, height + 1) * (width + 2) + column.clamp(0, width + 1)
+            for row in (up, up + 1)
+            for column in (left, left + 1)
+        ],
+        -1,
+    )
 
 
 def offset_maps(group: str, mode: str) -> tuple[FieldType, Tensor, Tensor | None]:

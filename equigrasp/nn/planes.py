@@ -47,16 +47,27 @@ def mean_over(x: Tensor, dim: int) -> Tensor:
     return x.sum(dim) * (1.0 / x.shape[dim])
 
 
-def project_table(volume: Tensor) -> Tensor:
-    """Mean over z: (B, C, X, Y, Z) -> (B, C, X, Y)."""
-    return mean_over(volume, 4)
+class Means(NamedTuple):
+    """Means over each axis: over_x (B, C, Y, Z), over_y (B, C, X, Z), over_z (B, C, X, Y)."""
+
+    over_x: Tensor
+    over_y: Tensor
+    over_z: Tensor
 
 
-def project_sides(volume: Tensor, fields: int) -> tuple[Tensor, Tensor]:
-    """Aligned side planes A (B, C, X, Z) and B (B, C, Y, Z) of lifted fields, as C2 fields."""
-    a = turn_to_mirror(mean_over(volume, 3), fields)
-    b = turn_to_mirror(roll_back(mean_over(volume, 2), fields), fields)
-    return a, b
+def project(volume: Tensor) -> Means:
+    """Means of a volume (B, C, X, Y, Z) over each of its axes."""
+    return Means(*(mean_over(volume, dim) for dim in (2, 3, 4)))
+
+
+def align_sides(over_x: Tensor, over_y: Tensor, fields: int) -> tuple[Tensor, Tensor]:
+    """Aligned sides A and B, as C2 fields, of regular C4 fields' means over y and over x.
+
+    Args:
+        over_x, over_y: (B, 4 fields, ...), of a volume or of a plane.
+        fields: number of the C4 fields.
+    """
+    return turn_to_mirror(over_y, fields), turn_to_mirror(roll_back(over_x, fields), fields)
 
 
 def sample_plane(plane: Tensor, first: Tensor, second: Tensor, *, corners: bool = False) -> Tensor:

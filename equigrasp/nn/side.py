@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from equigrasp.nn.fields import FieldType
-from equigrasp.nn.planes import mean_over, mirror_to_turn, project_sides, roll_back, turn_to_mirror
+from equigrasp.nn.planes import align_sides, mean_over, mirror_to_turn
 
 
 @runtime_checkable
@@ -59,11 +59,12 @@ class SideRule(Protocol):
         None if the table plane tells the side planes nothing.
         """
 
-    def project(self, volume: Tensor, lifted: int) -> tuple[Tensor, Tensor]:
+    def project(self, over_x: Tensor, over_y: Tensor, lifted: int) -> tuple[Tensor, Tensor]:
         """Side planes of a volume.
 
         Args:
-            volume: (B, 4 lifted, X, Y, Z), regular C4 fields.
+            over_x: (B, 4 lifted, Y, Z), mean of its regular C4 fields.
+            over_y: (B, 4 lifted, X, Z), mean of its regular C4 fields.
             lifted: number of these fields.
 
         Returns:
@@ -130,9 +131,9 @@ class InducedSides:
         """Two regular C2 fields for each of the table plane's `fields`."""
         return FieldType("C2", regular=2 * fields)
 
-    def project(self, volume: Tensor, lifted: int) -> tuple[Tensor, Tensor]:
-        """Means over y, and over x with the channels turned back by one, so that B lies as A."""
-        return project_sides(volume, lifted)
+    def project(self, over_x: Tensor, over_y: Tensor, lifted: int) -> tuple[Tensor, Tensor]:
+        """The mean over y, and that over x turned back by one channel, so that B lies as A."""
+        return align_sides(over_x, over_y, lifted)
 
     def join(self, a: Tensor | None, b: Tensor | None, side: FieldType, dim: int = 1) -> Tensor:
         """Interleave the pairs of both planes: (a0, b0, a1, b1), which g rolls by one."""
@@ -144,8 +145,7 @@ class InducedSides:
 
     def table_to_sides(self, xy: Tensor, fields: int) -> tuple[Tensor, Tensor] | None:
         """Means over y, and over x turned back by one: as `project`, of a plane."""
-        a = turn_to_mirror(mean_over(xy, 3), fields)
-        return a, turn_to_mirror(roll_back(mean_over(xy, 2), fields), fields)
+        return align_sides(mean_over(xy, 2), mean_over(xy, 3), fields)
 
 
 class SumSides(InducedSides):
@@ -172,10 +172,9 @@ class SumSides(InducedSides):
         """One scalar for each of the table plane's `fields`."""
         return FieldType("C2", trivial=fields)
 
-    def project(self, volume: Tensor, lifted: int) -> tuple[Tensor, Tensor]:
+    def project(self, over_x: Tensor, over_y: Tensor, lifted: int) -> tuple[Tensor, Tensor]:
         """Means over y and over x of the mean over each field's channels."""
-        planes = mean_over(volume, 3), mean_over(volume, 2)
-        a, b = (plane.unflatten(1, (lifted, 4)).mean(2) for plane in planes)
+        a, b = (mean.unflatten(1, (lifted, 4)).mean(2) for mean in (over_y, over_x))
         return a, b
 
     def join(self, a: Tensor | None, b: Tensor | None, side: FieldType, dim: int = 1) -> Tensor:
@@ -224,9 +223,9 @@ class PlainSides:
         """None: the table plane tells the side planes nothing."""
         return None
 
-    def project(self, volume: Tensor, lifted: int) -> tuple[Tensor, Tensor]:
-        """Means over y and over x, channels as they are."""
-        return mean_over(volume, 3), mean_over(volume, 2)
+    def project(self, over_x: Tensor, over_y: Tensor, lifted: int) -> tuple[Tensor, Tensor]:
+        """The means over y and over x, channels as they are."""
+        return over_y, over_x
 
     def join(self, a: Tensor | None, b: Tensor | None, side: FieldType, dim: int = 1) -> Tensor:
         """The channels of A, then those of B."""

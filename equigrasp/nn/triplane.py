@@ -5,17 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equigrasp.nn.blocks import FieldNorm
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.kernel_basis import BasisBank
 from equigrasp.nn.layers import Layers
+from equigrasp.nn.lift import Lift
 from equigrasp.nn.plain import PADDING
-from equigrasp.nn.planes import TriPlane, project_table, sample_plane
+from equigrasp.nn.planes import TriPlane, sample_plane
 from equigrasp.nn.side import side_rule
-from equigrasp.nn.steerable import SteerableConv
 from equigrasp.nn.unet import OURS, TriPlaneUNet
 from equigrasp.options import check_widest
 from equigrasp.perception.tsdf import ENCODINGS, check_encoding
@@ -59,15 +58,14 @@ class TriPlaneEncoder(nn.Module):
         check_widest("fields", fields, depth, 1024)
         self.fields, self.resolution = fields, resolution
         self.scale, self.offset = ENCODINGS[encoding]
-        volume = FieldType("C4", trivial=1 if layers.inputs == "value" else 2)
-        lifted = FieldType("C4", regular=fields)
-        lift = partial(SteerableConv, volume, lifted, 3, bank, gain=2.0, ndim=3)
+        lift = partial(Lift, 1 if layers.inputs == "value" else 2, fields, bank)
         self.lift, self.lift_sides = lift(), lift() if layers.lifting == "separate" else None
         side_in = self.rule.input_field(fields)
         # a projected scalar field is normalised as a type of its own: one scale per channel
         scalars = FieldType("C1", trivial=side_in.trivial) if side_in.trivial else side_in
         self.norm_xy, self.norm_side = (
-            nn.Identity() if norm == "nowhere" else FieldNorm(kind) for kind in (lifted, scalars)
+            nn.Identity() if norm == "nowhere" else FieldNorm(kind)
+            for kind in (FieldType("C4", regular=fields), scalars)
         )
         self.unet = TriPlaneUNet(
             fields,
@@ -95,11 +93,12 @@ class TriPlaneEncoder(nn.Module):
     def forward(self, tsdf: Tensor) -> TriPlane:
         """tsdf (B, N, N, N) in [0, 1] -> feature planes."""
         seen = self.voxel_features(tsdf)
-        volume = F.relu(self.lift(seen), inplace=True)
-        xy = self.norm_xy(project_table(volume))
+        means = self.lift(seen)
+        xy = self.norm_xy(means.over_z)
         if self.lift_sides is not None:
-            volume = F.relu(self.lift_sides(seen), inplace=True)
-        sides = self.norm_side(torch.cat(self.rule.project(volume, self.fields)))
+            means = self.lift_sides(seen)
+        sides = self.rule.project(means.over_x, means.over_y, self.fields)
+        sides = self.norm_side(torch.cat(sides))
         xy, sides = self.unet(xy, sides)
         return TriPlane(xy, *sides.chunk(2))
 

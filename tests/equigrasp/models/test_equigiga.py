@@ -84,9 +84,7 @@ def check_contract(model):
     model.to(torch.float32)
     share, bound = conditioning(model, scene, points), CONTRACT[torch.float32]
     error = rotation_errors(model, scene, points)
-    # Rounding differs from machine to machine, and the worst of 600 points is at the bound on some.
-    assert (error * share).quantile(0.98) < bound
-    assert (error * share).max() < 2 * bound
+    assert (error * share).max() < bound
     # That bound says nothing where no rotation is determined. How many are varies with the weights
     # (a sixth to a half over seeds), and a seed fixes these on one machine's linear algebra only.
     clearest = share.topk(len(share) // 12)

@@ -97,6 +97,26 @@ def test_taps_are_read_at_their_shifted_places():
                 )
 
 
+def test_places_are_as_exact_as_their_offsets():
+    """A coordinate of the whole plane, in float32, would be off by some 1e-5 in values of 1."""
+    torch.manual_seed(0)
+    x, offsets = torch.randn(2, 3, 60, 60), torch.randn(2, 18, 60, 60)
+    exact = sample_taps(x.double(), offsets.double())
+    assert (sample_taps(x, offsets) - exact).abs().max() < 1e-6
+
+
+def test_taps_far_outside_are_zero():
+    far = torch.tensor([-1e6, -7.5, -7.0, 7.0, 7.5, 1e6]).repeat(3).view(1, 18, 1, 1)
+    assert not sample_taps(torch.ones(1, 2, 4, 5), far.expand(1, 18, 4, 5)).any()
+
+
+def test_gradients_of_the_taps():
+    torch.manual_seed(0)
+    x = torch.randn(2, 2, 3, 4, dtype=torch.float64, requires_grad=True)
+    offsets = torch.randn(2, 18, 3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(sample_taps, (x, offsets))
+
+
 def test_offsets_learn_from_their_zero_start():
     field = FIELD["C4"]
     for mode in ("orbit", "full"):

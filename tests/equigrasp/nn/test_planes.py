@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equigrasp.nn.fields import FieldType
-from equigrasp.nn.planes import mirror_to_turn, project_sides, project_table, sample_plane
+from equigrasp.nn.planes import align_sides, mirror_to_turn, project, sample_plane
 from equigrasp.testing import act_on_plane
 
 FIELDS = 3
@@ -16,6 +16,11 @@ def lifted(seed=0, n=8):
     return torch.randn(2, 4 * FIELDS, n, n, n, generator=generator, dtype=torch.float64)
 
 
+def sides(volume):
+    means = project(volume)
+    return align_sides(means.over_x, means.over_y, FIELDS)
+
+
 def turn(volume):
     rolled = volume.unflatten(1, (FIELDS, 4)).roll(1, 2).flatten(1, 2)
     return torch.rot90(rolled, 1, (2, 3))
@@ -23,7 +28,7 @@ def turn(volume):
 
 def test_table_plane_turns_with_the_volume():
     volume = lifted()
-    moved, still = project_table(turn(volume)), project_table(volume)
+    moved, still = project(turn(volume)).over_z, project(volume).over_z
     assert torch.allclose(moved, act_on_plane(still, C4), atol=1e-14)
 
 
@@ -37,8 +42,8 @@ def test_raw_side_planes_swap_with_one_mirrored():
 
 def test_aligned_side_planes_go_to_mirrored_b_and_a():
     volume = lifted()
-    a, b = project_sides(volume, FIELDS)
-    a_turned, b_turned = project_sides(turn(volume), FIELDS)
+    a, b = sides(volume)
+    a_turned, b_turned = sides(turn(volume))
     assert torch.allclose(a_turned, act_on_plane(b, C2), atol=1e-14)
     assert torch.allclose(b_turned, a, atol=1e-14)
 
@@ -51,7 +56,7 @@ def test_values_of_both_sides_at_a_point_form_a_regular_field(seed):
     turned_points = torch.stack([-points[..., 1], points[..., 0], points[..., 2]], -1)
 
     def at(volume, p):
-        a, b = project_sides(volume, FIELDS)
+        a, b = sides(volume)
         values = [sample_plane(plane, p[..., k], p[..., 2]) for k, plane in enumerate((a, b))]
         return mirror_to_turn(*values, dim=2).unflatten(2, (-1, 4))
 
