@@ -7,7 +7,6 @@ that an interrupted run ends with the same files as an uninterrupted one.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -243,8 +242,7 @@ def _describe(design: DataDesign, resources: Resources) -> dict[str, Any]:
         on_result=results.append,
     )
     if isinstance(results[0], Failed):
-        print(results[0].traceback, file=sys.stderr)
-        raise GenerationError(f"objects and hand cannot be loaded: {results[0].message}")
+        raise GenerationError(f"objects and hand cannot be loaded: {results[0].told}")
     return results[0].value
 
 

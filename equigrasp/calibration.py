@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from equigrasp.home import typed
 from equigrasp.optional import require
 from equigrasp.reliability import expected_calibration_error
 
@@ -67,7 +68,7 @@ class Calibration:
         if not isinstance(self.pose, Mapping) or not set(self.pose) <= set(CIRCUMSTANCES):
             raise ValueError(
                 f"calibration has pose = {self.pose!r}; it holds weights of "
-                f"{', '.join(CIRCUMSTANCES)}; fit it again with python -m sim.calibrate"
+                f"{', '.join(CIRCUMSTANCES)}; fit it again with {typed('-m sim.calibrate')}"
             )
         bounds = {"a": SLOPES, "b": SLOPES, "c": SHIFTS} | dict.fromkeys(self.pose, PULLS)
         for name, (low, high) in bounds.items():
@@ -75,7 +76,7 @@ class Calibration:
             if not isinstance(value, int | float) or not low <= value <= high:
                 raise ValueError(
                     f"calibration has {name} = {value!r}, which must lie in [{low}, {high}]; "
-                    "fit it again with python -m sim.calibrate"
+                    f"fit it again with {typed('-m sim.calibrate')}"
                 )
 
     @classmethod

@@ -11,10 +11,33 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-PROGRAMS = _HERE / "programs" if (_HERE / "programs").is_dir() else _HERE.parent
+IN_WHEEL = (_HERE / "programs").is_dir()
+"""Whether the package was installed without the repository."""
+PROGRAMS = _HERE / "programs" if IN_WHEEL else _HERE.parent
 """Folder that holds `sim`, `data_gen` and `configs`."""
 CONFIGS = PROGRAMS / "configs"
 """Configurations of trainings, hands and protocols."""
+
+
+SHORT = {
+    "data_gen/demos.py": "demos",
+    "-m equigrasp.data.verify": "data verify",
+    "-m sim.calibrate": "calibrate",
+    "-m sim.objects": "objects",
+}
+"""Commands of `equigrasp` for programs of the repository; `data_gen/KIND.py` is `data KIND`."""
+
+
+def typed(program: str, *, in_wheel: bool = IN_WHEEL) -> str:
+    """How a program of the repository is called here, for messages that name it.
+
+    Args:
+        program: what follows `python` in the repository: "data_gen/pile.py", "-m sim.objects".
+        in_wheel: whether there is no repository.
+    """
+    if not in_wheel:
+        return f"python {program}"
+    return "equigrasp " + SHORT.get(program, f"data {Path(program).stem}")
 
 
 def open_programs() -> None:

@@ -32,8 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def show(result: Ok | Failed) -> None:
         if isinstance(result, Failed):
-            known = result.reason == "exception"  # then the message says it all
-            print(f"\n{result.key}: {result.message}" + ("" if known else f"\n{result.traceback}"))
+            print(f"\n{result.key}: {result.told}")
             return
         done.append(result.key)
         print(f"\n== {result.key}: {told(result.value)}")

@@ -167,7 +167,7 @@ def play(args: argparse.Namespace) -> list[dict[str, Any]]:
     run_jobs(function, jobs, workers=args.workers, timeout_s=args.timeout, on_result=keep)
     bar.close()
     if not found:
-        raise RuntimeError(f"every scene was lost; the first: {lost[0].traceback}")
+        raise RuntimeError(f"every scene was lost; the first: {lost[0].told}")
     return [entry for key in sorted(found) for entry in found[key]]
 
 

@@ -59,6 +59,14 @@ def test_the_base_tier_plans_alone_and_names_what_it_lacks(installed, tmp_path):
         assert "Traceback" not in said
 
 
+def test_messages_of_the_wheel_name_its_own_commands(installed, tmp_path):
+    command = str(installed / "equigrasp")
+    said = run([command, "data", "verify", "data/none"], tmp_path, status=1)
+    said += run([command, "train", "model=equigiga", "data=packed"], tmp_path, status=1)
+    assert "`equigrasp data pile --out data/packed`" in said
+    assert "python data_gen" not in said
+
+
 def test_the_wheel_takes_no_name_from_others(installed, tmp_path):
     code = "import equigrasp; print(equigrasp.__file__); import {}"
     for name in ("sim", "data_gen", "configs"):

@@ -78,7 +78,7 @@ def _played(job: Job) -> Story:
     run_jobs(function, [job], workers=1, timeout_s=TIME_LIMIT, on_result=results.append)
     (result,) = results
     if isinstance(result, Failed):
-        raise ValueError(f"the round cannot be played again: {result.message}")
+        raise ValueError(f"the round cannot be played again: {result.told}")
     return result.value
 
 

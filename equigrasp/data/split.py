@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from equigrasp.home import typed
+
 SPLITS = ("train", "val", "all")
 
 
@@ -21,7 +23,7 @@ def list_scenes(directory: str | Path) -> list[Path]:
     """
     directory = Path(directory)
     remedy = (
-        f"make it with `python data_gen/pile.py --out {directory}` (or packed.py), "
+        f"make it with `{typed('data_gen/pile.py')} --out {directory}` (or packed), "
         "or point data.dirs at an existing data set"
     )
     if not directory.is_dir():

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from equigrasp.data.split import DataSetError
+from equigrasp.home import typed
 from equigrasp.policy.episodes.files import EpisodeError
 from equigrasp.policy.keyframes.batches import KeyframeBatches
 from equigrasp.policy.keyframes.clouds import CloudSettings
@@ -106,7 +107,7 @@ def build_data(data: dict[str, Any]) -> tuple[KeyframeDataset, KeyframeDataset]:
         )
     except FileNotFoundError as error:
         raise DataSetError(
-            f"{error}; `python data_gen/demos.py --out {data['root']}` makes demonstrations"
+            f"{error}; `{typed('data_gen/demos.py')} --out {data['root']}` makes demonstrations"
         ) from error
     except EpisodeError as error:
         raise DataSetError(str(error)) from error

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from equigrasp.data.split import DataSetError, list_scenes
-from equigrasp.home import PROGRAMS
+from equigrasp.home import PROGRAMS, typed
 
 FOLDER = Path("data")
 """Where data sets lie, each in a folder that is called after its kind of scene."""
@@ -50,7 +50,8 @@ def choose_data(kinds: Sequence[str], folder: Path = FOLDER) -> str:
         _make_small_set(chosen[0], kinds)
         return (
             f"data=auto: the set made just now, {_counted(chosen[0])}. "
-            f"A better one: `python data_gen/{chosen[0].name}.py --scenes 3000`, then train again"
+            f"A better one: `{typed(f'data_gen/{chosen[0].name}.py')} --scenes 3000`, "
+            "then train again"
         )
     others = [str(folder / kind) for kind in kinds if folder / kind not in chosen]
     lacking = f"; there is no {' and no '.join(others)}" if others else ""

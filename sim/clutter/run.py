@@ -115,7 +115,7 @@ def _run(
         )
         bar.close()
     if crashes and not done:
-        raise RuntimeError(f"every round failed; the first: {crashes[0].traceback}")
+        raise RuntimeError(f"every round failed; the first: {crashes[0].told}")
     records = [done[key] for key in sorted(done) if key in scenes]
     summary = summarise(records, len(crashes))
     summary["settings"] = public_settings(settings)

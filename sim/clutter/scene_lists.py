@@ -73,7 +73,7 @@ def build_scene_list(
         if isinstance(result, Failed):
             raise RuntimeError(
                 f"scene of seed {result.key[0]}, round {result.key[1]} failed ({result.reason}): "
-                f"{result.message}\n{result.traceback}"
+                f"{result.told}"
             )
         built[result.key] = Scene.from_json(result.value)
 

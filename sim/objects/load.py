@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from equigrasp.home import typed
 from sim.objects.cache import cache_root
 from sim.objects.rule import ObjectRule
 from sim.objects.sets import load_set
@@ -64,7 +65,7 @@ def load_objects(
     if not found:
         raise ValueError(
             f"'{names}' holds no usable {rule.folder} objects for split '{split}'"
-            f" ({len(faults)} broken); run `python -m sim.objects check --objects {names}`"
+            f" ({len(faults)} broken); run `{typed('-m sim.objects')} check --objects {names}`"
         )
     return [found[key] for key in sorted(found)]
 

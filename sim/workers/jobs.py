@@ -11,6 +11,10 @@ MAX_MEMORY = 4 << 30
 """Bytes that a worker may hold after a job without being replaced."""
 
 
+MENDABLE = ("ValueError", "FileNotFoundError", "ImportError")
+"""Kinds of errors whose message tells a user what to mend."""
+
+
 class WorkerError(RuntimeError):
     """Workers cannot be started at all; the message holds what they said."""
 
@@ -90,6 +94,15 @@ class Failed:
     traceback: str
     attempts: int
     kinds: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """The sentence alone of an error that was raised for a user to mend; else all there is."""
+        place = self.traceback.rpartition('  File "')[2].splitlines()[1:2]  # where it was raised
+        raised = any(line.strip().startswith("raise ") for line in place)  # not met by chance
+        if raised and set(MENDABLE) & set(self.kinds):
+            return self.message.partition(": ")[2]
+        return f"{self.message}\n{self.traceback}"
 
 
 @dataclass

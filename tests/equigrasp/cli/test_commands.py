@@ -93,6 +93,22 @@ def test_what_cannot_be_planned_is_told_in_a_sentence(capsys):
         assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "data packed --scenes 2",
+        "eval --scene packed --model antipodal --rounds 1 --seeds 1 --workers 1",
+        "objects check",
+    ],
+)
+def test_an_unknown_object_set_is_told_in_one_line(line, capfd):
+    assert typed(f"equigrasp {line} --objects nosuch") != 0
+    said = "".join(capfd.readouterr()).strip().splitlines()
+    assert "object set 'nosuch' is neither a folder nor one of" in said[-1]
+    assert not [each for each in said if "Traceback" in each or 'File "' in each]
+    assert sum("nosuch" in each for each in said) == 1
+
+
 def test_no_grasp_is_an_exit_status_of_its_own(capsys):
     typed(COMMANDS["sample"].example)
     line = "equigrasp plan looks/depth.png --camera looks/camera.json --pose looks/pose.json"

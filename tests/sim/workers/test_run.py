@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -296,3 +297,16 @@ def test_the_parent_needs_no_numerical_library():
     code = "import sys, sim.workers.run, sim.workers.pool; print('numpy' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout == "False\n"
+
+
+def test_an_error_that_a_user_can_mend_is_told_alone():
+    deep = '  File "a.py", line 3, in f\n    {}\n'
+    raised = Failed(
+        "a", "exception", "ValueError: too wide", "Traceback\n" + deep, 1, ("ValueError",)
+    )
+    for code, alone in (("raise ValueError(", True), ("x = y.reshape(3)", False)):
+        failed = replace(raised, traceback=raised.traceback.format(code) + "ValueError: too wide")
+        assert (failed.told == "too wide") is alone
+        assert ("a.py" in failed.told) is not alone
+    fault = replace(raised, kinds=("KeyError",), traceback=deep.format("raise KeyError()"))
+    assert "a.py" in fault.told
