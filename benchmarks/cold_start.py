@@ -17,7 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shared.results import command_line, finish
+from shared.results import command_line, finish, load
 
 ROOT = Path(__file__).parents[1]
 TORCH = """
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--model", default="equiigd_pile", help="shipped name or saved weights")
     parser.add_argument("--runs", type=int, default=5, help="processes of each kind")
     options = parser.parse_args()
-    count = 1 if options.quick else options.runs
+    count, busy = 1 if options.quick else options.runs, load()
     torch = medians([measured(TORCH) for _ in range(count)])
     cold, warm = (
         medians([measured(PLAN, options.model, how) for _ in range(count)])
@@ -87,7 +87,7 @@ def main() -> None:
         "memory MB": cold["MB"],
         "of it torch MB": torch["MB"],
     }
-    finish(options, figures, {"model": options.model, "runs": count})
+    finish(options, figures, {"model": options.model, "runs": count, "load before": busy})
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from shared.fresh import (
     run,
     site_packages,
 )
-from shared.results import command_line, finish
+from shared.results import command_line, finish, load
 
 TIERS = ("base", "view", "train", "policy", "sim", "ray", "onnx", "keysteps", "pusht")
 """Extras, in the order in which they are added; the first is none of them."""
@@ -114,9 +114,10 @@ def main() -> None:
     if options.cpu and not reachable(f"{CPU_INDEX}/torch/"):
         print(f"{CPU_INDEX} cannot be reached: nothing is installed, nothing is measured")
         return
+    busy = load()
     with tempfile.TemporaryDirectory() as folder:
         figures, version = measure(options, Path(folder))
-    finish(options, figures, {"python": version})
+    finish(options, figures, {"python": version, "load before": busy})
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ from equigrasp.self_test import TOLERANCE, difference, fixed_depth, predictions,
 
 PACKAGES = (
     *("torch", "numpy", "scipy", "escnn", "e2cnn", "open3d", "pybullet", "trimesh", "lightning"),
-    *("hydra-core", "safetensors", "scikit-image", "matplotlib"),
+    *("hydra-core", "safetensors", "PyMCubes", "matplotlib"),
 )
 SCALE = 1.03
 """Factor on the synthetic depth, for the table to undo."""

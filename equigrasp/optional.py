@@ -12,12 +12,12 @@ from importlib.util import find_spec
 from types import ModuleType
 
 EXTRAS = {
-    "view": ("matplotlib", "mcubes", "scipy", "skimage", "trimesh", "viser"),
+    "view": ("matplotlib", "mcubes", "scipy", "trimesh", "viser"),
     "train": ("hydra", "lightning", "omegaconf", "roma", "scipy", "tensorboard", "tqdm"),
     "policy": ("diffusers", "scipy", "transformers"),
     "sim": (
-        *("coacd", "manifold3d", "matplotlib", "open3d", "pybullet", "scipy", "skimage", "tqdm"),
-        "trimesh",
+        *("coacd", "manifold3d", "matplotlib", "mcubes", "open3d", "pybullet", "scipy"),
+        *("tqdm", "trimesh"),
     ),
     "ray": ("ray",),
     "onnx": ("onnx", "onnxscript"),

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equigrasp.data.files import atomic_path
+from equigrasp.geometry.marching import marching_cubes
 from equigrasp.geometry.transforms import transform_points
 from equigrasp.matter import OCCUPIED
 from equigrasp.optional import require
@@ -110,9 +111,7 @@ def occupancy_mesh(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Surface of what an occupancy fills, closed where that reaches the walls of the cube.
 
-    Vertices lie on lattice edges whose ends are on different sides, so those of a turned volume are
-    the turned vertices. How they are joined in ambiguous cells hangs on the table of marching
-    cubes, which knows no symmetry.
+    Of a turned volume it has the turned vertices, see `equigrasp.geometry.marching`.
 
     Args:
         occupancy: (K, K, K) in [0, 1], at the middles of the voxels of a cube.
@@ -124,16 +123,15 @@ def occupancy_mesh(
         vertices (V, 3) in metres in the frame of the cube, and triangles (F, 3), anticlockwise seen
         from outside; both empty where nothing is filled.
     """
-    mcubes = require("mcubes", "the predicted shape")
     # A frame of emptiness closes the surface; as wide as the smoothing reaches.
     level = np.pad(np.asarray(occupancy, np.float64), RADIUS + 1) - OCCUPIED
     if not (level > 0).any():
         return np.zeros((0, 3)), np.zeros((0, 3), np.int64)
     if smooth:
         level = _smoothed(level > 0)
-    vertices, faces = mcubes.marching_cubes(level, 0.0)
+    vertices, faces = marching_cubes(level, 0.0)
     vertices = (vertices - RADIUS - 1 + 0.5) * (side / len(occupancy))
-    return vertices.astype(np.float64), faces.astype(np.int64)
+    return vertices, faces
 
 
 def _smoothed(filled: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -48,7 +48,7 @@ PRELOADED = (
     "roma",
     "hydra",
     "trimesh",
-    "skimage.measure",
+    "mcubes",
     "diffusers.schedulers.scheduling_ddim",
     "escnn.gspaces",
     "escnn.nn",

@@ -37,6 +37,12 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def load() -> float:
+    """Processes that wanted a core in the last minute: what was measured shared the machine with
+    them."""
+    return round(os.getloadavg()[0], 1)
+
+
 def machine() -> dict[str, Any]:
     """What the figures depend on: processor, cores, GPU, torch and its threads."""
     found = {

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equigrasp.optional import require
+from equigrasp.geometry.marching import marching_cubes
 from equigrasp.perception.camera import Intrinsics
 from equigrasp.workspace import WORKSPACE, Workspace
 
@@ -114,16 +114,15 @@ def surface_mesh(
     Returns:
         vertices (V, 3) in metres and triangles (F, 3); both empty where no surface was seen.
     """
-    measure = require("skimage.measure", "the surface of a volume")
     if not (tsdf > 0.5).any() or not (tsdf < 0.5).any():
         return np.zeros((0, 3)), np.zeros((0, 3), np.int64)
-    vertices, faces, _, _ = measure.marching_cubes(tsdf, 0.5)
+    vertices, faces = marching_cubes(tsdf, 0.5)
     # The values also cross 0.5 where observed space meets unobserved space, without any surface. A
     # real one lies between two voxels that were both seen to be near it.
     band = (tsdf > 1 - FREE_CODE) & (tsdf < FREE_CODE)
     low, high = np.floor(vertices).astype(int), np.ceil(vertices).astype(int)
     seen = band[tuple(low.T)] & band[tuple(high.T)]
-    faces = faces[seen[faces].all(1)].astype(np.int64)
+    faces = faces[seen[faces].all(1)]
     used, faces = np.unique(faces, return_inverse=True)
     return (vertices[used] + 0.5) * (side / len(tsdf)), faces.reshape(-1, 3)
 

@@ -18,7 +18,7 @@ result = GraspPlanner.from_pretrained(sys.argv[1]).plan(depth, DEFAULT_INTRINSIC
 print(result.reason, *sorted({name.split(".")[0] for name in sys.modules}))
 print(*sorted({"torch._dynamo", "torch._inductor"} & set(sys.modules)))
 """
-HEAVY = {"roma", "scipy", "skimage", "matplotlib", "hydra", "lightning", "escnn", "e2cnn",
+HEAVY = {"roma", "scipy", "mcubes", "matplotlib", "hydra", "lightning", "escnn", "e2cnn",
          "trimesh", "open3d", "pybullet", "PIL", "diffusers"}  # fmt: skip
 
 

@@ -17,7 +17,6 @@ MODULES = {
     "pillow": "PIL",
     "PyMCubes": "mcubes",
     "PyYAML": "yaml",
-    "scikit-image": "skimage",
 }
 """Modules that are not called as the package that brings them is."""
 BROUGHT = {"omegaconf"}
@@ -79,7 +78,7 @@ def test_what_plans_imports_nothing_optional_at_its_top():
     ("module", "line"),
     [
         ("viser", "pip install 'equigrasp[view]'"),
-        ("skimage.measure", "pip install 'equigrasp[view]'"),
+        ("mcubes", "pip install 'equigrasp[view]'"),
         ("hydra", "pip install 'equigrasp[train]'"),
         ("open3d", "pip install 'equigrasp[sim]'"),
         ("e2cnn", "pip install --no-deps escnn==1.0.11"),
