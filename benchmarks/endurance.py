@@ -2,14 +2,15 @@
 
     python benchmarks/endurance.py --quick
     nice -n 10 python benchmarks/endurance.py --record      # a quarter of an hour of one core
-    python benchmarks/endurance.py --record --only kills --stages training --kills 40
+    python benchmarks/endurance.py --record --only kills --stages training --kills 5 --more
 
 Data generation, training, evaluation and demonstrations are killed with SIGKILL at random moments
-of their whole run and started again until they end; then every file, or every loss and weight, has
-to be that of an uninterrupted run. They run on a disk that is too small, on one that is read-only
-(small tmpfs mounts, for root alone), and with room again; and on a folder that another run holds.
-Memory is that of one process: planning with a small untrained network, and playing rounds. With
---only, --record renews those figures and keeps the others.
+of their whole run, each run one to four times, and started again until they end; then every file,
+or every loss and weight, has to be that of an uninterrupted run. They run on a disk that is too
+small, on one that is read-only (small tmpfs mounts, for root alone), and with room again; and on a
+folder that another run holds. Memory is that of one process: planning with a small untrained
+network, and playing rounds. With --only, --record renews those figures and keeps the others; with
+--more it adds kills to those that are recorded, at other moments, so that they come in pieces.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ FEW, ALL = 2, 100
 """Kills, quick and recorded, of all stages together."""
 TITLES = {
     "killed": "kills with SIGKILL",
-    "ended": "runs that ended after kills",
+    "ended": "runs that ended after their kills",
     "lost": "files, losses or rounds that are missing or differ then",
     "disks": "programs tried on bad disks",
     "disk_complaints": "complaints: not one clear line, or another result with room again",
@@ -68,6 +69,7 @@ def main() -> None:
     parser.add_argument("--stages", nargs="+", choices=STAGES, help="programs (default: all)")
     parser.add_argument("--kills", type=int, help=f"in all (default: {ALL})")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--more", action="store_true", help="add kills to those on record")
     options = parser.parse_args()
     options.stages = options.stages or (QUICK_STAGES if options.quick else STAGES)
     options.kills = options.kills or (FEW if options.quick else ALL)
@@ -86,19 +88,21 @@ def main() -> None:
 
 def killed(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """Kills of every stage, and what was lost by them."""
+    before = recorded(options.result) if options.more else {}
     found: dict[str, Any] = {}
-    rng = random.Random(options.seed)
     for program in programs(scratch):
         if program.name not in options.stages:
             continue
-        count = options.kills // len(options.stages)
-        numbers = dict.fromkeys(("killed", "ended", "lost"), 0)
-        for hit, lost in kills(program, scratch, count, rng):
-            numbers["killed" if hit else "ended"] += 1
+        keys = {name: f"{name}_{program.name}" for name in ("killed", "ended", "lost")}
+        numbers = {name: before.get(key, 0) for name, key in keys.items()}
+        rng = random.Random(f"{options.seed} {program.name} {numbers['killed']}")
+        for hits, lost in kills(program, scratch, options.kills // len(options.stages), rng):
+            numbers["killed"] += hits
+            numbers["ended"] += 1
             numbers["lost"] += len(lost)
             if lost:
                 print(f"{program.name} lost {lost[:5]}", file=sys.stderr)
-            found |= {f"{name}_{program.name}": value for name, value in numbers.items()}
+            found |= {key: numbers[name] for name, key in keys.items()}
             if options.record:
                 record(options.result, found)
     return found
@@ -185,8 +189,7 @@ def totals(found: dict[str, Any]) -> dict[str, Any]:
 
 def record(path: Path, found: dict[str, Any]) -> None:
     """Renew the figures of a record, keep its others, and write the table beside it."""
-    before = json.loads(path.read_text(encoding="utf-8"))["numbers"] if path.exists() else {}
-    numbers = totals({**before, **found})
+    numbers = totals({**recorded(path), **found})
     about = machine()
     write_json(path, {"machine": about, "numbers": numbers})
     lines = [
@@ -199,11 +202,19 @@ def record(path: Path, found: dict[str, Any]) -> None:
         "|---|---|",
         *(f"| {title} | {shown(numbers.get(name))} |" for name, title in TITLES.items()),
         "",
-        "Kills by stage: "
-        + ", ".join(f"{stage} {numbers.get(f'killed_{stage}', 0)}" for stage in STAGES)
+        "Kills, and runs that ended after them, by stage: "
+        + ", ".join(
+            f"{stage} {numbers.get(f'killed_{stage}', 0)} and {numbers.get(f'ended_{stage}', 0)}"
+            for stage in STAGES
+        )
         + ".",
     ]
     write_atomically(path.with_suffix(".md"), "\n".join(lines) + "\n")
+
+
+def recorded(path: Path) -> dict[str, Any]:
+    """Figures of an earlier record; none where there is none."""
+    return json.loads(path.read_text(encoding="utf-8"))["numbers"] if path.exists() else {}
 
 
 def shown(value: float | None) -> str:

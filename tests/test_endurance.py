@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from shared import kills, long_use
-from shared.programs import differences, programs, record_digest
+from shared.programs import Program, differences, programs, record_digest
 
 pytestmark = pytest.mark.timeout(1800)  # processes that compute; half a minute if idle
 
@@ -32,9 +32,36 @@ def test_a_second_run_on_a_folder_is_refused_in_one_line(name, by_name, scratch)
 
 def test_training_killed_at_random_moments_ends_with_the_same_losses(by_name, scratch):
     outcomes = list(kills.kills(by_name["training"], scratch, 2, random.Random()))
-    assert sum(hit for hit, _ in outcomes) == 2
+    assert sum(hits for hits, _ in outcomes) == 2
     assert not any(lost for _, lost in outcomes)
-    assert not outcomes[-1][0]  # it ended
+
+
+def test_every_run_ends_and_all_its_kills_are_counted(monkeypatch, tmp_path):
+    """A program that never ends before its kill; its second run leaves something else."""
+    moments = []
+
+    def begin(program, folder, log):
+        folder.mkdir(exist_ok=True)
+        return program.name
+
+    def wait(name, seconds=float("inf")):
+        moments.append(seconds)
+        return None if seconds < float("inf") else 0
+
+    hit = []
+    monkeypatch.setattr(kills, "start", begin)
+    monkeypatch.setattr(kills, "wait", wait)
+    monkeypatch.setattr(kills, "kill", lambda pid, alone: hit.append(alone))
+    monkeypatch.setattr(kills, "uninterrupted", lambda program, scratch: ({"a": "1"}, 5.0))
+    digests = iter([{"a": "1"}, {"a": "2"}, *[{"a": "1"}] * 40])
+    program = Program("toy", lambda folder: 0, lambda folder: next(digests), 0)
+    outcomes = list(kills.kills(program, tmp_path, 40, random.Random(3)))
+    assert sum(hits for hits, _ in outcomes) == 40
+    assert {hits for hits, _ in outcomes} == {1, 2, 3, 4}
+    assert [lost for _, lost in outcomes][:3] == [[], ["a"], []]
+    assert moments.count(float("inf")) == len(outcomes)  # then nothing is left to kill
+    assert max(m for m in moments if m < float("inf")) < 5
+    assert hit == [False, True] * 20
 
 
 @pytest.mark.skipif(not kills.can_mount(), reason="only root can mount small disks")

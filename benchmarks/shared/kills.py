@@ -16,19 +16,20 @@ from shared.programs import Program, complete, differences, kill, start, wait
 
 SAID = re.compile(r"No space left on device|Read-only file system|another run is working")
 """What the line of a refusal has to name."""
-LONGER = 1.25
-"""Factor by which the span of the moments grows with every kill, until a run ends."""
+MOST_KILLS = 4
+"""Of one run; it may end after them."""
 SIZE = "64m"
 """Of the disk, after room was made."""
 
 
 def kills(
     program: Program, scratch: Path, count: int, rng: random.Random
-) -> Iterator[tuple[bool, list[str]]]:
-    """Kill a program again and again, at moments spread over its whole run, until it has ended.
+) -> Iterator[tuple[int, list[str]]]:
+    """Kill runs of a program one to four times each, let them end, and compare what they left.
 
-    Every second kill hits the program alone, and its workers have to end by themselves. When a run
-    ends before its kill, what it left is compared with an uninterrupted run, and a new one begins.
+    The moments are spread over the time of a whole run: the first kill of a run hits any part of
+    it, later ones what it takes up again. Every second kill hits the program alone, and its workers
+    have to end by themselves. A run that ends before its kill counts too: it is compared.
 
     Args:
         program: that is killed.
@@ -37,25 +38,23 @@ def kills(
         rng: of the moments.
 
     Yields:
-        whether there was a kill, and what an ended run lacks or has otherwise.
+        for every run its kills, and what it lacks or has otherwise than an uninterrupted one.
     """
     log = scratch / f"{program.name}.log"
     expected, seconds = uninterrupted(program, scratch)
-    done, longest, folder = 0, seconds, scratch / f"{program.name}_killed"
-    while done < count or folder.exists():
-        pid = start(program, folder, log)
-        moment = rng.uniform(0, longest) if done < count else float("inf")
-        code = wait(pid, moment)
-        if code is None:
-            kill(pid, alone=done % 2 == 1)
-            done += 1
-            longest *= LONGER  # else a machine that became busier would never come to an end
-            yield True, []
-            continue
-        longest = seconds
+    folder, done = scratch / f"{program.name}_killed", 0
+    while done < count:
+        asked, hits, code = rng.randint(1, min(MOST_KILLS, count - done)), 0, None
+        while code is None:
+            pid = start(program, folder, log)
+            code = wait(pid, rng.uniform(0, seconds) if hits < asked else float("inf"))
+            if code is None:
+                kill(pid, alone=(done + hits) % 2 == 1)
+                hits += 1
+        done += hits
         lost = differences(expected, program.digest(folder)) if code == 0 else [f"exit {code}"]
         shutil.rmtree(folder)
-        yield False, lost
+        yield hits, lost
 
 
 def uninterrupted(program: Program, scratch: Path) -> tuple[dict[str, str], float]:

@@ -95,9 +95,9 @@ class Recipe:
         return f"score {metrics['score']}"
 
 
-def run(folder, recipe, settings=SETTINGS):
+def run(folder, recipe, settings=SETTINGS, build=Toy):
     data = Items(), Items()
-    result = train(Toy, recipe, *data, settings, folder)
+    result = train(build, recipe, *data, settings, folder)
     assert all(judged is data[1] for judged in recipe.data)
     return result
 
@@ -146,6 +146,22 @@ def test_the_averaged_weights_of_the_best_score_are_kept_and_exported(tmp_path, 
     assert (card["step"], card["steps_done"], card["validation"]) == (4, 6, {"score": 3.0})
     validations = read_records(tmp_path / "metrics.jsonl", "validation")
     assert [(r["step"], r["score"]) for r in validations] == [(2, 1.0), (4, 3.0), (6, 2.0)]
+
+
+def test_the_average_starts_from_the_weights_whatever_a_second_build_draws(tmp_path, steps):
+    recipe = Recipe(1.0, 3.0, 2.0)
+    builds = itertools.count(1)
+
+    def build():
+        toy = Toy()
+        toy.weight.data *= 10.0 ** next(builds)
+        return toy
+
+    run(tmp_path, recipe, build=build)
+    last = load_checkpoint(tmp_path / "checkpoints" / "last")
+    weights = [weight for weight, _, _ in steps] + [last.model["weight"]]
+    for found, wanted in zip(recipe.judged, list(averages(weights))[1::2], strict=True):
+        torch.testing.assert_close(found, wanted)
 
 
 @pytest.mark.parametrize(
