@@ -33,7 +33,7 @@ from sim.workers.jobs import Failed, Job, WorkerError
 
 EPISODES = 200
 """Where nobody chose."""
-EPISODE_SECONDS, EPISODE_MB = 3.0, 0.5
+EPISODE_SECONDS, EPISODE_MB = 1.5, 0.2
 """Of one episode: time of one core of a 2025 server CPU, and size in all layouts."""
 LAYOUTS = {ZARR: write_diffusion_policy, LEROBOT: write_lerobot}
 KILLED = (LEFTOVERS, f"episodes/{LEFTOVERS}")

@@ -1,8 +1,9 @@
 """Train a model: `python -m equigrasp.train model=equiigd`.
 
-Hydra composes `configs/train.yaml` for grasp models, `configs/train_policy.yaml` for policies
-(`model=mini_diffuser data=demos`); every option is explained there. Hydra stops here: everything
-below takes plain arguments. Run the same command again to go on after an interruption.
+Hydra composes `configs/train.yaml` for grasp models, `configs/train_policy.yaml` for keyframe
+policies (`model=mini_diffuser data=demos`), `configs/train_chunks.yaml` for policies of chunks of
+actions (`model=diffusion_policy data=pusht`); every option is explained there. Hydra stops here:
+everything below takes plain arguments. Run the same command again to go on after an interruption.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from equigrasp.data.manifest import trained_on
 from equigrasp.data.split import DataSetError
 from equigrasp.hand import require_same_hand
 from equigrasp.home import CONFIGS
+from equigrasp.policy.chunk_training import train_chunks
+from equigrasp.policy.chunks.diffusion_policy import DiffusionPolicy
 from equigrasp.policy.models.base import KeyframePolicy
 from equigrasp.policy.training import train_policy
 from equigrasp.testing import equivariance_error
@@ -213,7 +216,7 @@ def main_config(arguments: Sequence[str]) -> str:
     path = CONFIGS / "model" / f"{chosen[-1].split(',')[0]}.yaml" if chosen else None
     if path is None or not path.exists():  # Hydra names the choices
         return "train"
-    return "train_policy" if _is_policy(OmegaConf.load(path)) else "train"
+    return _main_of(OmegaConf.load(path))
 
 
 def _models_of_experiments(arguments: Sequence[str]) -> Iterator[str]:
@@ -234,10 +237,18 @@ def kinds_at_hand(config: DictConfig) -> list[str]:
     return found[1].split(",") if found else []
 
 
-def _is_policy(model: Mapping[str, Any]) -> bool:
-    """Whether the class that a model block names is a keyframe policy, else a grasp model."""
+POLICIES = {"train_policy": KeyframePolicy, "train_chunks": DiffusionPolicy}
+"""Configuration files that are not about grasp models, and the classes that they are about."""
+
+
+def _main_of(model: Mapping[str, Any]) -> str:
+    """The configuration file that the class of a model block belongs to."""
     kind = target_of(model)
-    return isinstance(kind, type) and issubclass(kind, KeyframePolicy)
+    if isinstance(kind, type):
+        for main, base in POLICIES.items():
+            if issubclass(kind, base):
+                return main
+    return "train"
 
 
 def _run(config: DictConfig) -> None:
@@ -246,7 +257,8 @@ def _run(config: DictConfig) -> None:
     try:
         if kinds := kinds_at_hand(config):
             log.info(choose_data(kinds))
-        train_policy(plain) if _is_policy(plain["model"]) else train_from_config(plain)
+        programs = {"train_policy": train_policy, "train_chunks": train_chunks}
+        programs.get(_main_of(plain["model"]), train_from_config)(plain)
     except (DataSetError, CheckpointError, ValueError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     except OSError as error:

@@ -87,6 +87,7 @@ SETTINGS = {
         True,
     ),
     ("train_policy.yaml", "trainer"): (TrainSettings, {"seed"}, False),
+    ("train_chunks.yaml", "trainer"): (TrainSettings, {"seed"}, False),
     ("train_policy.yaml", "data.cloud"): (CloudSettings, set(), True),
     ("train_policy.yaml", "data.augmentation"): (Augmentation, set(), True),
 }
@@ -189,6 +190,8 @@ def known_options(main, *groups):
         ("experiment/policy_one_core.yaml", "train_policy.yaml", "model/mini_diffuser"),
         *[(f"data/{name}.yaml", "train.yaml", "") for name in GRASP_DATA],
         ("data/demos.yaml", "train_policy.yaml", ""),
+        ("experiment/pusht_one_core.yaml", "train_chunks.yaml", "model/diffusion_policy"),
+        ("data/pusht.yaml", "train_chunks.yaml", ""),
     ],
 )
 def test_options_that_a_file_sets_exist(file, main, model):
@@ -207,7 +210,7 @@ def test_every_file_is_checked_by_something():
     """A new group of configs needs a line in this module."""
     groups = {path.name for path in CONFIGS.iterdir() if path.is_dir() and path.name[0] != "_"}
     assert groups == {"data", "experiment", "hand", "model", "protocol", "text", "trainer"}
-    covered = {"one_core", "policy_one_core", "demos", *GRASP_DATA}
+    covered = {"one_core", "policy_one_core", "pusht_one_core", "demos", "pusht", *GRASP_DATA}
     covered |= {f"published_{name}" for name in PUBLISHED}
     assert {p.stem for g in ("data", "experiment") for p in CONFIGS.glob(f"{g}/*.yaml")} == covered
 

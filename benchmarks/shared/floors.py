@@ -35,7 +35,7 @@ FLOORS = (
     # training, and policies
     "equigrasp/policy/episodes equigrasp/policy/nn equigrasp/policy/replays "
     "equigrasp/self_test.py equigrasp/training",
-    "equigrasp/policy/keyframes equigrasp/sample.py",
+    "equigrasp/policy/chunks equigrasp/policy/keyframes equigrasp/sample.py",
     "equigrasp/policy/models",
     "equigrasp/policy",
     "equigrasp/testing",
@@ -47,7 +47,8 @@ FLOORS = (
     "sim/grasping sim/stage",
     "sim/tasks",
     "sim/clutter sim/keyframes sim/pusht",
-    "sim/calibrate.py sim/clutter_eval.py sim/policy_eval.py sim/report.py sim/testing",
+    "sim/calibrate.py sim/clutter_eval.py sim/policy_eval.py sim/pusht_eval.py sim/report.py "
+    "sim/testing",
     # what uses it all
     "data_gen",
     "equigrasp/cli",

@@ -64,12 +64,13 @@ def episode_row(result: Ok | Failed) -> dict[str, Any]:
     }
 
 
-def read_rows(path: Path, policy: str) -> dict[tuple, dict[str, Any]]:
-    """Rows of a file of results by `KEY`; torn lines are passed over.
+def read_rows(path: Path, policy: str, key: Sequence[str] = KEY) -> dict[tuple, dict[str, Any]]:
+    """Rows of a file of results by what names an episode; torn lines are passed over.
 
     Args:
         path: of the file, a row a line; it need not be there.
         policy: what the rows have to be of.
+        key: what names an episode.
 
     Raises:
         ValueError: they are another policy's.
@@ -82,7 +83,7 @@ def read_rows(path: Path, policy: str) -> dict[tuple, dict[str, Any]]:
             continue
         if row.pop("policy") != policy:
             raise ValueError(f"{path} holds results of another policy; give another --out")
-        rows[tuple(row[name] for name in KEY)] = row
+        rows[tuple(row[name] for name in key)] = row
     return rows
 
 

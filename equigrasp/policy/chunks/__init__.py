@@ -1,0 +1,1 @@
+"""Policies that answer what they see with a chunk of actions, denoised together."""
