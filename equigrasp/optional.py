@@ -16,7 +16,7 @@ EXTRAS = {
     "train": ("hydra", "lightning", "omegaconf", "roma", "scipy", "tensorboard", "tqdm"),
     "policy": ("diffusers", "scipy", "transformers"),
     "sim": (
-        *("coacd", "manifold3d", "matplotlib", "mcubes", "open3d", "pybullet", "scipy"),
+        *("coacd", "manifold3d", "matplotlib", "mcubes", "mujoco", "open3d", "pybullet", "scipy"),
         *("tqdm", "trimesh"),
     ),
     "ray": ("ray",),

@@ -1,5 +1,5 @@
-"""PyBullet simulation: worlds, scenes, the gripper, grasp trials and clutter removal."""
+"""Simulation in PyBullet or MuJoCo: worlds, scenes, hands, grasp trials and clutter removal."""
 
 from equigrasp.optional import require_extra
 
-require_extra("sim", "simulation", but=("pybullet",))  # workers ask for that one
+require_extra("sim", "simulation", but=("pybullet", "mujoco"))  # workers ask for these

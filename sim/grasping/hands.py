@@ -13,6 +13,10 @@ def free_hand(world: Simulator, hand: Hand = PANDA) -> FreeHand:
     Raises:
         ValueError: if what describes the hand's shapes cannot be read.
     """
+    if world.simulator == "mujoco":
+        from sim.grasping.mujoco_gripper import MujocoGripper
+
+        return MujocoGripper(world, hand)
     from sim.grasping.gripper import Gripper
 
     return Gripper(world, hand)
