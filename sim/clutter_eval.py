@@ -141,8 +141,8 @@ def _evaluate(
     hand: Hand,
     protocol: Protocol | None,
 ) -> int:
+    from sim.clutter.figures import report
     from sim.clutter.pictures import write_pictures
-    from sim.clutter.report import report
     from sim.clutter.run import run_evaluation
 
     middle = f"{protocol.name}_{settings[0].view}" if protocol else settings[0].view

@@ -20,8 +20,8 @@ if __name__ == "__main__":
 
 from equigrasp.data.files import write_atomically
 from equigrasp.page import Page
-from equigrasp.training.report import add_training, is_training
-from sim.clutter.report_page import add_evaluations, evaluations
+from equigrasp.training.run_page import add_training, is_training
+from sim.clutter.evaluation_page import add_evaluations, evaluations
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from equigrasp.data.files import atomic_path, write_atomically, write_json
-from sim.clutter.report import figures, lost_rounds
+from sim.clutter.figures import figures, lost_rounds
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 TARGETS = {"packed": (90.0, 88.0), "pile": (75.0, 75.0)}

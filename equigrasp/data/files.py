@@ -48,7 +48,7 @@ def disk_fault(error: OSError) -> str:
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, *, sync: bool = True) -> Iterator[Path]:
     """A temporary path beside `path` for the block to write a file at; then it is renamed.
 
         with atomic_path("look.png") as unfinished:
@@ -56,18 +56,24 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     A kill at any moment leaves the old file or the new one, and at worst a `.tmp` beside it. An
     error in the block leaves the old file. The folder of `path` is made if need be.
+
+    Args:
+        path: of the file.
+        sync: whether it has to survive a power cut; slow where there are many files.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     try:
         yield temporary
-        _sync(temporary)
+        if sync:
+            _sync(temporary)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync(path.parent)  # the rename itself has to survive a power cut
+    if sync:
+        _sync(path.parent)  # the rename itself has to survive a power cut
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from typing import Any
 from torch import Tensor
 
 from equigrasp.data.dataset import GraspSceneDataset
+from equigrasp.data.files import atomic_path
 from equigrasp.imports import closure, read_sources
 
 LEAST_FREE = 0.05
@@ -85,12 +86,9 @@ class StoredItems:
         item = self.dataset[key]
         usage = shutil.disk_usage(self.folder)
         if usage.free > LEAST_FREE * usage.total:
-            path = self._path(key)
-            # Renamed, so that nobody reads half of it; it need not survive a power cut.
-            unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             whole = {name: tensor.contiguous() for name, tensor in item.items()}
-            unfinished.write_bytes(zlib.compress(save(whole), _LEVEL))
-            os.replace(unfinished, path)
+            with atomic_path(self._path(key), sync=False) as unfinished:
+                unfinished.write_bytes(zlib.compress(save(whole), _LEVEL))
         with contextlib.suppress(FileNotFoundError):
             self._path(key).with_suffix(".begun").unlink()
         return item

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from benchmarks.shared import clutter_table as collect
+from sim.clutter.figures import figures
 from sim.clutter.metrics import summarise
 from sim.clutter.protocol import EvalSettings
-from sim.clutter.report import figures
 from sim.clutter.run import public_settings
 from sim.clutter_eval import main
 

@@ -9,7 +9,7 @@ import pytest
 
 from equigrasp.data.files import write_json
 from equigrasp.page import Page, flat
-from equigrasp.training.report import read_metrics
+from equigrasp.training.run_page import read_metrics
 from sim.clutter.metrics import summarise
 from sim.report import main, write_report
 

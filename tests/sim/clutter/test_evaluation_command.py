@@ -167,7 +167,7 @@ class AnyScene:
 
 
 def test_lost_rounds_are_counted_apart_told_and_played_again(monkeypatch, tmp_path, capsys):
-    from sim.clutter.report import report
+    from sim.clutter.figures import report
 
     scenes = {(seed, index): AnyScene() for seed in range(2) for index in range(2)}
     monkeypatch.setattr(run, "run_jobs", Workers((1, 0)))

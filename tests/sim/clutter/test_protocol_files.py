@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from equigrasp.perception.camera import fixed_view, random_view
+from sim.clutter.figures import figures, object_rates, report
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.protocol_files import FOLDER, load_protocol, protocol_names
-from sim.clutter.report import figures, object_rates, report
 from sim.clutter.scene_lists import build_round
 from sim.clutter.viewpoints import Viewpoint
 

@@ -2,9 +2,8 @@
 
 import pytest
 
-from sim.clutter.metrics import summarise
-from sim.clutter.protocol_files import load_protocol
-from sim.clutter.report import (
+from sim.clutter.evaluation_page import HEAD, figures_row
+from sim.clutter.figures import (
     MAX_OBJECTS,
     failed_attempts,
     figures,
@@ -14,7 +13,8 @@ from sim.clutter.report import (
     report,
     score_error,
 )
-from sim.clutter.report_page import HEAD, figures_row
+from sim.clutter.metrics import summarise
+from sim.clutter.protocol_files import load_protocol
 
 
 def attempt(fate="SUCCESS", name="mug", score=0.5):

@@ -8,7 +8,7 @@ from typing import Any
 
 from equigrasp.page import Page
 from sim.clutter import pictures
-from sim.clutter.report import failed_attempts
+from sim.clutter.figures import failed_attempts
 from sim.clutter.run import read_rounds
 
 Summary = dict[str, Any]
