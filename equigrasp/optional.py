@@ -20,6 +20,7 @@ EXTRAS = {
         *("tqdm", "trimesh"),
     ),
     "ray": ("ray",),
+    "serve": (),
     "onnx": ("onnx", "onnxscript"),
     "keysteps": ("lmdb", "msgpack"),
     "pusht": ("gym_pusht", "numcodecs", "pyarrow", "shapely"),

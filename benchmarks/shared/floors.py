@@ -31,6 +31,7 @@ FLOORS = (
     "equigrasp/predicted.py",
     "equigrasp/planner.py equigrasp/viewer.py",
     "equigrasp/anywhere.py equigrasp/browser.py equigrasp/clouds.py",
+    "equigrasp/serving",
     "equigrasp/__init__.py",
     # training, and policies
     "equigrasp/policy/episodes equigrasp/policy/nn equigrasp/policy/replays "

@@ -37,6 +37,11 @@ COMMANDS = {
         "equigrasp plan looks/depth.png --camera looks/camera.json --pose looks/pose.json "
         "--out grasps.json",
     ),
+    "serve": Command(
+        "let other processes ask a planner over HTTP",
+        "equigrasp.cli.serve:main",
+        "equigrasp serve --model equigiga_pile --port 0",
+    ),
     "doctor": Command(
         "check the installation, and a camera with its pose",
         "equigrasp.doctor:main",

@@ -13,7 +13,7 @@ import uuid
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,16 +207,34 @@ def read_arrays(path: str | Path, names: Iterable[str] | None = None) -> dict[st
         FileNotFoundError: if there is no such file.
     """
     with open(path, "rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                stored = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-                wanted = list(stored) if names is None else list(names)
-                missing = [name for name in wanted if name not in stored]
-                if missing:
-                    raise ValueError(f"it has no array '{missing[0]}'")
-                return {name: _read_array(archive, stored[name]) for name in wanted}
-        except Exception as error:  # zipfile, zlib, numpy, ast, tokenize: damaged bytes raise any
-            raise ArrayFileError(f"torn or foreign: {error}") from error
+        return _arrays_in(file, names)
+
+
+def unpack_arrays(data: bytes, most: int) -> dict[str, NDArray]:
+    """Inverse of `pack_arrays`, for arrays of no more than `most` bytes altogether.
+
+    Raises:
+        ArrayFileError: torn, foreign, or of more bytes.
+    """
+    return _arrays_in(io.BytesIO(data), None, most)
+
+
+def _arrays_in(
+    file: BinaryIO, names: Iterable[str] | None, most: int | None = None
+) -> dict[str, NDArray]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            stored = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            wanted = list(stored) if names is None else list(names)
+            missing = [name for name in wanted if name not in stored]
+            if missing:
+                raise ValueError(f"it has no array '{missing[0]}'")
+            claimed = sum(stored[name].file_size for name in wanted)
+            if most is not None and claimed > most:
+                raise ValueError(f"its arrays claim {claimed} bytes; the limit is {most}")
+            return {name: _read_array(archive, stored[name]) for name in wanted}
+    except Exception as error:  # zipfile, zlib, numpy, ast, tokenize: damaged bytes raise any
+        raise ArrayFileError(f"torn or foreign: {error}") from error
 
 
 def is_torn(path: str | Path) -> bool:

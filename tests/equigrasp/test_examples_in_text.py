@@ -3,6 +3,7 @@
 import re
 import shlex
 import textwrap
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from equigrasp.cli import main
 from equigrasp.cli.table import COMMANDS
 from equigrasp.data.synthetic import render_primitives
 from equigrasp.perception.camera import depth_to_points, fixed_view
+from equigrasp.serving.server import PlannerServer
 from equigrasp.weights import shipped_names
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +69,24 @@ def test_every_block_on_planning_runs_one_after_the_other(
     for call in calls:
         exec(call, known)
     assert len(equigrasp.load_grasps("grasps.json")) == len(known["plan"])
+
+
+def test_the_client_of_its_page_asks_a_server(camera, depth_image, capsys):
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/serving.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    planner = equigrasp.GraspPlanner.from_pretrained("equigiga_pile")
+    server = PlannerServer(planner, port=0)
+    thread = threading.Thread(target=server.serve, daemon=True)
+    thread.start()
+    view = {"depth": depth_image(), "intrinsics": camera, "T_world_camera": fixed_view()}
+    try:
+        exec(block.replace("http://127.0.0.1:8765", server.address), view)
+    finally:
+        server.stop()
+        thread.join()
+    assert 0 < len(view["plan"]) <= 5
+    assert f"\n{view['plan'].reason} [" in capsys.readouterr().out
 
 
 def commands(page):

@@ -1,14 +1,18 @@
 """Every command of the table: it exists, explains itself, and its example works as printed."""
 
 import importlib
+import os
 import shlex
+import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import equigrasp
 from equigrasp import doctor
 from equigrasp.cli import INTERRUPTED, STATUSES, UNUSABLE, main, run
 from equigrasp.cli.completion import DATA, EXAMPLE, SCRIPTS, kinds
@@ -16,6 +20,8 @@ from equigrasp.cli.table import COMMANDS, Command
 from equigrasp.data.scene_files import read_scene, write_scene
 from equigrasp.data.synthetic import synthetic_scene
 from equigrasp.exchange import load_grasps
+from equigrasp.input_files import read_pose, read_view
+from equigrasp.serving.client import PlannerClient
 
 
 @pytest.fixture(autouse=True)
@@ -211,6 +217,23 @@ def test_a_saved_plan_is_shown_with_its_image(pages, capsys):
     assert [grasp.score for grasp in pages[0].grasps] == [grasp.score for grasp in grasps]
     assert len(pages[0].points) > 1000
     assert typed(f"equigrasp view grasps.json {view} --pictures drawn") == 0
+
+
+def test_a_planner_is_served_until_somebody_ends_it():
+    line = [sys.executable, "-m", *COMMANDS["serve"].example.split()]
+    environment = {**os.environ, "PYTHONPATH": str(Path(equigrasp.__file__).parents[1])}
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        address = process.stdout.readline().split()[0]
+        assert main(["sample", "looks"]) == 0
+        view = read_view("looks/depth.png", "looks/camera.json")
+        assert len(PlannerClient(address).plan(*view, read_pose("looks/pose.json"))) > 0
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)
