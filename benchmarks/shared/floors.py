@@ -48,8 +48,8 @@ FLOORS = (
     "sim/grasping sim/stage",
     "sim/tasks",
     "sim/clutter sim/keyframes sim/pusht",
-    "sim/calibrate.py sim/clutter_eval.py sim/policy_eval.py sim/pusht_eval.py sim/report.py "
-    "sim/testing",
+    "sim/calibrate.py sim/clutter_eval.py sim/policy_eval.py sim/pusht_eval.py "
+    "sim/pusht_finetune.py sim/report.py sim/testing",
     # what uses it all
     "data_gen",
     "equigrasp/cli",

@@ -88,11 +88,12 @@ class PushT:
         self.steps = 0
         return self._seen()
 
-    def step(self, target: ArrayLike) -> Outcome:
+    def step(self, target: ArrayLike, *, look: bool = True) -> Outcome:
         """One action of a tenth of a second.
 
         Args:
             target: (2,) where the agent is to go, within the square.
+            look: whether a picture is taken afterwards, where there are pictures at all.
 
         Raises:
             ValueError: another shape, or no number.
@@ -104,15 +105,15 @@ class PushT:
         _, _, success, _, info = self._env.step(where.clip(space.low, space.high))
         self.steps += 1
         done = bool(success) or self.steps >= MAX_STEPS
-        return Outcome(self._seen(), float(info["coverage"]), bool(success), done)
+        return Outcome(self._seen(look), float(info["coverage"]), bool(success), done)
 
     def picture(self, size: int = 192) -> NDArray[np.uint8]:
         """A picture (size, size, 3) for people, with a cross where the agent is sent."""
         self._env.visualization_width = self._env.visualization_height = size
         return np.ascontiguousarray(self._env.render())
 
-    def _seen(self) -> Seen:
+    def _seen(self, look: bool = True) -> Seen:
         env = self._env
-        image = np.ascontiguousarray(env._render()) if self.images else None
+        image = np.ascontiguousarray(env._render()) if self.images and look else None
         block = np.array([*env.block.position, env.block.angle % (2 * np.pi)])
         return Seen(np.array(env.agent.position), block, image)

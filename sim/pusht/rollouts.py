@@ -86,8 +86,10 @@ class Episodes:
         """
         for number, chunk in zip(numbers, actions, strict=True):
             episode = self.all[number]
-            for target in chunk:
-                outcome = episode.environment.step(target)
+            for left, target in zip(reversed(range(len(chunk))), chunk, strict=True):
+                # pictures take most of the time, and the policy sees the last few alone
+                look = left < (episode.recent.maxlen or 1)
+                outcome = episode.environment.step(target, look=look)
                 episode.recent.append(outcome.seen)
                 episode.coverage.append(outcome.coverage)
                 episode.success, episode.done = outcome.success, outcome.done
