@@ -20,6 +20,7 @@ from equigrasp.data.manifest import ManifestError
 from equigrasp.hand import PANDA, load_hand
 from equigrasp.sizes import HELP
 from sim.objects.spec import SPLITS
+from sim.scene.choice import SIMULATOR_HELP, SIMULATORS, choose
 from sim.scene.kind import SceneKind
 from sim.scene.physics import AS_FOUND, DRAWN, OWN
 from sim.workers.jobs import WorkerError
@@ -105,6 +106,7 @@ def build_parser(kind: SceneKind) -> argparse.ArgumentParser:
     add("--labeller", choices=LABELLERS, default=s.labeller, help="full or shortened trials")
     add("--audit", type=float, default=s.audit, help="share of rejected yaws simulated anyway")
     add("--margin-pairs", type=int, default=s.margin_pairs, help="of trials around a success")
+    add("--simulator", choices=SIMULATORS, help=SIMULATOR_HELP)
     add("--physics", choices=PHYSICS, default="as_found", help=PHYSICS_HELP)
     add("--antipodal", type=float, default=s.antipodal, help="share of antipodal grasp points")
     add("--proposer", default="", help="weights whose plans are labelled as well")
@@ -123,9 +125,15 @@ def read_design(kind: SceneKind, options: dict[str, Any]) -> DataDesign:
 
     Raises:
         ValueError: for a setting out of range, or an unknown hand.
+        ImportError: no simulator is installed, or not the one that is asked for.
     """
     names = {f.name for f in fields(SceneSettings)}
-    options = {**options, "physics": PHYSICS[options["physics"]], **_proposer(options)}
+    choice = choose(options["simulator"], options["objects"], kind.objects)
+    if choice.line:
+        print(choice.line, file=sys.stderr)
+    chosen = {"simulator": choice.simulator, "objects": choice.objects}
+    physics = {"physics": PHYSICS[options["physics"]]}
+    options = {**options, **chosen, **physics, **_proposer(options)}
     settings = SceneSettings(**{k: v for k, v in options.items() if k in names})
     return DataDesign(kind, options["seed"], settings, load_hand(options["hand"]))
 

@@ -203,7 +203,7 @@ def _manifest(design: DataDesign, scenes: int, object_ids: list[str], labeller: 
         scenes=scenes,
         settings=design.settings.to_dict(),
         labeller=labeller,
-        packages=package_versions(),
+        packages=package_versions(design.settings.simulator),
         object_ids=object_ids,
         hand=design.hand.to_dict(),
     )

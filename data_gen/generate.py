@@ -83,7 +83,7 @@ def generate_scene(design: DataDesign, index: int, clock: StageClock | None = No
     """
     clock, settings = clock or StageClock(), design.settings
     streams = scene_streams(design.seed, index)
-    with open_world() as world:
+    with open_world(settings.simulator) as world:
         with clock("build"):
             objects = load_object_set(design)
             scene = build_scene(

@@ -10,6 +10,7 @@ from typing import Any
 
 from equigrasp.hand import PANDA, Hand
 from sim.objects.spec import SPLITS
+from sim.scene.choice import PUBLISHED_SIMULATOR, check_simulator
 from sim.scene.kind import SceneKind
 from sim.scene.physics import AS_FOUND, Physics
 
@@ -39,6 +40,7 @@ class SceneSettings:
         proposer_digest: hash of the weights, so that a run goes on with the same ones.
         occupancy_points: per scene; half near the objects, half anywhere in the workspace.
         num_objects: objects asked for per scene; None draws Poisson(4) + 1.
+        simulator: that scenes are built and grasps tried with, see `sim.scene.choice`.
 
     Raises:
         ValueError: naming the value and its limits.
@@ -59,9 +61,11 @@ class SceneSettings:
     proposer_digest: str = ""
     occupancy_points: int = 20_000
     num_objects: int | None = None
+    simulator: str = PUBLISHED_SIMULATOR
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "physics", Physics.of(self.physics))
+        check_simulator(self.simulator)
         if self.margin_pairs < 0:
             raise ValueError(f"margin_pairs is {self.margin_pairs}; it must not be negative")
         for name, known in (("split", SPLITS), ("view", VIEWS), ("labeller", LABELLERS)):

@@ -17,6 +17,8 @@ from equigrasp.viewer import save_pictures
 from sim.clutter.planners import planner_class
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.story import Story, draw_story, told
+from sim.scene.choice import SIMULATOR_HELP, SIMULATORS, choose
+from sim.scene.kinds import find_kind
 from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
@@ -40,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         jobs = [Job(kind, job(kind, options)) for kind in SCENES]
-    except (FileNotFoundError, ValueError) as error:  # no such weights
+    except (FileNotFoundError, ValueError, ImportError) as error:  # no such weights, no simulator
         print(error)
         return 1
     print("building, planning and clearing objects, packed and in a pile ...")
@@ -56,7 +58,11 @@ def job(kind: str, options: argparse.Namespace) -> dict:
     """What the worker process gets for one kind of scene."""
     model = options.model.format(scene=kind)
     hand = planner_class(model).hand_for(model)
-    settings = EvalSettings(scene=kind, model=model, hand=hand.to_dict())
+    choice = choose(options.simulator, "default", find_kind(kind).objects)
+    if choice.line:
+        print(f"{kind}: {choice.line}")
+    chosen = {"simulator": choice.simulator, "objects": choice.objects}
+    settings = EvalSettings(scene=kind, model=model, hand=hand.to_dict(), **chosen)
     files = hand.to_dict(folders=True)
     return {"settings": settings.to_dict(), "seed": options.seed, "index": 0, "hand": files}
 
@@ -79,6 +85,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--out", default="outputs/demo", help="folder for the pictures")
+    parser.add_argument("--simulator", choices=SIMULATORS, help=SIMULATOR_HELP)
     parser.add_argument("--seed", type=int, default=0, help="of the scenes and the noise")
     parser.add_argument(
         "--model", default="equigiga_{scene}", help="name or path; {scene} becomes packed or pile"

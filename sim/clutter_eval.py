@@ -36,7 +36,8 @@ from sim.clutter.default_model import BEST, default_model
 from sim.clutter.planners import planner_class, planner_label, planner_names
 from sim.clutter.protocol import OBJECTS_PER_ROUND, TRIALS, VIEWS, EvalSettings
 from sim.clutter.protocol_files import Protocol, load_protocol, protocol_names
-from sim.scene.kinds import scene_kinds
+from sim.scene.choice import PUBLISHED_SIMULATOR, SIMULATOR_HELP, SIMULATORS, choose
+from sim.scene.kinds import find_kind, scene_kinds
 from sim.workers.run import ENGINES
 
 ROUNDS, SEEDS = 20, 5
@@ -70,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--hand", help="a name in configs/hand or a YAML file (default: the model's own hand)"
     )
+    p.add_argument("--simulator", choices=SIMULATORS, help=SIMULATOR_HELP)
     p.add_argument("--objects", default="default", help="object sets and folders, comma-separated")
     p.add_argument("--split", choices=("train", "val", "test", "all"), default="test")
     p.add_argument("--num-objects", type=int, help=f"default: {OBJECTS_PER_ROUND}")
@@ -118,9 +120,13 @@ def _run(args: argparse.Namespace) -> int:
     model = args.model or default_model(args.scene)
     planner = planner_class(model)
     hand = planner.hand_for(model, load_hand(args.hand) if args.hand else None)
+    choice = choose(args.simulator, args.objects, find_kind(args.scene).objects)
+    if choice.line:
+        print(choice.line, file=sys.stderr)
     common = _chosen(args, protocol) | {
         "model": model,
-        "objects": args.objects,
+        "simulator": choice.simulator,
+        "objects": choice.objects,
         "split": args.split,
         "hand": hand.to_dict(),
         "fingerprint": fingerprint(model, args.scene),
@@ -129,7 +135,8 @@ def _run(args: argparse.Namespace) -> int:
     settings = [EvalSettings(table_rectify=rectify, **common) for rectify in variants]
     view = settings[0].view
     middle = f"{protocol.name}_{view}" if protocol else view
-    out = args.out or Path("outputs/clutter") / f"{args.scene}_{middle}_{planner_label(model)}"
+    name = f"{args.scene}_{middle}_{planner_label(model)}{_marked(settings[0])}"
+    out = args.out or Path("outputs/clutter") / name
     with hold_folder(out, "give another --out"):
         return _evaluate(args, settings, out, hand, protocol)
 
@@ -161,7 +168,8 @@ def _evaluate(
             engine=args.engine,
         )
         write_pictures(out / name, summary, option, hand)
-        rows.append((f"{args.scene} {middle} {label} {name}", summary))
+        title = f"{args.scene} {middle} {label}{_marked(option)} {name}"
+        rows.append((title, summary))
     text = report(rows, protocol)
     write_atomically(out / "table.md", text + "\n")
     print(text)
@@ -171,12 +179,19 @@ def _evaluate(
     return 0
 
 
+def _marked(settings: EvalSettings) -> str:
+    """What names carry of a simulator that is not the published one."""
+    same = settings.simulator == PUBLISHED_SIMULATOR
+    return "" if same else f"_{settings.simulator}"
+
+
 def _scenes(args: argparse.Namespace, settings: EvalSettings, out: Path) -> dict[Any, Any]:
     from sim.clutter.scene_lists import build_scene_list, read_scene_list, write_scene_list
 
     keys = [(seed, index) for seed in range(args.seeds) for index in range(args.rounds)]
     path = args.scene_list or out / "scenes.json"
-    known = read_scene_list(path, args.scene) if path.exists() else {}
+    built_with = None if args.scene_list else settings.simulator
+    known = read_scene_list(path, args.scene, built_with) if path.exists() else {}
     missing = [key for key in keys if key not in known]
     if missing and args.scene_list:
         raise ValueError(f"{path} lacks seed, round {missing[0]} and {len(missing) - 1} more")

@@ -139,7 +139,7 @@ def test_module_keeps_the_rules(name):
     if name != "equigrasp.nn.kernel_basis":  # which equigrasp.testing.witness asks both about
         assert not {"escnn", "e2cnn"} & packages, "escnn is imported in nn/kernel_basis.py alone"
     if name.startswith("equigrasp"):
-        assert "pybullet" not in packages
+        assert not {"pybullet", "mujoco"} & packages
     assert not unsafe_arguments(tree)
 
 
@@ -209,8 +209,8 @@ def test_the_check_of_circles_can_fail(back):
     [
         ("equigrasp", {"torch", "escnn", "e2cnn", "pybullet", "open3d", "scipy"}),
         ("equigrasp.planner, equigrasp.weights", {"escnn", "e2cnn", "pybullet", "open3d"}),
-        ("data_gen.command, sim.workers.run", {"pybullet"}),
-        ("sim.clutter_eval", {"pybullet"}),
+        ("data_gen.command, sim.workers.run", {"pybullet", "mujoco"}),
+        ("sim.clutter_eval", {"pybullet", "mujoco"}),
     ],
 )
 def test_imports_stay_light(modules, forbidden):

@@ -15,7 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from equigrasp.data.items import SampleSettings, make_item
-from equigrasp.data.manifest import MadeFor, provenance, read_made_for
+from equigrasp.data.manifest import MadeFor, provenance, read_made_for, read_simulator
 from equigrasp.data.scene_files import (
     SceneFileError,
     SceneRecord,
@@ -131,7 +131,18 @@ def _common_purpose(directories: Sequence[Path]) -> MadeFor:
     for directory, other in others:
         require_same_hand(first[1].hand, str(first[0]), other.hand, str(directory))
         require_same_cube(first[1].workspace, str(first[0]), other.workspace, str(directory))
+        _require_same_simulator(first[0], directory)
     return first[1]
+
+
+def _require_same_simulator(first: Path, second: Path) -> None:
+    """Labels of two simulators do not mix: a grasp that holds in one may slip in the other."""
+    one, other = read_simulator(first), read_simulator(second)
+    if one != other:
+        raise ValueError(
+            f"{first} was simulated with {one}, {second} with {other}; train on data of one "
+            "simulator"
+        )
 
 
 def _read(path: Path) -> SceneRecord:

@@ -28,8 +28,10 @@ MOST_SCENES = 10**7
 """No data set has more scenes; a manifest that says so is damaged."""
 COUNTS = ("grasps_per_scene", "occupancy_points")
 """Settings that tell how many entries scenes have, where a generator has them."""
-PACKAGES = ("numpy", "open3d", "pybullet", "scipy", "trimesh")
-"""Packages whose version decides what comes out of the same seed."""
+PUBLISHED_SIMULATOR = "pybullet"
+"""What data without a manifest, or with one that does not say, was simulated with."""
+PACKAGES = ("numpy", "open3d", "scipy", "trimesh")
+"""Packages whose version, with that of the simulator, decides what comes out of the same seed."""
 
 
 class ManifestError(ValueError):
@@ -91,18 +93,41 @@ class Manifest:
         """
         return MadeFor(Hand.of(self.hand), Workspace.of(self.workspace))
 
+    @property
+    def simulator(self) -> str:
+        """Name of the simulator that made the scenes."""
+        return str(self.settings.get("simulator", PUBLISHED_SIMULATOR))
+
     def write(self, directory: str | Path) -> None:
         """Write `manifest.json` atomically; equal manifests give equal bytes."""
         write_json(Path(directory) / MANIFEST_NAME, asdict(self), sort_keys=True)
 
     def differences(self, other: Manifest) -> list[str]:
         """What would make other scenes of the same indices, one line each. `scenes` may differ."""
+        if self.simulator != other.simulator:  # then other packages were asked, too
+            return _differences("simulator", self.simulator, other.simulator)
         return [
             line
             for name in (f.name for f in fields(Manifest))
             if name != "scenes"
-            for line in _differences(name, getattr(self, name), getattr(other, name))
+            for line in _differences(name, self._entry(name), other._entry(name))
         ]
+
+    def _entry(self, name: str) -> Any:
+        """A field, with the simulator among settings that come from before there were two."""
+        value = getattr(self, name)
+        return {"simulator": self.simulator, **value} if name == "settings" else value
+
+
+def read_simulator(directory: str | Path) -> str:
+    """Name of the simulator that made a data set; the published one without a manifest.
+
+    Raises:
+        ManifestError: the manifest is torn or of another format version.
+    """
+    if not (Path(directory) / MANIFEST_NAME).exists():
+        return PUBLISHED_SIMULATOR
+    return read_manifest(directory).simulator
 
 
 def read_manifest(directory: str | Path) -> Manifest:
@@ -233,9 +258,9 @@ def trained_on(
     }
 
 
-def package_versions() -> dict[str, str]:
-    """Versions of `PACKAGES`, without importing them."""
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
+def package_versions(simulator: str = PUBLISHED_SIMULATOR) -> dict[str, str]:
+    """Versions of `PACKAGES` and of a simulator's, without importing them."""
+    return {name: importlib.metadata.version(name) for name in sorted((*PACKAGES, simulator))}
 
 
 @contextlib.contextmanager

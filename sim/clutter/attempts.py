@@ -16,6 +16,7 @@ import numpy as np
 
 from equigrasp.grasp import Grasp
 from equigrasp.hand import Hand
+from sim.scene.choice import PUBLISHED_SIMULATOR, open_world
 
 if TYPE_CHECKING:
     from sim.grasping.free_hand import FreeHand
@@ -132,18 +133,18 @@ class Rehearsal:
 
     Attributes:
         standing, objects, hand, trial: see `attempt_grasp`, which the copies go through.
+        simulator: of the copies.
     """
 
     standing: Standing
     objects: Sequence[ObjectSpec]
     hand: Hand
     trial: str = "lift"
+    simulator: str = PUBLISHED_SIMULATOR
 
     def __call__(self, grasp: Grasp) -> Attempt:
         """The attempt that a round would make from here, bit for bit."""
-        from sim.scene.choice import open_world
-
-        with open_world() as copy:
+        with open_world(self.simulator) as copy:
             return self.perform(copy, grasp)
 
     def perform(self, world: Simulator, grasp: Grasp) -> Attempt:

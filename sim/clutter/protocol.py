@@ -12,6 +12,7 @@ from equigrasp.hand import PANDA
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, Intrinsics
 from equigrasp.perception.noise import ALIASES, NOISE_KINDS
 from sim.clutter.viewpoints import Viewpoint
+from sim.scene.choice import PUBLISHED_SIMULATOR, check_simulator
 from sim.scene.kinds import scene_kinds
 from sim.scene.physics import Physics
 
@@ -52,6 +53,7 @@ class EvalSettings:
         max_failures: so many failures in a row end a round.
         avoid: whether the planner is told which grasps failed at what stands there still.
         plan_seconds: longest time for a plan of a planner in a process of its own.
+        simulator: that scenes are built, grasped in and cleared with, see `sim.scene.choice`.
     """
 
     scene: str = "pile"
@@ -76,6 +78,7 @@ class EvalSettings:
     max_failures: int = MAX_CONSECUTIVE_FAILURES
     avoid: bool = False
     plan_seconds: float = 60.0
+    simulator: str = PUBLISHED_SIMULATOR
 
     def __post_init__(self) -> None:
         known = {"scene": scene_kinds(), "noise": (*NOISE_KINDS, *ALIASES), "trial": TRIALS}
@@ -88,6 +91,7 @@ class EvalSettings:
                 )
         if self.num_objects < 1:
             raise ValueError(f"num_objects is {self.num_objects}; a round needs at least 1")
+        check_simulator(self.simulator)
         self._check_numbers()
         Intrinsics.from_dict(self.intrinsics).validate()
         Physics.of(self.physics)

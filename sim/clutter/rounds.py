@@ -83,7 +83,7 @@ class Round:
         if friction is not None:
             hand = replace(hand, friction=friction)
         standing = Standing.of(world, self.scene)
-        return Rehearsal(standing, self.objects, hand, self.settings.trial)
+        return Rehearsal(standing, self.objects, hand, self.settings.trial, world.simulator)
 
     def cameras(self, attempt: int) -> list[np.ndarray]:
         """`T_world_camera`, (4, 4) each, of the views of an attempt."""
@@ -102,7 +102,7 @@ class Round:
         from sim.scene.builders import load_scene
         from sim.scene.choice import open_world
 
-        with open_world() as world:
+        with open_world(self.settings.simulator) as world:
             load_scene(world, self.scene, self.objects)
             yield world
 

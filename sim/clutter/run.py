@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROUND_TIMEOUT = 300.0
 
 
-class SettingsMismatchError(RuntimeError):
+class SettingsMismatchError(ValueError):
     """The output folder holds an evaluation made with other settings."""
 
 

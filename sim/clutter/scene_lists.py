@@ -13,6 +13,7 @@ from equigrasp.data.files import read_json, write_json
 from equigrasp.options import check_list
 from sim.clutter.protocol import PHYSICS_STREAM, SCENE_STREAM, EvalSettings, round_generator
 from sim.scene.builders import Scene, build_scene
+from sim.scene.choice import PUBLISHED_SIMULATOR, open_world
 from sim.scene.kinds import find_kind
 from sim.scene.physics import Physics
 from sim.workers.jobs import Failed, Job, Ok
@@ -32,21 +33,22 @@ def build_round(
     index: int,
     scales: list[float] | None = None,
     physics: dict[str, Any] | None = None,
+    simulator: str = PUBLISHED_SIMULATOR,
 ) -> str:
     """Build the scene of one round and return it as JSON. Runs in a worker process.
 
     Args:
-        scene, objects, split, count, scales, physics: see `EvalSettings`; count is `num_objects`.
+        scene, objects, split, count, scales, physics, simulator: see `EvalSettings`; count is
+            `num_objects`.
         seed, index: seed and number of the round.
     """
     from sim.objects.load import load_objects
-    from sim.scene.choice import open_world
 
     kind = find_kind(scene)
     specs = load_objects(objects, kind.objects, split, report=[])
     rng = round_generator(seed, index, SCENE_STREAM)
     draw = Physics.of(physics or {}).drawer(round_generator(seed, index, PHYSICS_STREAM))
-    with open_world() as world:
+    with open_world(simulator) as world:
         return build_scene(
             kind.scaled(scales), specs, rng, count, world, seed=seed, draw_physics=draw
         ).to_json()
@@ -68,6 +70,7 @@ def build_scene_list(
     common = {"scene": settings.scene, "objects": settings.objects, "split": settings.split}
     common |= {"count": settings.num_objects}
     common |= {"scales": settings.scales, "physics": settings.physics}
+    common |= {"simulator": settings.simulator}
 
     def keep(result: Ok | Failed) -> None:
         if isinstance(result, Failed):
@@ -89,17 +92,21 @@ def write_scene_list(path: Path, settings: EvalSettings, scenes: dict[Key, Scene
         {"seed": s, "round": r, "scene": json.loads(scene.to_json())}
         for (s, r), scene in sorted(scenes.items())
     ]
-    names = ("protocol", "scene", "objects", "split", "num_objects")
+    names = ("protocol", "scene", "objects", "split", "num_objects", "simulator")
     head = {name: getattr(settings, name) for name in names}
     head["objects"] = public_object_names(settings.objects)
     write_json(path, {"format": FORMAT, **head, "rounds": entries}, indent=None)
 
 
-def read_scene_list(path: Path, scene_kind: str) -> dict[Key, Scene]:
+def read_scene_list(path: Path, scene_kind: str, simulator: str | None = None) -> dict[Key, Scene]:
     """Read a scene list.
 
+    Args:
+        scene_kind: that its scenes have to be of.
+        simulator: that its scenes have to be built with; None for any.
+
     Raises:
-        ValueError: if it is of another format or scene kind, or no scene list.
+        ValueError: if it is of another format, scene kind or simulator, or no scene list.
     """
     content = read_json(path)
     if not isinstance(content, dict):
@@ -108,6 +115,12 @@ def read_scene_list(path: Path, scene_kind: str) -> dict[Key, Scene]:
         raise ValueError(
             f"{path} has format {content.get('format')} and scene {content.get('scene')!r}; "
             f"expected {FORMAT} and {scene_kind!r}"
+        )
+    built = content.get("simulator", PUBLISHED_SIMULATOR)
+    if simulator not in (None, built):
+        raise ValueError(
+            f"the scenes of {path} were built with {built}, this evaluation is of {simulator}; "
+            f"give another --out, or replay them with --scene-list {path}"
         )
     try:
         return {

@@ -94,6 +94,7 @@ def play_story(settings: dict[str, Any], seed: int, index: int, hand: dict[str, 
         index,
         options.scales,
         options.physics,
+        options.simulator,
     )
     played = Round(options, Scene.from_json(text), seed, index, grasping)
     looks: list[Look] = []

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pybullet_data
 import trimesh
 from scipy.spatial.transform import Rotation
 
 from equigrasp.hand import Box, Hand, Vector
+from equigrasp.optional import require
 
 SHIPPED = "pybullet_data:"
 """Begins the name of a mesh that comes with PyBullet."""
+COPIES = Path(__file__).parent / "meshes"
+"""Those of them that are here too, byte for byte: the Panda hand needs no PyBullet."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +105,10 @@ def _about_approach(shape: Shape, angle: float) -> Shape:
 
 
 def _mesh_path(text: str) -> Path:
-    if text.startswith(SHIPPED):
-        return Path(pybullet_data.getDataPath()) / text[len(SHIPPED) :]
-    return Path(text)
+    if not text.startswith(SHIPPED):
+        return Path(text)
+    name = text[len(SHIPPED) :]
+    if (COPIES / name).is_file():
+        return COPIES / name
+    data = require("pybullet_data", f"the mesh '{text}'", "sim")
+    return Path(data.getDataPath()) / name

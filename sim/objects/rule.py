@@ -136,6 +136,10 @@ class EgadSizes:
         return bool(sides.prod() <= self.volume * ROUNDING and sides[1] <= self.second * ROUNDING)
 
 
+PYBULLET_SETS = ("pybullet_misc", "random_urdfs")
+"""Object sets that are made of what comes with PyBullet alone."""
+
+
 @dataclass(frozen=True)
 class ObjectRule:
     """The objects of a kind of scene. Its `repr` is part of their keys in the cache.

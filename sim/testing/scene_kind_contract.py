@@ -21,9 +21,10 @@ from sim.objects.meshes import load_mesh
 from sim.objects.rule import MIN_THICKNESS, ObjectRule
 from sim.objects.spec import ObjectSpec
 from sim.scene.builders import Scene, build_scene, load_scene
+from sim.scene.choice import PUBLISHED_SIMULATOR, open_world
 from sim.scene.kind import SceneKind
 from sim.scene.kinds import scene_kinds
-from sim.scene.world import World
+from sim.scene.simulator import Simulator
 
 OVERLAP = 2e-3
 """Depth (m) to which bodies at rest may press into each other."""
@@ -41,16 +42,18 @@ class SceneKindContract:
         names: object sets that scenes are built from here.
         count: objects asked for in a scene.
         samples: objects of a set that are prepared.
+        simulator: that they are built with.
     """
 
     kind: SceneKind
     names: str = "procedural:30,pybullet_misc"
     count: int = 4
     samples: int = 6
+    simulator: str = PUBLISHED_SIMULATOR
 
     def test_equal_generators_give_equal_scenes(self) -> None:
         """Bit for bit, in a fresh world and in one that was used; other generators, others."""
-        with World() as used, World() as fresh:
+        with open_world(self.simulator) as used, open_world(self.simulator) as fresh:
             self._build(used, seed=99)
             used.reset()
             first, second = self._build(used, seed=5), self._build(fresh, seed=5)
@@ -62,7 +65,7 @@ class SceneKindContract:
     def test_objects_rest_in_the_workspace(self) -> None:
         """At least one object; all inside, touching, not overlapping; else only the table."""
         for seed in range(3):
-            with World() as world:
+            with open_world(self.simulator) as world:
                 scene = Scene.from_json(self._build(world, seed))
                 count, asked = len(scene.bodies), scene.requested
                 require(0 < count <= asked, f"seed {seed}: {count} objects of {asked}")
@@ -79,14 +82,14 @@ class SceneKindContract:
         """Where the rule says so: z of the object is z of the world, up to a few degrees."""
         if not self.kind.objects.upright:
             return
-        with World() as world:
+        with open_world(self.simulator) as world:
             for body in Scene.from_json(self._build(world, seed=8)).bodies:
                 up = body.T_world_object[2, 2]
                 require(up >= TILT, f"{body.object_id} is tilted: its z has {up:.3f} upwards")
 
     def test_scenes_are_replayed(self) -> None:
         """From their JSON text: the same poses, and from there the same future in every world."""
-        with World() as first, World() as second:
+        with open_world(self.simulator) as first, open_world(self.simulator) as second:
             text = self._build(first, seed=1)
             scene = Scene.from_json(text)
             require(scene.to_json() == text, f"changed by reading and writing:\n{text}")
@@ -109,7 +112,7 @@ class SceneKindContract:
     def test_every_object_set_serves(self) -> None:
         """A scene can be built from each set behind "default"."""
         for name in self.kind.objects.sets.split(","):
-            with World() as world:
+            with open_world(self.simulator) as world:
                 scene = Scene.from_json(self._build(world, 3, name))
             require(len(scene.bodies) > 0, f"nothing stayed of '{name}': {scene}")
 
@@ -131,12 +134,12 @@ class SceneKindContract:
         ]
         require(not shared, f"seed number {number} of '{name}' is also that of {shared}")
 
-    def _build(self, world: World, seed: int, names: str = "") -> str:
+    def _build(self, world: Simulator, seed: int, names: str = "") -> str:
         objects = _objects(names or self.names, self.kind.objects)
         rng = np.random.default_rng(seed)
         return build_scene(self.kind, objects, rng, self.count, world, seed=seed).to_json()
 
-    def _future(self, scene: Scene, world: World) -> np.ndarray:
+    def _future(self, scene: Scene, world: Simulator) -> np.ndarray:
         """(2, n, 4, 4): poses as loaded, which are the recorded ones, and after 0.1 s."""
         world.reset()
         ids = load_scene(world, scene, _objects(self.names, self.kind.objects))
@@ -157,7 +160,7 @@ def _sample(objects: Sequence[ObjectSpec], count: int) -> Sequence[ObjectSpec]:
     return objects[:: max(1, len(objects) // count)]
 
 
-def _require_touching(world: World, seed: int) -> None:
+def _require_touching(world: Simulator, seed: int) -> None:
     """Every object touches something, and none presses into anything."""
     everything = [*world.bodies, world.table]
     for body, known in world.bodies.items():

@@ -54,7 +54,7 @@ def test_other_objects_and_other_packages_are_refused(tmp_path, monkeypatch, mak
     with pytest.raises(ManifestError, match="1 no longer there, 1 new, for example 'b'"):
         make(tmp_path / "d", scenes=1)
     monkeypatch.delenv("CHEAP_OBJECTS")
-    monkeypatch.setattr(data_set, "package_versions", lambda: {"numpy": "0"})
+    monkeypatch.setattr(data_set, "package_versions", lambda simulator: {"numpy": "0"})
     with pytest.raises(ManifestError, match="numpy: '.*' there, '0' now"):
         make(tmp_path / "d", scenes=1)
 

@@ -1,8 +1,10 @@
 """Bodies of hands: read from boxes and meshes, and the same in simulation."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pybullet_data
 import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
@@ -10,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from equigrasp.hand import PANDA, Box, Hand
 from sim.grasping.body import gripper_hulls, hand_parts
 from sim.grasping.gripper import Gripper
+from sim.grasping.parts import COPIES, SHIPPED
 from sim.scene.world import World
 
 BOXES = Hand(
@@ -72,3 +75,11 @@ def test_a_mesh_that_is_not_there_is_named(tmp_path):
     hand = replace(PANDA, palm_mesh=str(tmp_path / "none.obj"))
     with pytest.raises(ValueError, match=r"none\.obj.*'panda'"):
         hand_parts(hand)
+
+
+def test_the_panda_needs_no_pybullet():
+    """Its meshes are here, byte for byte those that come with PyBullet."""
+    for name in (PANDA.palm_mesh, PANDA.finger_mesh):
+        name = name.removeprefix(SHIPPED)
+        original = Path(pybullet_data.getDataPath()) / name
+        assert (COPIES / name).read_bytes() == original.read_bytes()
