@@ -27,6 +27,9 @@ class ChunkDataset:
         horizon, observed, executed: L, O and the actions played, see `DiffusionPolicy`.
         crop: side of pictures; None leaves them as they are, for the middle to be taken.
         seed: of the places where pictures are cut out.
+
+    Raises:
+        ValueError: pictures are to be seen, and there are none.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class ChunkDataset:
     ) -> None:
         self.replay, self.crop, self.seed = replay, crop, seed
         self.horizon, self.observed = horizon, observed
+        if sees == "image" and replay.image is None:
+            raise ValueError("these episodes hold no pictures; read them with images=True")
         self.image = replay.image if sees == "image" else None
         self.state = normalised(replay.agent if sees == "image" else replay.state)
         self.action = normalised(replay.action)

@@ -104,7 +104,10 @@ def read_lerobot(path: Path, *, images: bool, episodes: int | None = None) -> Re
     Raises:
         ReplayError: it is torn or foreign, or has no pictures in its tables though they are wanted.
     """
-    shown = read_json(path / "meta" / "info.json").get("features", {})
+    told = read_json(path / "meta" / "info.json")
+    shown = told.get("features") if isinstance(told, dict) else None
+    if not isinstance(shown, dict):
+        raise ReplayError(f"{path}/meta/info.json has no list of features; it is no data set")
     if images and shown.get(IMAGE, {}).get("dtype") != "image":
         raise ReplayError(
             f"{path} has no {IMAGE} in its tables (videos are not read); take a data set that "

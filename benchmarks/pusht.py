@@ -1,0 +1,245 @@
+"""What noised chunks beside each other bring Diffusion Policy on PushT, from pictures and states.
+
+    python benchmarks/pusht.py --minutes 30 --seeds 3 --record     # hours; goes on where it stopped
+    python benchmarks/pusht.py --sees image --samples 1 16 --minutes 10
+    python benchmarks/pusht.py --quick                             # two demonstrations, a minute
+
+Every arm has the same policy, demonstrations and processor time; they differ in M, the noised
+chunks of every encoded observation. Told are scores at equal time and at equal steps, memory, and
+how much of the time of M = 1 an arm needs for the best that M = 1 reaches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from shared.arm_curves import markdown_table
+from shared.chunk_arms import Arm, Study, batch_of, kept_megabytes, run_arm
+from shared.results import command_line, finish, save_figure
+
+from equigrasp.data.files import write_atomically, write_json
+from equigrasp.optional import require_extra
+from equigrasp.policy.chunk_training import build_chunks
+from equigrasp.policy.chunks.diffusion_policy import DiffusionPolicy
+from equigrasp.policy.replays.diffusion_policy_files import write_diffusion_policy
+from equigrasp.policy.replays.replay import joined
+from equigrasp.training.checkpoint import load_checkpoint
+from sim.pusht.demonstrate import make_episode, read_episode
+
+MODEL = {"denoiser": "mlp", "channels": 128, "hidden": 256, "layers": 3}
+"""A denoiser that costs little: what is shared, the encoding, has to cost more than a sample."""
+MEASURES = {"score": True, "loss": False, "near": True}
+"""What curves tell, and whether more of it is better."""
+
+
+def main() -> None:
+    """Train what is missing, tabulate, plot."""
+    arguments = parser().parse_args()
+    require_extra("pusht", "PushT")
+    torch.set_num_threads(1)
+    if not arguments.quick:
+        study(arguments)
+        return
+    if arguments.record:
+        raise SystemExit("--quick would replace recorded curves by two episodes'; leave --record")
+    with tempfile.TemporaryDirectory() as folder:
+        arguments.data, arguments.out = Path(folder) / "pusht.zarr", Path(folder) / "out"
+        few_demonstrations(Path(folder), arguments.data)
+        arguments.minutes, arguments.points, arguments.episodes = 0.03, 2, 1
+        arguments.samples, arguments.seeds = [1, 16], 1
+        study(arguments)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Command-line options."""
+    found = command_line(__doc__, "pusht")
+    add = found.add_argument
+    add("--data", type=Path, default=Path("data/pusht"), help="demonstrations")
+    add("--sees", nargs="+", choices=("image", "state"), default=["image", "state"])
+    add("--samples", nargs="+", type=int, default=[1, 4, 16, 64], help="M of the arms")
+    add("--seeds", type=int, default=3, help="0 to N - 1")
+    add("--minutes", type=float, default=30.0, help="processor time of an arm's training steps")
+    add("--points", type=int, default=6, help="how often an arm is judged")
+    add("--episodes", type=int, default=50, help="played each time")
+    add("--batch", type=int, default=32, help="B, observations of a step")
+    add("--table-only", action="store_true", help="tabulate what is there")
+    add("--out", type=Path, default=Path("outputs/pusht_arms"))
+    return found
+
+
+def few_demonstrations(folder: Path, target: Path) -> None:
+    """Two planned episodes as a data set."""
+    for index in range(2):
+        make_episode(str(folder), 3, index)
+    paths = sorted((folder / "episodes").iterdir())
+    write_diffusion_policy(joined([read_episode(path) for path in paths]), target)
+
+
+def study(arguments: argparse.Namespace) -> None:
+    """All arms, seed after seed, and what came of them."""
+    common = Study(
+        arguments.data,
+        MODEL,
+        arguments.batch,
+        arguments.minutes,
+        arguments.points,
+        arguments.episodes,
+    )
+    curves: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for seed in range(arguments.seeds):
+        for sees in arguments.sees:
+            for samples in arguments.samples:
+                arm = Arm(sees, samples, seed)
+                folder = arguments.out / arm.name
+                if arguments.table_only and not (folder / "last").is_symlink():
+                    continue
+                if not arguments.table_only:
+                    print("+", arm.name, flush=True)
+                limited = common if not arguments.table_only else shown_of(common, folder)
+                curves.setdefault(f"{sees}_m{samples}", {})[str(seed)] = run_arm(
+                    arm, limited, folder
+                )
+    if not curves:
+        raise SystemExit(f"no arm is trained in {arguments.out}; leave --table-only out")
+    report(curves, arguments)
+
+
+def shown_of(common: Study, folder: Path) -> Study:
+    """The study cut off at the points that an arm has."""
+    return replace(common, points=len(load_checkpoint(folder / "last").state["rows"]))
+
+
+def report(
+    curves: dict[str, dict[str, list[dict[str, float]]]], arguments: argparse.Namespace
+) -> None:
+    """Print the table; write table, curves and picture where they are to be recorded."""
+    rows = {arm: row(arm, curves, arguments) for arm in curves}
+    counts = {arm: len(seeds) for arm, seeds in curves.items()}
+    text = markdown_table(rows) + (
+        f"\n\nSeeds: {', '.join(f'{arm} {count}' for arm, count in counts.items())}. Policies: "
+        f"{MODEL}, B = {arguments.batch}, {arguments.episodes} episodes a point. Means over seeds."
+    )
+    print(text)
+    numbers = {
+        f"{arm}_{name}": value
+        for arm, found in rows.items()
+        for name, value in found.items()
+        if value is not None
+    }
+    if arguments.record:
+        write_json(arguments.result.with_name("pusht_curves.json"), curves)
+        write_atomically(arguments.result.with_name("pusht.md"), text + "\n")
+        draw(curves, arguments.result.with_suffix(".png"))
+    finish(arguments, numbers, {"minutes": arguments.minutes, "batch": arguments.batch})
+
+
+def row(
+    arm: str,
+    curves: dict[str, dict[str, list[dict[str, float]]]],
+    arguments: argparse.Namespace,
+) -> dict[str, float | None]:
+    """An arm in numbers, means over its seeds."""
+    sees, seeds = arm.split("_m")[0], curves[arm]
+    of_its_kind = {name: found for name, found in curves.items() if name.startswith(f"{sees}_")}
+    last = [points[-1] for points in seeds.values()]
+    step = min(p[-1]["step"] for found in of_its_kind.values() for p in found.values())
+    found: dict[str, float | None] = {
+        "steps": mean([point["step"] for point in last]),
+        "minutes": mean([point["minutes"] for point in last]),
+        "kept_MB": memory(sees, int(arm.split("_m")[1]), arguments),
+    }
+    for name in MEASURES:
+        found[name] = mean([point[name] for point in last])
+        found[f"{name}_at_equal_steps"] = mean([at(p, name, step) for p in seeds.values()])
+    for name, more in MEASURES.items():
+        pairs = [(seeds[s], of_its_kind[f"{sees}_m1"][s]) for s in shared(seeds, of_its_kind, sees)]
+        shares = [share_of_time(own, one, name, more) for own, one in pairs]
+        reached = [share for share in shares if share is not None]
+        whole = len(reached) == len(shares) > 0
+        found[f"time_to_m1_{name}"] = mean(reached) if whole else None
+        found[f"time_to_m1_{name}_worst"] = max(reached) if whole else None
+    return found
+
+
+def shared(seeds: Any, kinds: dict[str, Any], sees: str) -> list[str]:
+    """Seeds that an arm has in common with M = 1."""
+    return [seed for seed in seeds if seed in kinds.get(f"{sees}_m1", {})]
+
+
+def share_of_time(
+    points: Sequence[dict[str, float]], one: Sequence[dict[str, float]], name: str, more: bool
+) -> float | None:
+    """Share of the time of M = 1 after which an arm reaches the best that M = 1 does.
+
+    Args:
+        points: of the arm.
+        one: of M = 1.
+        name: of the measure.
+        more: whether more of it is better.
+
+    Returns:
+        None if the arm does not reach it.
+    """
+    sign = 1 if more else -1
+    best = max(one, key=lambda point: sign * point[name])
+    for point in points:
+        if sign * point[name] >= sign * best[name]:
+            return point["minutes"] / best["minutes"]
+    return None
+
+
+def at(points: Sequence[dict[str, float]], name: str, step: float) -> float:
+    """A measure at a step, between the points around it."""
+    return float(np.interp(step, [p["step"] for p in points], [p[name] for p in points]))
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean of some numbers."""
+    return float(np.mean(values))
+
+
+def memory(sees: str, samples: int, arguments: argparse.Namespace) -> float:
+    """See `kept_megabytes`."""
+    policy = DiffusionPolicy(sees=sees, **MODEL)
+    data = {"name": "", "root": str(arguments.data), "episodes": None, "val_fraction": 0.05}
+    learned, _ = build_chunks(data, policy, 0)
+    keys = [(0, index) for index in range(min(arguments.batch, len(learned)))]
+    return kept_megabytes(policy, batch_of(learned, keys), samples)
+
+
+def draw(curves: dict[str, dict[str, list[dict[str, float]]]], path: Path) -> None:
+    """Scores and held-out losses against steps and processor time, mean and range of the seeds."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    kinds = list(dict.fromkeys(arm.split("_m")[0] for arm in curves))
+    columns = [(kind, name) for kind in kinds for name in ("score", "loss")]
+    size = (3.6 * len(columns), 6.5)
+    figure, axes = plt.subplots(2, len(columns), figsize=size, squeeze=False)
+    for line, along in zip(axes, ("step", "minutes"), strict=True):
+        for axis, (kind, name) in zip(line, columns, strict=True):
+            for arm, seeds in curves.items():
+                if not arm.startswith(f"{kind}_"):
+                    continue
+                common = min(len(points) for points in seeds.values())
+                x = np.array([[p[along] for p in points[:common]] for points in seeds.values()])
+                y = np.array([[p[name] for p in points[:common]] for points in seeds.values()])
+                axis.plot(x.mean(0), y.mean(0), ".-", label=arm)
+                axis.fill_between(x.mean(0), y.min(0), y.max(0), alpha=0.15)
+            axis.set(xlabel=along, ylabel=name, title=kind)
+            axis.grid(alpha=0.3)
+            axis.legend(fontsize=7)
+    save_figure(figure, path)
+
+
+if __name__ == "__main__":
+    main()
