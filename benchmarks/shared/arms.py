@@ -37,6 +37,7 @@ ARMS: dict[str, list[str]] = {
     "sum_no_norm": ["model=equigiga", "model.side_features=sum", "model.norm=none"],
     "plain_no_norm": ["model=equigiga", "model.side_features=plain", "model.norm=none"],
     "wide": ["model=equigiga", "model.head_fields=32"],
+    "orbit_kernels": ["model=equigiga", "model.layers.kernels=orbits"],
     "euclidean": ["model=equiigd", "model.flow=euclidean"],
     "diffusion": ["model=equiigd", "model.flow=diffusion"],
     "separate_lifting": ["model=equigiga", "model.layers.lifting=separate"],
