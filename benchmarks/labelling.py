@@ -132,7 +132,7 @@ ROWS = (
 )
 
 
-def table(by_kind: dict[str, dict[str, Any]]) -> str:
+def agreement_rows(by_kind: dict[str, dict[str, Any]]) -> str:
     """Markdown table: labellers side by side, then what holds between them."""
     lines = ["| kind | figure | reference | fast | fast : reference |", "|---|---|---|---|---|"]
     for kind, values in by_kind.items():
@@ -192,7 +192,7 @@ def report(
 ) -> str:
     """What a person reads: machine, tables, and which outcomes differ."""
     machine = f"{processor()}, {os.cpu_count()} cores, {workers} workers"
-    parts = [machine, table(by_kind), holding_table(by_kind)]
+    parts = [machine, agreement_rows(by_kind), holding_table(by_kind)]
     for kind, counts in differences.items():
         listed = ", ".join(f"{pair} {n}" for pair, n in sorted(counts.items())) or "none"
         parts.append(f"Yaws that differ, {kind} (reference>fast): {listed}")

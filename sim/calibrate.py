@@ -86,7 +86,7 @@ def _run(args: argparse.Namespace) -> int:
     success = np.array([entry["success"] for entry in tried], dtype=bool)
     best = np.array([entry["rank"] == 0 for entry in tried], dtype=bool)
     if args.check:
-        print(table(Calibration.of_card(card), scores, about, success, best))
+        print(in_words(Calibration.of_card(card), scores, about, success, best))
         return 0
     made = {
         "scene": args.scene,
@@ -95,7 +95,7 @@ def _run(args: argparse.Namespace) -> int:
         **{name: getattr(args, name) for name in ("tries", "floor")},
     }
     found = fit(scores, success, made, about)
-    print(table(found, scores, about, success, best))
+    print(in_words(found, scores, about, success, best))
     if args.dry_run:
         print("the card is as it was (--dry-run)")
         return 0
@@ -171,7 +171,7 @@ def play(args: argparse.Namespace) -> list[dict[str, Any]]:
     return [entry for key in sorted(found) for entry in found[key]]
 
 
-def table(
+def in_words(
     calibration: Calibration,
     scores: np.ndarray,
     about: np.ndarray,

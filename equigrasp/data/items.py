@@ -24,7 +24,7 @@ from equigrasp.geometry.rotations import random_rotations
 from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.options import check_fields
 from equigrasp.perception.camera import Intrinsics
-from equigrasp.perception.noise import apply_noise, check_noise, draw_kind
+from equigrasp.perception.noise import apply_noise, check_noise, pick_kind
 from equigrasp.perception.rectify import table_rectify
 from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.workspace import Workspace
@@ -111,7 +111,7 @@ def make_item(
     camera = record.intrinsics, record.T_world_camera[view]
     empty = settings.empty_share > 0 and rng.random() < settings.empty_share
     clean = empty_table(*camera, rng, workspace) if empty else record.depth[view]
-    noisy = apply_noise(clean, draw_kind(settings.noise, rng), rng)
+    noisy = apply_noise(clean, pick_kind(settings.noise, rng), rng)
     tsdf = _fused(noisy, camera, settings, rng, workspace)
     if empty:
         holes = hole_points(clean, noisy, *camera)

@@ -88,7 +88,7 @@ def check_noise(noise: str | Mapping[str, float]) -> None:
         )
 
 
-def draw_kind(noise: str | Mapping[str, float], rng: np.random.Generator) -> str:
+def pick_kind(noise: str | Mapping[str, float], rng: np.random.Generator) -> str:
     """One kind of a mixture, by its shares; a single kind is itself and draws nothing."""
     if isinstance(noise, str):
         return noise

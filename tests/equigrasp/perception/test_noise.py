@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equigrasp.perception.noise import NOISE_KINDS, apply_noise, draw_kind, smooth_field
+from equigrasp.perception.noise import NOISE_KINDS, apply_noise, pick_kind, smooth_field
 
 DEPTH = np.full((96, 128), 0.6, np.float32)
 
@@ -79,9 +79,9 @@ def test_unknown_kind_is_named():
 
 def test_kinds_are_drawn_by_their_shares_and_a_single_one_draws_nothing():
     rng = np.random.default_rng(0)
-    drawn = [draw_kind({"none": 0.0, "gamma": 0.25, "camera": 0.75}, rng) for _ in range(2000)]
+    drawn = [pick_kind({"none": 0.0, "gamma": 0.25, "camera": 0.75}, rng) for _ in range(2000)]
     assert "none" not in drawn
     assert abs(drawn.count("gamma") / 2000 - 0.25) < 4 * (0.25 * 0.75 / 2000) ** 0.5
     before = rng.bit_generator.state
-    assert draw_kind("dex", rng) == "dex"
+    assert pick_kind("dex", rng) == "dex"
     assert rng.bit_generator.state == before
