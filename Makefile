@@ -19,7 +19,7 @@ setup:          ## make .venv (Python, torch, equigrasp); nothing to do when it 
 demo: setup     ## scenes, a depth image, grasps, a cleared table: pictures in outputs/demo
 	$(PYTHON_ENV) examples/demo.py $(ARGS)
 
-test: export OPTIONAL = ray,view# what some tests need, and nothing else
+test: export OPTIONAL = ray,view,rerun# what some tests need, and nothing else
 test: setup     ## the test suite
 	$(PYTHON_ENV) -m pytest -n $(WORKERS) $(ARGS)
 

@@ -30,7 +30,7 @@ FLOORS = (
     "equigrasp/hollow.py equigrasp/moment.py equigrasp/search.py",
     "equigrasp/predicted.py",
     "equigrasp/planner.py equigrasp/viewer.py",
-    "equigrasp/anywhere.py equigrasp/browser.py equigrasp/clouds.py",
+    "equigrasp/anywhere.py equigrasp/browser.py equigrasp/clouds.py equigrasp/rerun_file.py",
     "equigrasp/serving",
     "equigrasp/__init__.py",
     # training, and policies

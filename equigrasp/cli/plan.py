@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from equigrasp.input_files import read_mask, read_pose, read_view
 from equigrasp.optional import require
 from equigrasp.plan_result import DROPS, REASONS, PlanResult
 from equigrasp.planner import GraspPlanner
+
+if TYPE_CHECKING:
+    from equigrasp.moment import Moment
 
 MODEL = "equiigd_pile"
 """The best of the shipped weights on things in any order."""
@@ -34,6 +37,9 @@ def main(arguments: Sequence[str]) -> int:
     if options.view:
         for module in ("viser", "matplotlib"):  # before anything is computed
             require(module, "--view", "view")
+    if options.rerun:
+        for module in ("rerun", "matplotlib"):
+            require(module, "--rerun")
     views = _read(options)
     planner = GraspPlanner.from_pretrained(options.model, device=options.device, seed=options.seed)
     plan = _plan(planner, views, options)
@@ -44,8 +50,12 @@ def main(arguments: Sequence[str]) -> int:
         print(f"written: {options.out}")
     if options.pictures:
         _draw(plan, views, options.pictures)
+    if options.rerun:
+        from equigrasp.rerun_file import save_rerun
+
+        print(f"written: {save_rerun(options.rerun, [_moment(plan, views, planner)])}")
     if options.view:
-        _show(plan, views, planner)
+        serve([_moment(plan, views, planner)])
     return 0 if len(plan) else NO_GRASP
 
 
@@ -71,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     add("--time-budget", type=float, metavar="S", help="seconds; what is left out is told")
     add("--out", type=Path, help="write grasps: .json, .npz, or .yaml for Isaac Sim")
     add("--pictures", type=Path, metavar="DIR", help="write pictures (extra: view)")
+    add("--rerun", type=Path, metavar="FILE", help="write a recording, .rrd (extras: rerun, view)")
     add("--view", action="store_true", help="show the scene in a browser (extra: view)")
     return p
 
@@ -145,8 +156,10 @@ def _draw(plan: PlanResult | AnywherePlan, views: dict[str, Any], folder: Path) 
     print("written:", *pictures)
 
 
-def _show(plan: PlanResult | AnywherePlan, views: dict[str, Any], planner: GraspPlanner) -> None:
-    """Serve the first image with the grasps and what the model predicts until Ctrl-C."""
+def _moment(
+    plan: PlanResult | AnywherePlan, views: dict[str, Any], planner: GraspPlanner
+) -> Moment:
+    """The first image with the grasps and what the model predicts."""
     from equigrasp.moment import Moment
 
     several = isinstance(views["depth"], list)
@@ -157,4 +170,4 @@ def _show(plan: PlanResult | AnywherePlan, views: dict[str, Any], planner: Grasp
         more = predictions_anywhere(planner.model, plan)
         plan = result_of(list(plan), plan.reason, planner.model.hand)
     pose = np.eye(4) if pose is None else pose
-    serve([Moment.of_plan(depth, camera, pose, plan, **more)])
+    return Moment.of_plan(depth, camera, pose, plan, **more)

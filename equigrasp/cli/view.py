@@ -29,7 +29,9 @@ def main(arguments: Sequence[str]) -> int:
     """Show something in a browser, or draw it."""
     options = parser().parse_args(arguments)
     require("matplotlib", "looking at a scene")
-    if not options.pictures:
+    if options.rerun:
+        require("rerun", "--rerun")
+    elif not options.pictures:
         require("viser", "looking at a scene; --pictures DIR draws it without", "view")
     if options.what.is_dir():
         return _round(options)
@@ -39,7 +41,17 @@ def main(arguments: Sequence[str]) -> int:
 
         _save(draw_grasps(*shown), options.pictures / f"{options.what.stem}_grasps.png")
         return 0
-    serve([_moment(options, *shown)], options.port)
+    return _show(options, [_moment(options, *shown)])
+
+
+def _show(options: argparse.Namespace, moments: list[Moment]) -> int:
+    """Serve moments, or write them to a file."""
+    if not options.rerun:
+        serve(moments, options.port)
+        return 0
+    from equigrasp.rerun_file import save_rerun
+
+    print(f"written: {save_rerun(options.rerun, moments)}")
     return 0
 
 
@@ -69,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     add("--round", type=int, default=0, help="number of the round (default: 0)")
     add("--scene-list", type=Path, help="that the evaluation was told to replay")
     add("--pictures", type=Path, metavar="DIR", help="draw into this folder")
+    add("--rerun", type=Path, metavar="FILE", help="write a recording, .rrd (extra: rerun)")
     add("--port", type=int, default=PORT, help="of the page")
     return p
 
@@ -137,8 +150,7 @@ def _round(options: argparse.Namespace) -> int:
         name = f"seed{options.seed}_round{options.round}.png"
         _save(draw_story(story, name.removesuffix(".png")), options.pictures / name)
         return 0
-    serve(moments_of(story, model), options.port)
-    return 0
+    return _show(options, moments_of(story, model))
 
 
 def _save(figure: Any, path: Path) -> None:

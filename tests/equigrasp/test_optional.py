@@ -18,6 +18,7 @@ MODULES = {
     "pillow": "PIL",
     "PyMCubes": "mcubes",
     "PyYAML": "yaml",
+    "rerun-sdk": "rerun",
 }
 """Modules that are not called as the package that brings them is."""
 BROUGHT = {"omegaconf"}
