@@ -8,7 +8,7 @@ ARGS ?=
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test base mutants screenshots lint format data train eval bench-quick clean
+.PHONY: help setup demo test cover base mutants screenshots lint format data train eval bench-quick clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -22,6 +22,13 @@ demo: setup     ## scenes, a depth image, grasps, a cleared table: pictures in o
 test: export OPTIONAL = ray,view,rerun# what some tests need, and nothing else
 test: setup     ## the test suite
 	$(PYTHON_ENV) -m pytest -n $(WORKERS) $(ARGS)
+
+cover: export OPTIONAL = ray,view
+cover: setup    ## the suite, and the floor of lines that it has to run, workers included: pyproject.toml
+	$(PYTHON_ENV) -m coverage erase
+	$(PYTHON_ENV) -m coverage run -m pytest -n $(WORKERS) $(ARGS)
+	$(PYTHON_ENV) -m coverage combine -q
+	$(PYTHON_ENV) -m coverage report
 
 mutants: setup  ## do the tests notice? 40 small wrong changes, each against the tests that name it
 	$(PYTHON_ENV) benchmarks/mutants.py --quick $(ARGS)
@@ -56,5 +63,5 @@ bench-quick: setup ## every benchmark, briefly
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(PYTHON_ENV) $$script --quick; done
 
 clean:          ## caches and build products; data/, runs/ and outputs/ stay
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist *.egg-info .coverage .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -23,7 +23,15 @@ MODULES = {
 """Modules that are not called as the package that brings them is."""
 BROUGHT = {"omegaconf"}
 """Modules that come with another of the same extra."""
-TESTS = {"hypothesis", "onnxruntime", "pytest", "pytest_timeout", "pytest_xdist", "ruff"}
+TESTS = {
+    "coverage",
+    "hypothesis",
+    "onnxruntime",
+    "pytest",
+    "pytest_timeout",
+    "pytest_xdist",
+    "ruff",
+}
 UNLISTED = {"rlbench", "pyrep"}
 """Modules that no index has."""
 
