@@ -14,14 +14,13 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from shared.arm_curves import markdown_table
-from shared.chunk_arms import Arm, Study, batch_of, kept_megabytes, run_arm
+from shared.chunk_arms import Arm, Study, batch_of, kept_megabytes, known_points, run_arm
 from shared.results import command_line, finish, save_figure
 
 from equigrasp.data.files import write_atomically, write_json
@@ -30,7 +29,6 @@ from equigrasp.policy.chunk_training import build_chunks
 from equigrasp.policy.chunks.diffusion_policy import DiffusionPolicy
 from equigrasp.policy.replays.diffusion_policy_files import write_diffusion_policy
 from equigrasp.policy.replays.replay import joined
-from equigrasp.training.checkpoint import load_checkpoint
 from sim.pusht.demonstrate import make_episode, read_episode
 
 MODEL = {"denoiser": "mlp", "channels": 128, "hidden": 256, "layers": 3}
@@ -98,22 +96,15 @@ def study(arguments: argparse.Namespace) -> None:
             for samples in arguments.samples:
                 arm = Arm(sees, samples, seed)
                 folder = arguments.out / arm.name
-                if arguments.table_only and not (folder / "last").is_symlink():
+                if arguments.table_only and not known_points(folder):
                     continue
                 if not arguments.table_only:
                     print("+", arm.name, flush=True)
-                limited = common if not arguments.table_only else shown_of(common, folder)
-                curves.setdefault(f"{sees}_m{samples}", {})[str(seed)] = run_arm(
-                    arm, limited, folder
-                )
+                    run_arm(arm, common, folder)
+                curves.setdefault(f"{sees}_m{samples}", {})[str(seed)] = known_points(folder)
     if not curves:
         raise SystemExit(f"no arm is trained in {arguments.out}; leave --table-only out")
     report(curves, arguments)
-
-
-def shown_of(common: Study, folder: Path) -> Study:
-    """The study cut off at the points that an arm has."""
-    return replace(common, points=len(load_checkpoint(folder / "last").state["rows"]))
 
 
 def report(

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from equigrasp.data.files import read_json, write_json
 from equigrasp.policy.chunk_training import build_chunks
 from equigrasp.policy.chunks.dataset import ChunkDataset, observed_of
 from equigrasp.policy.chunks.diffusion_policy import DiffusionPolicy
@@ -38,6 +39,9 @@ from sim.pusht.rollouts import play_policy
 WARMUP, RATE, DECAY, DECAY_OF_AVERAGE = 50, 1e-3, 1e-4, 0.995
 STEPS = 10
 """Of the denoising when policies are played."""
+POINTS = "points.json"
+KEPT_EVERY = 0.1
+"""Minutes of processor time between checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -133,19 +137,26 @@ class _Run:
             self.optimizer.step()
             self.step += 1
             update_average(self.average, self.policy, DECAY_OF_AVERAGE, self.step)
-            self.minutes += (time.process_time() - start) / 60
+            before, self.minutes = self.minutes, self.minutes + (time.process_time() - start) / 60
+            if int(before / KEPT_EVERY) != int(self.minutes / KEPT_EVERY):
+                self.keep()
 
     def judge(self) -> None:
-        """Play and measure the averaged weights, and keep everything."""
+        """Play and measure the averaged weights."""
         recipe = ChunkRecipe(samples=1, steps=STEPS)
         found = recipe.validation_metrics(self.average, self.held, workers=0, device="cpu")
         seeds = range(EVALUATION_SEEDS, EVALUATION_SEEDS + self.study.episodes)
         played = play_policy(self.average, seeds, steps=STEPS)
         score = 100 * float(np.mean([episode.score for episode in played]))
         row = {"step": self.step, "minutes": self.minutes, "score": score}
+        self.keep()
         self.rows.append({**row, "loss": found["loss"], "near": found["near"]})
+        write_json(self.folder / POINTS, self.rows)
+
+    def keep(self) -> None:
+        """Write a checkpoint, in the place of the one before."""
         tensors, groups = flatten_optimizer(self.optimizer)
-        state = {"step": self.step, "minutes": self.minutes, "rows": self.rows, "groups": groups}
+        state = {"step": self.step, "minutes": self.minutes, "groups": groups}
         models = (self.policy.state_dict(), self.average.state_dict())
         save_checkpoint(self.folder, Checkpoint(*models, tensors, {}, state), tags=("last",))
 
@@ -158,7 +169,13 @@ class _Run:
         self.average.load_state_dict(found.average)
         restore_optimizer(self.optimizer, found.optimizer, found.state["groups"])
         self.step, self.minutes = found.state["step"], found.state["minutes"]
-        self.rows = found.state["rows"]
+        self.rows = known_points(self.folder)
+
+
+def known_points(folder: Path) -> list[dict[str, float]]:
+    """Points of an arm that are there already, see `run_arm`."""
+    path = folder / POINTS
+    return read_json(path) if path.exists() else []
 
 
 def batch_of(data: ChunkDataset, keys: list[tuple[int, int]]) -> dict[str, Tensor]:
