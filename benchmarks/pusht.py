@@ -2,6 +2,7 @@
 
     python benchmarks/pusht.py --minutes 30 --seeds 3 --record     # hours; goes on where it stopped
     python benchmarks/pusht.py --sees image --samples 1 16 --minutes 10
+    python benchmarks/pusht.py --costs --record                    # of a training step alone
     python benchmarks/pusht.py --quick                             # two demonstrations, a minute
 
 Every arm has the same policy, demonstrations and processor time; they differ in M, the noised
@@ -20,19 +21,34 @@ from typing import Any
 import numpy as np
 import torch
 from shared.arm_curves import markdown_table
-from shared.chunk_arms import Arm, Study, batch_of, kept_megabytes, known_points, run_arm
+from shared.chunk_arms import (
+    Arm,
+    Study,
+    batch_of,
+    kept_megabytes,
+    known_points,
+    run_arm,
+    step_seconds,
+)
 from shared.results import command_line, finish, save_figure
 
 from equigrasp.data.files import write_atomically, write_json
 from equigrasp.optional import require_extra
 from equigrasp.policy.chunk_training import build_chunks
 from equigrasp.policy.chunks.diffusion_policy import DiffusionPolicy
+from equigrasp.policy.chunks.synthetic import random_observed
 from equigrasp.policy.replays.diffusion_policy_files import write_diffusion_policy
 from equigrasp.policy.replays.replay import joined
 from sim.pusht.demonstrate import make_episode, read_episode
 
 MODEL = {"denoiser": "mlp", "channels": 128, "hidden": 256, "layers": 3}
 """A denoiser that costs little: what is shared, the encoding, has to cost more than a sample."""
+DENOISERS: dict[str, dict[str, Any]] = {
+    "mlp": MODEL,
+    "transformer": {"denoiser": "transformer", "channels": 64, "layers": 3},
+    "unet": {"denoiser": "unet", "channels": 64, "widths": (32, 64, 128)},
+}
+"""Policies whose training steps are measured."""
 MEASURES = {"score": True, "loss": False, "near": True}
 """What curves tell, and whether more of it is better."""
 
@@ -42,6 +58,9 @@ def main() -> None:
     arguments = parser().parse_args()
     require_extra("pusht", "PushT")
     torch.set_num_threads(1)
+    if arguments.costs:
+        costs(arguments)
+        return
     if not arguments.quick:
         study(arguments)
         return
@@ -67,9 +86,32 @@ def parser() -> argparse.ArgumentParser:
     add("--points", type=int, default=6, help="how often an arm is judged")
     add("--episodes", type=int, default=50, help="played each time")
     add("--batch", type=int, default=32, help="B, observations of a step")
+    add("--costs", action="store_true", help="measure training steps, train nothing")
     add("--table-only", action="store_true", help="tabulate what is there")
     add("--out", type=Path, default=Path("outputs/pusht_arms"))
     return found
+
+
+def costs(arguments: argparse.Namespace) -> None:
+    """Processor time and memory of a training step by M, as times those of M = 1."""
+    rows: dict[str, dict[str, Any]] = {}
+    for sees in arguments.sees:
+        for name, options in DENOISERS.items():
+            policy = DiffusionPolicy(sees=sees, **options)
+            seen = random_observed(sees, arguments.batch, size=84, dtype=torch.float32)
+            batch = {"state": seen.state, "action": torch.zeros(arguments.batch, 16, 2)}
+            batch |= {} if seen.image is None else {"image": seen.image}
+            own = rows.setdefault(f"{sees}_{name}", {})
+            for samples in arguments.samples:
+                own[f"ms_m{samples}"] = 1000 * step_seconds(policy, batch, samples)
+                own[f"kept_MB_m{samples}"] = kept_megabytes(policy, batch, samples)
+    text = f"{markdown_table(rows)}\n\nB = {arguments.batch}, processor time."
+    print(text)
+    arguments.result = arguments.result.with_name("pusht_costs.json")
+    if arguments.record:
+        write_atomically(arguments.result.with_suffix(".md"), text + "\n")
+    numbers = {f"{arm}_{name}": v for arm, found in rows.items() for name, v in found.items()}
+    finish(arguments, numbers, {"batch": arguments.batch})
 
 
 def few_demonstrations(folder: Path, target: Path) -> None:

@@ -16,8 +16,8 @@ OPTIONAL=${OPTIONAL:-}
 TORCH=${TORCH:-auto}
 TORCH_VERSION=2.13.0
 TORCH_INDEX=https://download.pytorch.org/whl/cpu
-PACKAGES="libusb-1.0-0 libgl1 libegl1 libgomp1" # what open3d loads ...
-LIBRARIES="libusb-1.0.so.0 libGL.so.1 libEGL.so.1 libgomp.so.1" # ... under these names
+PACKAGES="libusb-1.0-0 libgl1 libegl1 libgomp1 libglib2.0-0" # what open3d and gym-pusht load ...
+LIBRARIES="libusb-1.0.so.0 libGL.so.1 libEGL.so.1 libgomp.so.1 libgthread-2.0.so.0" # ... under these names
 STATE=$VENV/.equigrasp-state # "installing", or "ready" and what was installed
 ADDED=$VENV/.equigrasp-optional # the optional dependencies that were installed, and for what
 IN_RANGE='import sys; sys.exit(not ((3, 10) <= sys.version_info[:2] < (3, 12)

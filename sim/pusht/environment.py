@@ -17,8 +17,6 @@ from equigrasp.policy.replays.tee import keypoints
 
 MAX_STEPS = 300
 """Actions of an episode, ten a second."""
-COVERED = 0.95
-"""Share of the goal beyond which an episode succeeds."""
 EVALUATION_SEEDS = 100_000
 """Of the first episode of an evaluation, as published. From gym-pusht 0.1.6 on a seed draws another
 scene than it drew for Diffusion Policy."""

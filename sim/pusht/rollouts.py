@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from equigrasp.policy.chunks.chunk_io import Observed, image_tensor, normalised, pixels
 from equigrasp.policy.chunks.diffusion_policy import DiffusionPolicy
+from equigrasp.policy.replays.tee import COVERED
 from sim.pusht.environment import PushT, Seen
 
 
@@ -38,7 +39,7 @@ class Episode:
     @property
     def score(self) -> float:
         """Largest reward, as published: coverage over 0.95, at most 1."""
-        return min(1.0, max(self.coverage, default=0.0) / 0.95)
+        return min(1.0, max(self.coverage, default=0.0) / COVERED)
 
 
 class Episodes:

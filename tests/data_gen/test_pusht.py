@@ -5,8 +5,9 @@ import pytest
 
 from data_gen.pusht import main
 from equigrasp.policy.replays.read import read_replay
+from equigrasp.policy.replays.tee import COVERED
 from sim.pusht.demonstrate import read_episode
-from sim.pusht.environment import COVERED, PushT
+from sim.pusht.environment import PushT
 
 for package in ("gym_pusht", "numcodecs", "pyarrow", "shapely"):
     pytest.importorskip(package)

@@ -22,13 +22,11 @@ from equigrasp.data.files import atomic_folder, read_json, write_json
 from equigrasp.optional import require
 from equigrasp.policy.replays.lerobot_meta import EPISODES, FPS, IMAGE, features, info, statistics
 from equigrasp.policy.replays.replay import Replay, ReplayError
-from equigrasp.policy.replays.tee import keypoints, pose_of
+from equigrasp.policy.replays.tee import COVERED, keypoints, pose_of
 
 DATA = "data/chunk-000/file-000.parquet"
 AGENT, CORNERS, ACTION = "observation.state", "observation.environment_state", "action"
 REWARD, EPISODE, FRAME = "next.reward", "episode_index", "frame_index"
-COVERED = 0.95
-"""Share of the goal that counts as all of it in rewards and successes."""
 TASK = "Push the T-shaped block onto the T-shaped target."
 
 

@@ -14,6 +14,8 @@ SIDE = 512.0
 AGENT_RADIUS = 15.0
 GOAL = np.array([256.0, 256.0, np.pi / 4])
 """Pose (x, y, angle) that the T has to reach."""
+COVERED = 0.95
+"""Share of the goal that counts as all of it."""
 BAR = np.array([(-60.0, 0.0), (60.0, 0.0), (60.0, 30.0), (-60.0, 30.0)])
 STEM = np.array([(-15.0, 30.0), (15.0, 30.0), (15.0, 120.0), (-15.0, 120.0)])
 VERTICES = np.concatenate([BAR, STEM])
