@@ -38,7 +38,8 @@ from equigrasp.optional import remedy
 from equigrasp.self_test import TOLERANCE, difference, fixed_depth, predictions, record
 
 PACKAGES = (
-    *("torch", "numpy", "scipy", "escnn", "e2cnn", "open3d", "pybullet", "trimesh", "lightning"),
+    *("torch", "numpy", "scipy", "escnn", "e2cnn", "open3d", "pybullet", "trimesh"),
+    *("lightning", "mujoco"),
     *("hydra-core", "safetensors", "PyMCubes", "matplotlib"),
 )
 SCALE = 1.03
@@ -87,7 +88,8 @@ def check_versions(versions: Mapping[str, str], python: tuple[int, int]) -> list
         told = "absent: saved models run, but trainable ones need layers.kernels=orbits"
         checks.append(Check("escnn", "warn", told, remedy("escnn")))
     if "pybullet" not in versions:
-        told = "absent: no simulation (it has wheels for CPython 3.10 and 3.11 only)"
+        instead = "simulated with MuJoCo" if "mujoco" in versions else "no simulation"
+        told = f"absent: {instead} (it has wheels for CPython 3.10 and 3.11 only)"
         checks.append(Check("pybullet", "warn", told, remedy("pybullet", python=python)))
     return checks or [Check("versions", "ok", "no known conflict")]
 
@@ -230,6 +232,7 @@ def diagnose(models: list[str], *, witness: bool = False) -> Iterator[Check]:
     steps: list[Callable[[], Check | list[Check]]] = [
         lambda: check_import("open3d", LIBRARIES),
         lambda: check_import("pybullet", LIBRARIES),
+        lambda: check_import("mujoco", LIBRARIES),
         check_fusion,
         *(lambda name=name: check_model(name) for name in names),
     ]

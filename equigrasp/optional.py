@@ -30,6 +30,8 @@ EXTRAS = {
 """Modules that an extra brings."""
 PYBULLET_PYTHONS = ((3, 10), (3, 11))
 """Versions of CPython for which PyBullet has wheels; `pyproject.toml` asks for it on no other."""
+MCUBES_PYTHON = (3, 12)
+"""Last version of CPython for which PyMCubes has wheels."""
 ESCNN_LINE = (
     "pip install 'numpy<2' e2cnn lie_learn joblib pymanopt autograd scipy && "
     "pip install --no-deps escnn==1.0.11"
@@ -50,6 +52,8 @@ def remedy(
     extra = extra or extra_of(module)
     if module == "pybullet" and python not in PYBULLET_PYTHONS:
         return "use CPython 3.10 or 3.11 (PyBullet has wheels for no later one)"
+    if module == "mcubes" and python > MCUBES_PYTHON:
+        return "pip install PyMCubes (it has no wheel for this Python, and wants a C++ compiler)"
     if extra == "oracle":
         return ESCNN_LINE
     return f"pip install 'equigrasp[{extra}]'" if extra else f"pip install {module}"

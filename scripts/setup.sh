@@ -2,7 +2,8 @@
 # Make .venv if it is missing, stale or half made, and install equigrasp into it. Safe to repeat:
 # when nothing has changed it returns within a moment.
 #
-#   PYTHON=/path/to/python3.11   the interpreter to use (CPython 3.10 or 3.11)
+#   PYTHON=/path/to/python3.11   the interpreter to use (CPython 3.10 or later; 3.10 and 3.11 bring
+#                                PyBullet and escnn as well, and are taken where there is a choice)
 #   VENV=.venv                   where the environment goes
 #   EXTRAS=dev                   optional dependencies that must be there, e.g. EXTRAS=dev,ray
 #   OPTIONAL=                    those that may be absent; `make test` asks for ray,view
@@ -20,8 +21,13 @@ PACKAGES="libusb-1.0-0 libgl1 libegl1 libgomp1 libglib2.0-0" # what open3d and g
 LIBRARIES="libusb-1.0.so.0 libGL.so.1 libEGL.so.1 libgomp.so.1 libgthread-2.0.so.0" # ... under these names
 STATE=$VENV/.equigrasp-state # "installing", or "ready" and what was installed
 ADDED=$VENV/.equigrasp-optional # the optional dependencies that were installed, and for what
-IN_RANGE='import sys; sys.exit(not ((3, 10) <= sys.version_info[:2] < (3, 12)
+IN_RANGE='import sys; sys.exit(not ((3, 10) <= sys.version_info[:2]
           and sys.implementation.name == "cpython"))'
+SOUND='import sys, torch, equigrasp
+if sys.version_info < (3, 12):  # what later ones have no wheels of
+    import pybullet, escnn.gspaces
+else:
+    import mujoco'
 
 say() { printf '[setup] %s\n' "$*"; }
 stop() { printf '\n[setup] %s\n\n    %s\n\n' "$1" "$2" >&2; exit 1; }
@@ -49,10 +55,11 @@ apt_install() {
     as_root "${apt[@]}" install -y --no-install-recommends "$@" >/dev/null
 }
 
-find_python() { # print the first CPython 3.10 or 3.11 found
+find_python() { # print the first CPython found that serves
     local candidate
-    for candidate in "${PYTHON:-}" python3.11 python3.10 python3 python \
-        "$HOME"/.pyenv/versions/3.1[01].*/bin/python "$(uv python find 3.11 2>/dev/null || true)"; do
+    for candidate in "${PYTHON:-}" python3.11 python3.10 \
+        "$HOME"/.pyenv/versions/3.1[01].*/bin/python "$(uv python find 3.11 2>/dev/null || true)" \
+        python3 python python3.1{2..9} "$HOME"/.pyenv/versions/3.1[2-9].*/bin/python; do
         if [ -n "$candidate" ] && "$candidate" -c "$IN_RANGE" 2>/dev/null; then
             "$candidate" -c 'import sys; print(sys.executable)'
             return
@@ -80,10 +87,10 @@ make_venv() { # with interpreter $1 in folder $2
     fi
 }
 
-make_venv_with_uv() { # the system's Python is too old or too new: let uv fetch CPython 3.11
+make_venv_with_uv() { # the system's Python is too old: let uv fetch CPython 3.11
     local found uv scratch
     found=$(python3 --version 2>&1 || true)
-    say "no CPython 3.10 or 3.11 here (python3: ${found:-none}); asking uv for one"
+    say "no CPython 3.10 or later here (python3: ${found:-none}); asking uv for 3.11"
     scratch=$(mktemp -d)
     uv=$(command -v uv || true)
     if [ -z "$uv" ] && command -v python3 >/dev/null; then
@@ -92,7 +99,7 @@ make_venv_with_uv() { # the system's Python is too old or too new: let uv fetch 
     fi
     if [ -z "$uv" ] || ! timeout 300 "$uv" venv -q --seed --clear --python 3.11 "$VENV"; then
         rm -rf "$scratch"
-        stop "equigrasp needs CPython 3.10 or 3.11 (PyBullet has wheels for no later one). Install one, e.g.:" \
+        stop "equigrasp needs CPython 3.10 or later (3.10 and 3.11 have PyBullet as well). Install one, e.g.:" \
             "curl -LsSf https://astral.sh/uv/install.sh | sh && ~/.local/bin/uv python install 3.11"
     fi
     rm -rf "$scratch"
@@ -106,7 +113,7 @@ ensure_venv() {
         elif "$VENV/bin/python" -c "$IN_RANGE"; then
             return
         else
-            stop "$VENV holds $("$VENV/bin/python" --version), and equigrasp needs 3.10 or 3.11. Remove it:" \
+            stop "$VENV holds $("$VENV/bin/python" --version), and equigrasp needs CPython 3.10 or later. Remove it:" \
                 "rm -r $VENV"
         fi
     fi
@@ -178,7 +185,7 @@ check_imports() {
     local error
     error=$("$VENV/bin/python" -W ignore -c 'import open3d' 2>&1 >/dev/null) ||
         stop "open3d does not load: $(tail -n 1 <<<"$error"). As root, run:" "apt-get install -y $PACKAGES"
-    error=$("$VENV/bin/python" -W ignore -c 'import torch, pybullet, escnn.gspaces, equigrasp' 2>&1 >/dev/null) ||
+    error=$("$VENV/bin/python" -W ignore -c "$SOUND" 2>&1 >/dev/null) ||
         stop "the installation is not sound: $(tail -n 1 <<<"$error"). Start afresh:" "rm -r $VENV && make setup"
 }
 

@@ -42,6 +42,13 @@ def test_version_traps(change, python, name, status, remedy):
     assert remedy in check.remedy
 
 
+def test_without_pybullet_mujoco_simulates():
+    versions = {"numpy": "1.26.4", "escnn": "1.0.11", "mujoco": "4.0.0"}
+    (check,) = check_versions(versions, (3, 11))
+    assert (check.name, check.status) == ("pybullet", "warn")
+    assert "simulated with MuJoCo" in check.detail
+
+
 def test_numpy_two_without_escnn_is_fine_for_inference():
     versions = {"numpy": "2.1.0", "pybullet": "3.2.7"}
     assert statuses(check_versions(versions, (3, 11))) == {"escnn": "warn"}

@@ -109,6 +109,11 @@ def test_pybullet_is_not_promised_where_it_has_no_wheel():
     assert "3.10 or 3.11" in remedy("pybullet", python=(3, 13))
 
 
+def test_mcubes_is_not_promised_where_it_has_no_wheel():
+    assert remedy("mcubes", python=(3, 12)) == "pip install 'equigrasp[view]'"
+    assert "C++ compiler" in remedy("mcubes", python=(3, 13))
+
+
 def test_a_broken_module_is_not_called_missing(tmp_path, monkeypatch):
     (tmp_path / "viser.py").write_text("raise ImportError('libwhat.so is missing')")
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -45,7 +45,7 @@ def run_setup(machine: Path, **variables: str) -> subprocess.CompletedProcess:
 def test_without_a_fitting_python_it_says_how_to_get_one(machine):
     finished = run_setup(machine)
     assert finished.returncode == 1
-    assert "needs CPython 3.10 or 3.11" in finished.stderr
+    assert "needs CPython 3.10 or later" in finished.stderr
     assert "uv python install 3.11" in finished.stderr
 
 
@@ -67,7 +67,7 @@ def test_without_a_venv_module_it_names_the_packages(machine):
 def test_an_environment_of_another_python_is_not_removed(machine):
     environment = machine / "project" / ".venv"
     (environment / "bin").mkdir(parents=True)
-    script = 'case "$2" in *pip*) exit 0;; *) echo "Python 3.13.1"; exit 1;; esac'
+    script = 'case "$2" in *pip*) exit 0;; *) echo "Python 3.9.1"; exit 1;; esac'
     add_command(machine, "python", script)
     (machine / "bin" / "python").rename(environment / "bin" / "python")
     finished = run_setup(machine)
