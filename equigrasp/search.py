@@ -17,6 +17,7 @@ from equigrasp.calibration import Calibration
 from equigrasp.candidates import hands_at
 from equigrasp.clearance import expecting
 from equigrasp.detection import DetectionConfig
+from equigrasp.devices import exact_convolutions
 from equigrasp.fused import Volume
 from equigrasp.hand import Hand
 from equigrasp.matter import asker, hidden_matter
@@ -99,6 +100,7 @@ def _lowest(config: DetectionConfig, table_height: float | None) -> float:
 
 
 @torch.inference_mode()
+@exact_convolutions()
 def search(
     model: Any,
     volume: Volume,

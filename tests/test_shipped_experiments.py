@@ -122,6 +122,7 @@ def test_a_run_of_it_starts(name, tmp_path):
         folders.append(tmp_path / Path(folder).name)
         write_synthetic_data_set(folders[-1], 4, seed=len(folders), grasps=8, occupancy_points=64)
     short = ["trainer.epochs=null", "trainer.max_steps=2", "trainer.warmup_steps=1"]
+    short += ["trainer.accelerator=cpu", "trainer.processes=0", "trainer.batch_size=2"]
     init = card_of(name).get("init")
     short += [f"init={name}"] if init else []  # in place of the run that it would begin from
     dirs = f"data.dirs=[{','.join(map(str, folders))}]"

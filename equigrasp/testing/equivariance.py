@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equigrasp.devices import exact_convolutions
 from equigrasp.geometry.turns import turn_grid, turn_matrix, turn_points
 from equigrasp.models.base import OUTPUTS
 
@@ -24,6 +25,7 @@ _SAMPLES = 2  # rotations per point of a model that samples them; the noise turn
 
 
 @torch.no_grad()
+@exact_convolutions()
 def equivariance_error(
     model: Any,
     tsdf: Tensor | None = None,
