@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,13 @@ def demo(monkeypatch):
     sys.modules.pop("demo")
 
 
-def test_both_scenes_are_cleared_told_and_drawn(demo, tmp_path, capsys):
-    assert demo.main(["--out", str(tmp_path), "--model", "antipodal"]) == 0
+needs_mujoco = pytest.mark.skipif(find_spec("mujoco") is None, reason="MuJoCo is not installed")
+
+
+@pytest.mark.parametrize("simulator", ["pybullet", pytest.param("mujoco", marks=needs_mujoco)])
+def test_both_scenes_are_cleared_told_and_drawn(demo, tmp_path, capsys, simulator):
+    options = ["--out", str(tmp_path), "--model", "antipodal", "--simulator", simulator]
+    assert demo.main(options) == 0
     said = capsys.readouterr().out
     for kind in ("packed", "pile"):
         assert f"== {kind}: 5 objects" in said

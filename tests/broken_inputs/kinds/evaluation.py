@@ -13,6 +13,7 @@ from equigrasp.perception.camera import DEFAULT_INTRINSICS, Intrinsics
 from equigrasp.training.loop import _launched
 from equigrasp.training.settings import TrainSettings
 from equigrasp.workspace import Workspace
+from sim.clutter.protocol import EvalSettings
 from sim.clutter.protocol_files import load_protocol
 from sim.clutter.run import _read_settings
 from sim.clutter.scene_lists import FORMAT, read_scene_list
@@ -136,6 +137,12 @@ CASES = [
     Case("threshold of a file", thresholds(config='{"z_min": "low"}'), "z_min is 'low'; give"),
     Case("settings in a list", begun("[]"), "holds no settings"),
     Case("settings torn", begun("{"), "is not JSON"),
+    *(
+        Case(
+            f"simulator {s!r}", lambda folder, s=s: EvalSettings(simulator=s), "one of pybullet, m"
+        )
+        for s in ("gazebo", None, ["mujoco"])
+    ),
     Case("protocol of words", yaml(load_protocol, "fixed"), "the protocol is 'fixed'"),
     Case("protocol empty", yaml(load_protocol, ""), "the protocol is None"),
     Case("protocol torn", yaml(load_protocol, "{a: ["), "is not YAML"),

@@ -1,6 +1,8 @@
 """Rounds in either simulator: settings say which, results do not mix, rehearsals come true."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -59,6 +61,27 @@ def test_the_same_round_ends_the_same(scene):
             record = clear_scene(world, played, OraclePlanner())
         records.append([(a["object"], a["pose"], a["fate"]) for a in record["attempts"]])
     assert records[0] == records[1]
+
+
+@needs_mujoco
+def test_a_round_in_mujoco_needs_nothing_of_pybullet():
+    settings = replace(SETTINGS, model="antipodal", num_objects=2)
+    code = (
+        "import json, sys\n"
+        "for name in ('pybullet', 'pybullet_data', 'pybullet_utils'):\n"
+        "    sys.modules[name] = None  # importing it now fails\n"
+        "from equigrasp.hand import PANDA\n"
+        "from sim.clutter.story import play_story\n"
+        "settings = json.loads(sys.argv[1])\n"
+        "print(len(play_story(settings, 0, 0, PANDA.to_dict(folders=True)).looks))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, json.dumps(settings.to_dict())],
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout.split()[-1]) >= 1
 
 
 def test_results_of_two_simulators_do_not_mix(tmp_path):
