@@ -31,6 +31,7 @@ TESTS = {
     "pytest_timeout",
     "pytest_xdist",
     "ruff",
+    "twine",
 }
 UNLISTED = {"rlbench", "pyrep"}
 """Modules that no index has."""
