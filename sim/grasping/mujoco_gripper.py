@@ -253,7 +253,7 @@ class MujocoGripper:
     def width(self) -> float:
         """Present opening in metres."""
         left, right = self.fingers
-        return left + right
+        return max(0.0, left + right)  # a soft stop lets fingers a hair beyond
 
     @property
     def fingers(self) -> tuple[float, float]:
