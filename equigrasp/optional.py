@@ -12,12 +12,12 @@ from importlib.util import find_spec
 from types import ModuleType
 
 EXTRAS = {
-    "view": ("matplotlib", "mcubes", "scipy", "trimesh", "viser"),
+    "view": ("matplotlib", "mcubes", "scipy", "skimage", "trimesh", "viser"),
     "train": ("hydra", "lightning", "omegaconf", "roma", "scipy", "tensorboard", "tqdm"),
     "policy": ("diffusers", "scipy", "transformers"),
     "sim": (
         *("coacd", "manifold3d", "matplotlib", "mcubes", "mujoco", "open3d", "pybullet", "scipy"),
-        *("tqdm", "trimesh"),
+        *("skimage", "tqdm", "trimesh"),
     ),
     "ray": ("ray",),
     "serve": (),

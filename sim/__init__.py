@@ -2,4 +2,4 @@
 
 from equigrasp.optional import require_extra
 
-require_extra("sim", "simulation", but=("pybullet", "mujoco", "mcubes"))
+require_extra("sim", "simulation", but=("pybullet", "mujoco", "mcubes", "skimage"))

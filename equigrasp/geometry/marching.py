@@ -1,8 +1,11 @@
-"""Surfaces of volumes by marching cubes (Lorensen and Cline, SIGGRAPH 1987), from PyMCubes."""
+"""Surfaces of volumes by marching cubes (Lorensen and Cline, SIGGRAPH 1987), from PyMCubes; from
+scikit-image on the Pythons that PyMCubes has no wheels for.
+"""
 
 from __future__ import annotations
 
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from equigrasp.optional import require
 
 NUMPY_2_5 = "Setting the shape on a NumPy array has been deprecated"
-"""What numpy says from 2.5 on to PyMCubes 0.1.6 (and to scikit-image 0.26, which was used before):
-it sets the shape of arrays of its own, which works as it did."""
+"""What numpy says from 2.5 on to PyMCubes 0.1.6 and to scikit-image 0.26: they set the shape of
+arrays of their own, which works as it did."""
 
 
 def marching_cubes(
@@ -28,10 +31,18 @@ def marching_cubes(
         from where the volume is below the level.
 
     Raises:
-        ImportError: PyMCubes is missing.
+        ImportError: both libraries are missing.
     """
-    mcubes = require("mcubes", "the surface of a volume")
+    volume = np.asarray(volume, dtype=np.float64)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", NUMPY_2_5, DeprecationWarning)
-        vertices, faces = mcubes.marching_cubes(np.asarray(volume, dtype=np.float64), level)
+        if find_spec("mcubes") is None and find_spec("skimage") is not None:
+            if not volume.min() < level < volume.max():
+                return np.zeros((0, 3)), np.zeros((0, 3), np.int64)
+            measure = require("skimage.measure", "the surface of a volume")
+            options = {"method": "lorensen", "gradient_direction": "ascent"}
+            vertices, faces, *_ = measure.marching_cubes(volume, level, **options)
+        else:
+            mcubes = require("mcubes", "the surface of a volume")
+            vertices, faces = mcubes.marching_cubes(volume, level)
     return vertices.astype(np.float64), faces.astype(np.int64)

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.shared.floors import house_sources
 from equigrasp.optional import EXTRAS, explained, extra_of, remedy, require, require_extra
 
-SIMULATORS = ("mujoco", "pybullet")  # one of them is enough
+SIMULATORS = ("mujoco", "pybullet", "skimage")  # of which there may be none
 tomllib = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -17,6 +17,7 @@ MODULES = {
     "hydra-core": "hydra",
     "pillow": "PIL",
     "PyMCubes": "mcubes",
+    "scikit-image": "skimage",
     "PyYAML": "yaml",
     "rerun-sdk": "rerun",
 }
