@@ -102,6 +102,7 @@ def test_a_protocols_choices_stand_until_an_option_says_otherwise(asked, tmp_pat
     assert plain.physics
     assert plain.viewpoint
     assert (chosen.noise, chosen.num_objects, chosen.max_failures) == ("none", 3, 4)
+    assert (plain.noise_sigma, chosen.noise_sigma) == (0.0008, None)
     assert (chosen.avoid, chosen.trial) == (True, "lift_and_shake")
     assert (chosen.physics, chosen.viewpoint) == (plain.physics, plain.viewpoint)
 

@@ -52,6 +52,8 @@ def test_rates_are_the_quotients_of_their_counts(records):
     summary = summarise(records)
     assert summary["successes"] == successes
     assert summary["attempts"] == attempts
+    assert summary["objects"] == objects
+    assert summary["seeds"] == len({each["seed"] for each in records})
     json.dumps(summary, allow_nan=False)
 
 

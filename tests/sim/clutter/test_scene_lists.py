@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from sim.clutter.scene_lists import build_round
+from sim.clutter.protocol import EvalSettings
+from sim.clutter.scene_lists import build_round, build_scene_list
 
 
 @pytest.fixture(scope="module")
@@ -21,3 +22,18 @@ def test_equal_seeds_and_rounds_give_the_same_scene(built):
 
 def test_every_seed_and_every_round_has_a_scene_of_its_own(built):
     assert len(set(built[1:])) == 4
+
+
+def test_scenes_are_asked_for_as_the_settings_say(monkeypatch):
+    asked = []
+
+    def run(function, jobs, **options):
+        asked.extend(job.kwargs for job in jobs)
+
+    monkeypatch.setattr("sim.clutter.scene_lists.run_jobs", run)
+    chosen = {"scales": [0.5, 0.6], "physics": {"friction": [0.4, 0.5]}, "simulator": "mujoco"}
+    settings = EvalSettings("pile", objects="limit", split="train", num_objects=3, **chosen)
+    assert build_scene_list(settings, [(0, 1), (2, 3)], workers=1) == {}
+    chosen |= {"scales": settings.scales, "physics": settings.physics}
+    rest = {"scene": "pile", "objects": "limit", "split": "train", "count": 3, **chosen}
+    assert asked == [{**rest, "seed": 0, "index": 1}, {**rest, "seed": 2, "index": 3}]
