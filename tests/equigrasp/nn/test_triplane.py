@@ -79,8 +79,12 @@ def test_unknown_layers_are_refused():
 
 @pytest.mark.parametrize("side_features", ["induced", "sum", "plain"])
 @pytest.mark.parametrize("encoding", ["full", "published"])
-def test_activations_start_at_unit_scale(side_features, encoding):
-    net = encoder(resolution=40, fields=8, side_features=side_features, encoding=encoding)
+@pytest.mark.parametrize(("kernels", "loudest"), [("all", 4), ("orbits", 5)])
+def test_activations_start_at_unit_scale(side_features, encoding, kernels, loudest):
+    """Orthonormal kernels ("orbits") say a little more to smooth planes than escnn's, and as much
+    to noise."""
+    layers = Layers.of({"kernels": kernels})
+    net = encoder(40, fields=8, side_features=side_features, encoding=encoding, layers=layers)
     scales = {}
 
     def watch(name):
@@ -98,8 +102,27 @@ def test_activations_start_at_unit_scale(side_features, encoding):
         lifted = SteerableConv.forward(net.lift, net.voxel_features(scene))
     assert len(scales) > 30
     assert min(scales.values()) > 0.3
-    assert max(scales.values()) < 4
+    assert max(scales.values()) < loudest
     assert 0.1 < lifted.std() < 3  # the volume is mostly empty
+
+
+@pytest.mark.parametrize("kernels", CHOICES["kernels"])
+def test_lifted_scenes_start_at_twice_the_power_of_the_volume_whichever_kernels_there_are(kernels):
+    """Each kernel's coefficients have the spread that gives white noise this power; scenes, which
+    are anything but white, keep it to within a factor of two."""
+    noise, scene, wanted = [], [], 2.0
+    for seed in range(8):
+        torch.manual_seed(seed)
+        bank, layers = BasisBank(), Layers.of({"kernels": kernels})
+        options = {**DEFAULTS, "fields": 8, "depth": 1, "layers": layers}
+        net = TriPlaneEncoder(24, **options, bank=bank)
+        seen = net.voxel_features(synthetic_tsdf(24, 2))
+        for powers, volume in ((noise, torch.randn_like(seen)), (scene, seen)):
+            lifted = SteerableConv.forward(net.lift, volume)[..., 1:-1, 1:-1, 1:-1]
+            power = volume[..., 1:-1, 1:-1, 1:-1].pow(2).mean()
+            powers.append(float(lifted.detach().pow(2).mean() / power))
+    assert sum(noise) / len(noise) == pytest.approx(wanted, rel=0.15)
+    assert wanted / 2 < sum(scene) / len(scene) < wanted * 2
 
 
 def test_features_depend_on_the_scene_more_than_on_constants():
