@@ -14,6 +14,8 @@ from benchmarks.shared.floors import FLOORS, entry_of, homeless, house_sources, 
 from equigrasp.imports import Source, all_imports, circles
 
 ROOT = Path(__file__).parents[1]
+MOST_LINES = 300
+"""Of a file, tests included."""
 SOURCES = house_sources(ROOT)
 
 
@@ -39,6 +41,13 @@ def test_every_module_has_a_place_in_the_table_and_every_place_is_taken():
 
 def test_imports_run_downwards_and_never_in_a_circle(imports):
     assert wrong(imports) == []
+
+
+def test_no_file_is_too_long_to_read():
+    lengths = {name: source.text.count("\n") for name, source in SOURCES.items()}
+    tests = (ROOT / "tests").rglob("*.py")
+    lengths |= {str(p.relative_to(ROOT)): p.read_text().count("\n") for p in tests}
+    assert {name: n for name, n in lengths.items() if n > MOST_LINES} == {}
 
 
 def external_packages(tree: ast.AST) -> set[str]:
