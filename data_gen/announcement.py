@@ -66,6 +66,26 @@ def announcement(kind: SceneKind, options: Mapping[str, Any], scenes: int) -> st
     )
 
 
+def episodes_announcement(
+    out: Path, missing: int, total: int, workers: int, *, seconds: float, megabytes: float
+) -> str:
+    """A sentence for a person, before any episode is made.
+
+    Args:
+        out: folder of the data set.
+        missing, total: episodes to make, and in all.
+        workers: processes.
+        seconds, megabytes: of one episode: time of one core, and size.
+    """
+    if not missing:
+        return f"{out}: {total} episodes, all there"
+    time = START_SECONDS + missing * seconds / workers
+    return (
+        f"{out}: {total} episodes, {missing} to make, about {missing * megabytes:.0f} MB and "
+        f"{rough_time(time)} with {workers} workers. Stop it at any time: the same command goes on."
+    )
+
+
 def rough_time(seconds: float) -> str:
     """An estimate in words, no more exact than it is."""
     if seconds < 90:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from data_gen.announcement import START_SECONDS, rough_time
+from data_gen.announcement import episodes_announcement
 from data_gen.data_set import GenerationError
 from data_gen.episode_runs import agree, make_episodes
 from equigrasp.data.files import disk_fault
@@ -78,7 +78,9 @@ def make_demonstrations(
     with hold_folder(out, "choose another --out", leftovers=KILLED):
         agree(out, asdict(settings))
         todo = _missing(out, variations, episodes, settings)
-        print(announcement(out, len(todo), len(variations) * episodes, workers), file=sys.stderr)
+        size = {"seconds": EPISODE_SECONDS, "megabytes": EPISODE_MB}
+        told = episodes_announcement(out, len(todo), len(variations) * episodes, workers, **size)
+        print(told, file=sys.stderr)
         return make_episodes(
             "data_gen.demonstrations:make_episode", todo, workers=workers, timeout_s=timeout_s
         )
@@ -93,24 +95,6 @@ def _missing(
         for name, count in variations.items()
         if not (episode_folder(out, name, count, index, settings.layout) / LOW_DIM).exists()
     ]
-
-
-def announcement(out: Path, missing: int, total: int, workers: int) -> str:
-    """What a run is going to make, for a person.
-
-    Args:
-        out: folder of the data set.
-        missing, total: episodes to make, and in all.
-        workers: processes.
-    """
-    if not missing:
-        return f"{out}: {total} episodes, all there"
-    seconds = START_SECONDS + missing * EPISODE_SECONDS / workers
-    return (
-        f"{out}: {total} episodes, {missing} to make, about {missing * EPISODE_MB:.0f} MB and "
-        f"{rough_time(seconds)} with {workers} workers. Stop it at any time: "
-        "the same command goes on."
-    )
 
 
 def episode_folder(out: Path, task: str, variations: int, index: int, layout: str) -> Path:

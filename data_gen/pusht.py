@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_gen.announcement import START_SECONDS, rough_time
+from data_gen.announcement import episodes_announcement
 from data_gen.data_set import GenerationError
 from data_gen.episode_runs import agree, make_episodes
 from equigrasp.data.files import ArrayFileError, disk_fault
@@ -68,7 +68,9 @@ def make_demonstrations(
             for index in range(episodes)
             if not episode_path(out, index).exists()
         ]
-        print(announcement(out, len(todo), episodes, workers), file=sys.stderr)
+        size = {"seconds": EPISODE_SECONDS, "megabytes": EPISODE_MB}
+        told = episodes_announcement(out, len(todo), episodes, workers, **size)
+        print(told, file=sys.stderr)
         failures = make_episodes(
             "sim.pusht.demonstrate:make_episode", todo, workers=workers, timeout_s=timeout_s
         )
@@ -106,24 +108,6 @@ def _read(path: Path) -> Replay:
         return read_episode(path)
     except ArrayFileError as error:
         raise ValueError(f"{path}: {error}; remove it and run the same command again") from error
-
-
-def announcement(out: Path, missing: int, total: int, workers: int) -> str:
-    """What a run is going to make, for a person.
-
-    Args:
-        out: folder of the data set.
-        missing, total: episodes to make, and in all.
-        workers: processes.
-    """
-    if not missing:
-        return f"{out}: {total} episodes, all there"
-    seconds = START_SECONDS + missing * EPISODE_SECONDS / workers
-    return (
-        f"{out}: {total} episodes, {missing} to make, about {missing * EPISODE_MB:.0f} MB and "
-        f"{rough_time(seconds)} with {workers} workers. Stop it at any time: "
-        "the same command goes on."
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

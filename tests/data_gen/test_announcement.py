@@ -2,7 +2,13 @@
 
 import pytest
 
-from data_gen.announcement import SCENES, announcement, rough_time, scenes_wanted
+from data_gen.announcement import (
+    SCENES,
+    announcement,
+    episodes_announcement,
+    rough_time,
+    scenes_wanted,
+)
 from data_gen.command import build_parser
 from sim.scene.kinds import find_kind, scene_kinds
 
@@ -50,6 +56,13 @@ def test_size_and_time_grow_with_what_is_asked(options, make, tmp_path):
 )
 def test_an_estimate_is_told_roughly(seconds, text):
     assert rough_time(seconds) == text
+
+
+def test_episodes_are_announced_with_their_size_and_time(tmp_path):
+    told = episodes_announcement(tmp_path, 80, 200, 2, seconds=4.5, megabytes=3.0)
+    assert "200 episodes, 80 to make, about 240 MB and 3 minutes with 2 workers" in told
+    done = episodes_announcement(tmp_path, 0, 200, 2, seconds=4.5, megabytes=3.0)
+    assert done.endswith("200 episodes, all there")
 
 
 @pytest.mark.parametrize("name", scene_kinds())
