@@ -93,7 +93,9 @@ def sample_taps(x: Tensor, offsets: Tensor) -> Tensor:
         (B, C, 9, H, W).
     """
     batch, channels, height, width = x.shape
-    shifts = offsets.unflatten(1, (9, 2))
+    # Mixed precision brings one of both in bfloat16, which has eight bits for a fraction.
+    exact = torch.promote_types(torch.promote_types(x.dtype, offsets.dtype), torch.float32)
+    x, shifts = x.to(exact), offsets.to(exact).unflatten(1, (9, 2))
     # A coordinate in pixels, or worse a normalised one, is rounded by some 1e-6 of a pixel, and by
     # other amounts in a turned scene. The fraction of an offset is as exact as the offset.
     whole = shifts.detach().floor()

@@ -126,6 +126,19 @@ def test_offsets_learn_from_their_zero_start():
         assert min(gradients) > 0
 
 
+@pytest.mark.parametrize("group", ["C4", "C2"])
+@pytest.mark.parametrize("mode", ["orbit", "full"])
+def test_mixed_precision_trains_it_to_the_precision_of_its_numbers(group, mode):
+    layer, field = deformed(group, mode, torch.float32), FIELD[group]
+    x = torch.randn(2, field.channels, 8, 8)
+    wanted = layer(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(x)
+    assert (found.float() - wanted).abs().mean() < 0.02 * wanted.abs().mean()
+    found.float().square().sum().backward()
+    assert all(p.grad.isfinite().all() and p.grad.any() for p in layer.parameters())
+
+
 def test_unknown_mode_is_refused():
     with pytest.raises(ValueError, match="deformation mode is 'free'"):
         offset_maps("C4", "free")
