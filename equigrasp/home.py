@@ -21,6 +21,7 @@ CONFIGS = PROGRAMS / "configs"
 
 SHORT = {
     "data_gen/demos.py": "demos",
+    "data_gen/pusht.py": "pusht",
     "-m equigrasp.data.verify": "data verify",
     "-m sim.calibrate": "calibrate",
     "-m sim.objects": "objects",

@@ -94,6 +94,12 @@ COMMANDS = {
         "equigrasp demos --tasks stack_blocks",
         AGAIN,
     ),
+    "pusht": Command(
+        "make demonstrations of PushT, for diffusion policies",
+        "data_gen.pusht:main",
+        "equigrasp pusht --episodes 2 --out data/pusht_2",
+        AGAIN,
+    ),
     "eval-policy": Command(
         "play tasks with a policy",
         "sim.policy_eval:main",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from equigrasp.data.split import DataSetError
+from equigrasp.home import typed
 from equigrasp.policy.chunk_saved import load_chunk_policy
 from equigrasp.policy.chunks.dataset import ChunkDataset, split_episodes
 from equigrasp.policy.chunks.diffusion_policy import DiffusionPolicy
@@ -122,7 +123,7 @@ def build_chunks(
         )
     except FileNotFoundError as error:
         raise DataSetError(
-            f"{error}; `python data_gen/pusht.py --out {data['root']}` makes demonstrations"
+            f"{error}; `{typed('data_gen/pusht.py')} --out {data['root']}` makes demonstrations"
         ) from error
     except ReplayError as error:
         raise DataSetError(str(error)) from error
