@@ -209,7 +209,8 @@ def shared(seeds: Any, kinds: dict[str, Any], sees: str) -> list[str]:
 def share_of_time(
     points: Sequence[dict[str, float]], one: Sequence[dict[str, float]], name: str, more: bool
 ) -> float | None:
-    """Share of the time of M = 1 after which an arm reaches the best that M = 1 does.
+    """Share of the time of M = 1 after which an arm reaches the best that M = 1 does, on straight
+    lines between its points.
 
     Args:
         points: of the arm.
@@ -222,9 +223,15 @@ def share_of_time(
     """
     sign = 1 if more else -1
     best = max(one, key=lambda point: sign * point[name])
+    before: dict[str, float] | None = None
     for point in points:
         if sign * point[name] >= sign * best[name]:
-            return point["minutes"] / best["minutes"]
+            if before is None:
+                return point["minutes"] / best["minutes"]
+            part = (best[name] - before[name]) / (point[name] - before[name])
+            spent = before["minutes"] + part * (point["minutes"] - before["minutes"])
+            return spent / best["minutes"]
+        before = point
     return None
 
 

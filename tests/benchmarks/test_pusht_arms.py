@@ -31,8 +31,10 @@ def points(*scores):
 
 def test_time_counts_until_the_best_of_one_sample_is_reached():
     one = points(10, 30, 40, 35)
-    assert pusht.share_of_time(points(20, 45, 50), one, "score", True) == pytest.approx(2 / 3)
-    assert pusht.share_of_time(points(20, 45, 50), one, "loss", False) == pytest.approx(2 / 3)
+    assert pusht.share_of_time(points(20, 45, 50), one, "score", True) == pytest.approx(1.8 / 3)
+    assert pusht.share_of_time(points(20, 45, 50), one, "loss", False) == pytest.approx(1.8 / 3)
+    assert pusht.share_of_time(points(41, 45), one, "score", True) == pytest.approx(1 / 3)
+    assert pusht.share_of_time(one, one, "score", True) == pytest.approx(1)
     assert pusht.share_of_time(points(20, 30, 39), one, "score", True) is None
     assert pusht.at(points(10, 30), "score", 15) == 20
 
