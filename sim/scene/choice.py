@@ -84,7 +84,7 @@ def choose(asked: str | None, objects: str, rule: ObjectRule) -> Choice:
     wanted = SIMULATORS if asked is None else (check_simulator(asked),)
     found = [name for name in wanted if find_spec(name) is not None]
     if not found:
-        lines = "; or ".join(f"{name}: {remedy(name, 'sim')}" for name in wanted)
+        lines = "; or ".join(dict.fromkeys(remedy(name, "sim") for name in wanted))
         raise ImportError(f"simulation needs {' or '.join(wanted)}: {lines}", name=wanted[0])
     there = objects_at_hand(objects, rule)
     told = []
