@@ -11,6 +11,8 @@ from shared.paired import COLUMN, outcomes
 from shared.results import save_figure
 
 Row = dict[str, Any]
+MARKS = (("o", "circle"), ("s", "square"), ("D", "diamond"), ("^", "triangle"), ("P", "cross"))
+"""Of scene kinds in plots."""
 
 
 def collect(folder: Path) -> list[Row]:
@@ -168,7 +170,8 @@ def draw_plots(rows: list[Row], path: Path) -> None:
     figure, axes = plt.subplots(1, 3, figsize=(16, 4.8))
     names = sorted({row["model"] for row in rows})
     colours = {name: plt.cm.tab20(i % 20) for i, name in enumerate(names)}
-    marks = {"packed": "o", "pile": "s"}
+    scenes = sorted({row["scene"] for row in rows})
+    marks = {scene: MARKS[i % len(MARKS)] for i, scene in enumerate(scenes)}
     for row in rows:
         for axis, rate in zip(axes, ("gsr", "dr"), strict=False):
             if row["median_ms"] is None:
@@ -179,18 +182,23 @@ def draw_plots(rows: list[Row], path: Path) -> None:
                 row["median_ms"],
                 value,
                 [[max(value - low, 0)], [max(high - value, 0)]],
-                fmt=marks[row["scene"]],
+                fmt=marks[row["scene"]][0],
                 color=colours[row["model"]],
                 mfc=None if row["view"] == "fixed" else "white",
-                label=f"{row['model']}, {', '.join(column_of(row))}",
+                label=row["model"],
             )
         if row["view"] == "fixed" and row["calibration"]:
             score, share, _ = zip(*row["calibration"], strict=True)
-            axes[2].plot(score, share, marks[row["scene"]] + "-", color=colours[row["model"]], lw=1)
+            axes[2].plot(
+                score, share, marks[row["scene"]][0] + "-", color=colours[row["model"]], lw=1
+            )
     for axis, name in zip(axes, ("GSR %", "DR %"), strict=False):
         axis.set(xlabel="planning, median ms", ylabel=name, xscale="log")
         axis.grid(alpha=0.3)
-    axes[1].legend(fontsize=6, loc="lower right")
+    shown = dict(zip(*reversed(axes[1].get_legend_handles_labels()), strict=True))
+    axes[1].legend(shown.values(), shown, fontsize=7, loc="lower right")
+    shapes = ", ".join(f"{marks[scene][1]}: {scene}" for scene in scenes)
+    axes[0].set_title(f"{shapes}; hollow: random view", fontsize=9)
     axes[2].plot([0, 1], [0, 1], "k--", lw=0.8)
     axes[2].set(xlabel="score", ylabel="share of successes", title="reliability, fixed view")
     save_figure(figure, path)
