@@ -54,13 +54,13 @@ def test_an_arm_goes_on_where_it_was(tmp_path):
     arrays = [random.uniform(100, 400, (60, n)).astype(np.float32) for n in (2, 2, 3)]
     write_diffusion_policy(Replay(*arrays, None, None, np.array([30, 60])), tmp_path / "data")
     common = {"batch": 4, "episodes": 1}
-    study = Study(tmp_path / "data", MODEL, minutes=2e-4, points=2, **common)
+    study = Study(tmp_path / "data", MODEL, minutes=4e-3, points=2, **common)
     rows = run_arm(Arm("state", 4, 0), study, tmp_path / "arm")
     assert len(rows) == 2
     assert rows[1]["step"] > rows[0]["step"]
-    assert rows[1]["minutes"] >= 2e-4
+    assert rows[1]["minutes"] >= 4e-3
     assert run_arm(Arm("state", 4, 0), study, tmp_path / "arm") == rows
-    longer = Study(tmp_path / "data", MODEL, minutes=3e-4, points=3, **common)
+    longer = Study(tmp_path / "data", MODEL, minutes=6e-3, points=3, **common)
     more = run_arm(Arm("state", 4, 0), longer, tmp_path / "arm")
     assert more[:2] == rows
     assert len(more) == 3

@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -222,7 +223,14 @@ def test_a_saved_plan_is_shown_with_its_image(pages, capsys):
 def test_a_planner_is_served_until_somebody_ends_it():
     line = [sys.executable, "-m", *COMMANDS["serve"].example.split()]
     environment = {**os.environ, "PYTHONPATH": str(Path(equigrasp.__file__).parents[1])}
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        line,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        # Whoever starts the suite in the background has it, and all below it, ignore Ctrl-C.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         address = process.stdout.readline().split()[0]
         assert main(["sample", "looks"]) == 0
