@@ -19,11 +19,10 @@ setup:          ## make .venv (Python, torch, equigrasp); nothing to do when it 
 demo: setup     ## scenes, a depth image, grasps, a cleared table: pictures in outputs/demo
 	$(PYTHON_ENV) examples/demo.py $(ARGS)
 
-test: export OPTIONAL = ray,view,rerun,docs# what some tests need, and nothing else
+test cover: export OPTIONAL = ray,view,rerun,docs# what some tests need, and nothing else
 test: setup     ## the test suite
 	$(PYTHON_ENV) -m pytest -n $(WORKERS) $(ARGS)
 
-cover: export OPTIONAL = ray,view
 cover: setup    ## the suite, and the floor of lines that it has to run, workers included: pyproject.toml
 	$(PYTHON_ENV) -m coverage erase
 	$(PYTHON_ENV) -m coverage run -m pytest -n $(WORKERS) $(ARGS)

@@ -6,7 +6,7 @@
 #                                PyBullet and escnn as well, and are taken where there is a choice)
 #   VENV=.venv                   where the environment goes
 #   EXTRAS=dev                   optional dependencies that must be there, e.g. EXTRAS=dev,ray
-#   OPTIONAL=                    those that may be absent; `make test` asks for ray,view
+#   OPTIONAL=                    those that may be absent; `make test` asks for ray,view,rerun,docs
 #   TORCH=auto                   cpu or cuda; auto takes cuda where nvidia-smi lists a GPU
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
