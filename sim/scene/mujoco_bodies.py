@@ -6,6 +6,7 @@ those of the file, the inertia that of the parts filled evenly, whatever the fil
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -31,14 +32,14 @@ FLOOR_INERTIA = 1e-9
 """Least principal inertia, kg m2, below which a solver has no digits left."""
 
 
-class Piece:
+class Piece(ABC):
     """Something in the world; each of its bodies is named "NUMBER" or "NUMBER/PART"."""
 
+    @abstractmethod
     def add_to(self, spec: mujoco.MjSpec, name: str) -> None:
         """Add what it is to a specification; its bodies' names begin with `name`."""
-        raise NotImplementedError
 
-    def before_step(self, model: mujoco.MjModel, data: mujoco.MjData, name: str) -> None:
+    def before_step(self, model: mujoco.MjModel, data: mujoco.MjData, name: str) -> None:  # noqa: B027
         """What it does by itself before every step of the engine; most do nothing."""
 
 
