@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -57,8 +58,58 @@ class Candidates(NamedTuple):
         return [Grasp(p, r, float(w), float(s)) for p, r, w, s in zip(*columns, strict=True)]
 
 
+CELLS = 20
+"""Noise is drawn for so many cells along each side of the cube: 15 mm of 0.30 m, so that peaks,
+which are further apart, have noise of their own."""
+
+
+def noise_at(
+    model: Any, peaks: Tensor, resolution: int, num_samples: int, generator: torch.Generator
+) -> Tensor | None:
+    """Noise that turns with the scene: that of a turned place is the turned noise of the place.
+
+    Quarter turns carry a place to one in each quadrant. Noise is drawn for all cells of the first
+    quadrant and turned into the others, by exact integers: so it hangs on where a place lies, not
+    on how many others there are or in which order, and at every place it has the distribution of
+    the prior, which no turn changes.
+
+    Args:
+        model: that samples rotations.
+        peaks: (P, 3) indices on a lattice.
+        resolution: points of that lattice along each side, even.
+        num_samples: rotations drawn per peak.
+        generator: of the noise.
+
+    Returns:
+        (1, P, num_samples, ...) states as `model.prior` draws them; None for a model that takes no
+        noise from outside.
+    """
+    if not (hasattr(model, "prior") and hasattr(model, "turn_noise")):
+        return None
+    # Twice the way from the axis in lattice steps: odd, so no place lies on the axis.
+    x, y = (2 * peaks[:, :2].cpu() + 1 - resolution).unbind(1)
+    turns = torch.where(y > 0, (x < 0).long(), 2 + (x > 0).long())
+    odd, step = turns % 2 == 1, max(1, resolution // CELLS)
+    home = torch.stack([torch.where(odd, y, x), torch.where(odd, x, y)]).abs() // 2 // step
+    half, height = math.ceil(resolution / 2 / step), math.ceil(resolution / step)
+    cell = (home[0] * half + home[1]) * height + peaks[:, 2].cpu() // step
+    noise = model.prior((half * half * height, num_samples), generator)[cell]
+    for number in (1, 2, 3):
+        there = turns == number
+        noise[there] = model.turn_noise(noise[there], number)
+    return noise[None]
+
+
 def hands_at(
-    model: Any, features: Any, points: Tensor, scores: Tensor, *, num_samples: int, seed: int
+    model: Any,
+    features: Any,
+    points: Tensor,
+    scores: Tensor,
+    *,
+    peaks: Tensor,
+    resolution: int,
+    num_samples: int,
+    seed: int,
 ) -> Candidates:
     """What a model predicts at peaks of its quality; `tips` are the query points still.
 
@@ -67,17 +118,23 @@ def hands_at(
         features: of its `encode`.
         points: (P, 3), normalised.
         scores: (P,) qualities.
+        peaks: (P, 3) indices of the lattice points from where these places were found.
+        resolution: of that lattice.
         num_samples: rotations drawn per peak by models that sample them. The most confident one is
             kept, and the score is sqrt(quality * confidence).
         seed: of the draws.
     """
     if getattr(model, "samples_rotations", False):
+        generator = torch.Generator().manual_seed(seed)
+        noise = noise_at(model, peaks, resolution, num_samples, generator)
+        given = {} if noise is None else {"noise": noise.to(points)}
         field = model.query(
             features,
             points[None],
             ("rotation", "width", "confidence"),
             num_samples=num_samples,
-            generator=torch.Generator().manual_seed(seed),
+            generator=generator,
+            **given,
         )
         scores = (scores * field.confidence[0]).sqrt()
     else:

@@ -156,13 +156,15 @@ def search(
     clock.lap("select", device)
     if not len(peaks):
         return Found(queries=asked)
-    points = query_lattice(len(surface), device=surface.device, dtype=tsdf.dtype)[tuple(peaks.T)]
+    n = len(surface)
+    points = query_lattice(n, device=surface.device, dtype=tsdf.dtype)[tuple(peaks.T)]
     samples = getattr(model, "samples_rotations", False)
     config = budget.predictions(config, len(points), asked, samples=samples)
     if config.refine_steps:
-        options = {"spacing": 1 / len(surface), "steps": config.refine_steps, "sigma": spread}
+        options = {"spacing": 1 / n, "steps": config.refine_steps, "sigma": spread}
         points, scores = climb(ask, points, scores, **options)
-    hands = hands_at(model, features, points, scores, num_samples=config.num_samples, seed=seed)
+    drawn = {"peaks": peaks, "resolution": n, "num_samples": config.num_samples, "seed": seed}
+    hands = hands_at(model, features, points, scores, **drawn)
     config = budget.looks(config)
     if config.unseen == "predicted" and around.seen is not None:
         filled = hidden_matter(asker(model, features), around.seen.unseen, dtype=tsdf.dtype)

@@ -3,8 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
+from equigrasp import build_model
+from equigrasp.candidates import CELLS, noise_at
+from equigrasp.geometry.turns import turn_matrix
 from equigrasp.perception.camera import fixed_view
 from equigrasp.planner import GraspPlanner
 
@@ -60,3 +64,50 @@ def test_draws_repeat_by_seed(camera, depth_image, blob_model, blob_planner):
 
     assert width(3) == width(3)
     assert width(3) != width(4)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def turned_indices(peaks, resolution, turns):
+    """Of lattice points after a turn: (x, y) to (-y, x) about the middle."""
+    x, y, z = peaks.unbind(1)
+    for _ in range(turns):
+        x, y = resolution - 1 - y, x
+    return torch.stack([x, y, z], 1)
+
+
+@pytest.fixture(scope="module")
+def drawing():
+    return build_model("equiigd", fields=2, hidden_fields=4, flow_fields=2)
+
+
+@pytest.mark.parametrize("resolution", [40, 50, 60, 10])
+def test_noise_of_turned_places_is_the_turned_noise_in_any_order(drawing, resolution):
+    peaks = torch.cartesian_prod(*[torch.arange(resolution)] * 3)
+    peaks = peaks[torch.randperm(len(peaks), generator=seeded(1))[:300]]
+    noise = noise_at(drawing, peaks, resolution, 2, seeded())
+    assert noise.shape == (1, len(peaks), 2, 3, 3)
+    for turns in (1, 2, 3):
+        order = torch.randperm(len(peaks), generator=seeded(turns))[:200]
+        there = turned_indices(peaks, resolution, turns)[order]
+        moved = noise_at(drawing, there, resolution, 2, seeded())
+        assert torch.equal(moved[0], turn_matrix(turns, noise.dtype) @ noise[0, order])
+    assert not torch.equal(noise_at(drawing, peaks, resolution, 2, seeded(7)), noise)
+
+
+def test_noise_is_as_even_as_the_prior_and_peaks_have_their_own(drawing):
+    """Means of entries and of their squares over all places: those of the Haar measure."""
+    n = 2 * CELLS
+    places = torch.cartesian_prod(*[torch.arange(0, n, 2)] * 3)
+    noise = noise_at(drawing, places, n, 4, seeded())[0].double()
+    assert noise.mean((0, 1)).abs().max() < 0.02
+    assert (noise.square().mean((0, 1)) - 1 / 3).abs().max() < 0.02
+    quadrant = (places[:, :2] < n // 2).all(1)
+    own = noise[quadrant].flatten(1)
+    assert len(own.unique(dim=0)) == len(own) == CELLS**3 // 4
+
+
+def test_a_model_that_takes_no_noise_draws_by_itself(blob_model):
+    assert noise_at(JudgedModel(blob_model), torch.zeros(3, 3).long(), 40, 2, seeded()) is None

@@ -75,22 +75,28 @@ def test_workspace_elsewhere_in_the_world(camera, depth_image, blob_planner, ass
     assert_same_set([g.transformed(T) for g in plain.grasps], moved.grasps, 1e-3)
 
 
-def test_planning_commutes_with_turns_for_a_drawing_model_whose_draws_do(
-    camera, depth_image, assert_same_set
+@pytest.mark.parametrize("flow", ["so3", "euclidean", "diffusion_ddpm"])
+def test_planning_commutes_with_turns_for_a_model_that_draws(
+    flow, camera, depth_image, assert_same_set
 ):
-    """EquiIGD's draws turn only if the noise does; with one that is invariant, plans turn too."""
-    model = freeze(build_model("equiigd").double())
-    up = torch.diag(torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64))
-    turns = 1
-
-    def fixed_noise(shape, generator=None):
-        return (turn_matrix(current) @ up).expand(*shape, 3, 3)
-
-    model.prior = fixed_noise
+    """With the planner's own noise, several draws a peak, and refined peaks."""
+    model = freeze(build_model("equiigd", flow=flow).double())
     tsdf = fuse_tsdf(torch.from_numpy(depth_image()), camera, fixed_view()).double()
-    config = DetectionConfig(quality_threshold=0.01, quality_floor=0.01, num_samples=1)
-    current = 0
-    still = GraspPlanner(model, config).plan_tsdf(tsdf, level=True)
-    current = turns
-    moved = GraspPlanner(model, config).plan_tsdf(turn_grid(tsdf, turns), level=True)
-    assert_same_set([turned(g, turns) for g in still.grasps], moved.grasps, 1e-6)
+    low = {"quality_threshold": 0.01, "quality_floor": 0.01, "width_min": 0.0}
+    config = DetectionConfig(**low, num_samples=3, refine_steps=2, min_points_between=0)
+    planner = GraspPlanner(model, config)
+    still = planner.plan_tsdf(tsdf, level=True)
+    assert len(still) > 10
+    for turns in (1, 2, 3):
+        moved = planner.plan_tsdf(turn_grid(tsdf, turns), level=True)
+        assert_same_set([turned(g, turns) for g in still.grasps], moved.grasps, 1e-6)
+
+
+def test_shipped_weights_that_draw_plan_turned_grasps(camera, depth_image, assert_same_set):
+    """In single precision, with everything as it is by default."""
+    planner = GraspPlanner.from_pretrained("equiigd_pile")
+    tsdf = fuse_tsdf(torch.from_numpy(depth_image()), camera, fixed_view())
+    still = planner.plan_tsdf(tsdf, level=True)
+    for turns in (1, 2, 3):
+        moved = planner.plan_tsdf(turn_grid(tsdf, turns), level=True)
+        assert_same_set([turned(g, turns) for g in still.grasps], moved.grasps, 1e-4)
