@@ -25,11 +25,11 @@ from equigrasp.geometry.transforms import (
     transform_points,
 )
 from equigrasp.grasp import UP, Grasp
-from equigrasp.grasp_arrays import GraspList
+from equigrasp.measures import joined
 from equigrasp.options import check_option
 from equigrasp.perception.camera import Intrinsics, depth_to_points
 from equigrasp.perception.plane import NoTable, TablePlane, find_table
-from equigrasp.plan_result import PlanResult
+from equigrasp.plan_result import MeasuredList, Measures, PlanResult
 from equigrasp.planner import GraspPlanner
 from equigrasp.views import Views, check_views, hardly_any_reading, in_metres
 
@@ -59,7 +59,7 @@ class CubePlan:
 
 
 @dataclass(frozen=True)
-class AnywherePlan(GraspList):
+class AnywherePlan(MeasuredList):
     """Outcome of `plan_anywhere`.
 
     Attributes:
@@ -72,7 +72,8 @@ class AnywherePlan(GraspList):
         seconds: that it took.
         detail: what to know about the reason; else empty.
         hollow: a key of `equigrasp.plan_result.HOLLOW`, where that is the case of every cube.
-        clearances: (N,) metres of room around each hand, see `PlanResult.clearances`.
+        measures: of all cubes; see `clearances`, `under`, `clusters`. What several cubes show of a
+            thing is one.
         up: (3,) normal of the table.
     """
 
@@ -84,7 +85,7 @@ class AnywherePlan(GraspList):
     seconds: float = 0.0
     detail: str = ""
     hollow: str = ""
-    clearances: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0), repr=False)
+    measures: Measures | None = field(default=None, repr=False)
     up: tuple[float, float, float] = UP
 
     @property
@@ -100,11 +101,7 @@ class AnywherePlan(GraspList):
     def facts(self) -> dict[str, Any]:
         """What is known beyond the grasps: see `GraspList.facts`."""
         names = ("reason", "hollow", "detail", "dropped", "shortened", "assumed", "seconds")
-        return {
-            **super().facts(),
-            **{name: getattr(self, name) for name in names},
-            "clearances": self.clearances,
-        }
+        return {**super().facts(), **{name: getattr(self, name) for name in names}}
 
 
 def plan_anywhere(
@@ -163,7 +160,8 @@ def plan_anywhere(
         left = time_budget - (time.perf_counter() - begin)
         asked["time_budget"] = max(left / len(places), LIMITS["time_budget"][0])
     cubes = tuple(_planned(planner, views, table.T_world_table, place, asked) for place in places)
-    found = _nearest(cubes, planner.workspace.side)[:max_grasps]
+    chosen = _nearest(cubes, planner.workspace.side)[:max_grasps]
+    found = [cubes[number].result[place] for number, place in chosen]
     results = [cube.result for cube in cubes]
     reasons = [result.reason for result in results]
     reason = next((r for r in ("ok", "forced", "no_grasp") if r in reasons), reasons[0])
@@ -174,8 +172,8 @@ def plan_anywhere(
     hollow = cases.pop() if len(cases) == 1 and not found else ""
     seconds = time.perf_counter() - begin
     up = tuple(table.T_world_table[:3, 2].tolist())
-    told = [grasp for grasp, _ in found], reason, table, cubes, assumed, seconds, details, hollow
-    return AnywherePlan(*told, np.array([room for _, room in found]), up)
+    told = found, reason, table, cubes, assumed, seconds, details, hollow
+    return AnywherePlan(*told, _measured(cubes, chosen, table, planner.workspace.voxel), up)
 
 
 def cube_places(things: ArrayLike, side: float) -> NDArray[np.float64]:
@@ -258,8 +256,9 @@ def _planned(
     return CubePlan(T, result)
 
 
-def _nearest(cubes: Sequence[CubePlan], side: float) -> list[tuple[Grasp, float]]:
-    """Grasps whose own cube is the one with the nearest middle, best first, with their room."""
+def _nearest(cubes: Sequence[CubePlan], side: float) -> list[tuple[int, int]]:
+    """Grasps whose own cube is the one with the nearest middle, best first: number of the cube, and
+    of the grasp in its plan."""
     middles = np.array(
         [
             cube.T_world_workspace[:3, :3] @ (side / 2, side / 2, 0) + cube.T_world_workspace[:3, 3]
@@ -268,11 +267,19 @@ def _nearest(cubes: Sequence[CubePlan], side: float) -> list[tuple[Grasp, float]
     )
     found = []
     for number, cube in enumerate(cubes):
-        for grasp, room in zip(cube.result.grasps, cube.result.clearances, strict=True):
+        for place, grasp in enumerate(cube.result):
             away = np.linalg.norm(middles - grasp.position, axis=1)
             if away[number] <= away.min() + 1e-9:
-                found.append((grasp, float(room)))
-    return sorted(found, key=lambda pair: -pair[0].score)
+                found.append((-grasp.score, number, place))
+    return [(number, place) for _, number, place in sorted(found)]
+
+
+def _measured(
+    cubes: Sequence[CubePlan], chosen: Sequence[tuple[int, int]], table: TablePlane, voxel: float
+) -> Measures:
+    """Measures of the chosen grasps, things of overlapping cubes joined."""
+    plans = [cube.result.measures or Measures.unknown(len(cube.result)) for cube in cubes]
+    return joined(plans, chosen, inverse_transform(table.T_world_table), voxel)
 
 
 def _assumptions(table: TablePlane, own_frame: bool) -> tuple[str, ...]:

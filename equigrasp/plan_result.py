@@ -107,8 +107,41 @@ class Measures:
         return replace(self, clusters=tuple(transform_points(T, each) for each in self.clusters))
 
 
+class MeasuredList(GraspList):
+    """A list of grasps that tells what was measured at each of them.
+
+    Attributes:
+        measures: clearances and clusters; None where nobody looked.
+    """
+
+    measures: Measures | None
+
+    @property
+    def clearances(self) -> NDArray[np.float64]:
+        """(N,) room around each hand on its way, metres; NaN where it is unknown."""
+        return self._measures.clearances
+
+    @property
+    def under(self) -> NDArray[np.int64]:
+        """(N,) number of the cluster under each grasp, of `clusters`; -1 where there is none."""
+        return self._measures.under
+
+    @property
+    def clusters(self) -> tuple[NDArray[np.float64], ...]:
+        """Points (M, 3) of each thing that was seen, metres in the frame of the grasps."""
+        return self._measures.clusters
+
+    @property
+    def _measures(self) -> Measures:
+        return self.measures or Measures.unknown(len(self))
+
+    def facts(self) -> dict[str, Any]:
+        """What is known beyond the grasps: see `GraspList.facts`."""
+        return {**super().facts(), "clearances": self.clearances, "under": self.under}
+
+
 @dataclass(frozen=True)
-class PlanResult(GraspList):
+class PlanResult(MeasuredList):
     """Outcome of one planning step: a sequence of grasps, and what led to it.
 
     Attributes:
@@ -145,25 +178,6 @@ class PlanResult(GraspList):
     shortened: dict[str, str] = field(default_factory=dict)
     up: tuple[float, float, float] = UP
 
-    @property
-    def clearances(self) -> NDArray[np.float64]:
-        """(N,) room around each hand on its way, metres; NaN where it is unknown."""
-        return self._measures.clearances
-
-    @property
-    def under(self) -> NDArray[np.int64]:
-        """(N,) number of the cluster under each grasp, of `clusters`; -1 where there is none."""
-        return self._measures.under
-
-    @property
-    def clusters(self) -> tuple[NDArray[np.float64], ...]:
-        """Points (M, 3) of each thing that was seen, metres in the frame of the grasps."""
-        return self._measures.clusters
-
-    @property
-    def _measures(self) -> Measures:
-        return self.measures or Measures.unknown(len(self))
-
     def facts(self) -> dict[str, Any]:
         """What is known beyond the grasps: see `GraspList.facts`."""
         return {
@@ -173,8 +187,6 @@ class PlanResult(GraspList):
             "detail": self.detail,
             "dropped": self.dropped,
             "shortened": self.shortened,
-            "clearances": self.clearances,
-            "under": self.under,
             "seconds": self.timings.get("total", 0.0),
         }
 

@@ -135,13 +135,14 @@ def _told(plan: PlanResult | AnywherePlan) -> str:
         told = ", ".join(f"{count} {DROPS[name]}" for name, count in plan.dropped.items())
         lines.append(f"not listed: {told}")
     if len(plan):
-        lines.append("rank  score  opening   room  tip x, y, z")
-    rows = zip(list(plan)[:SHOWN], plan.clearances, strict=False)
-    for rank, (grasp, room) in enumerate(rows, start=1):
+        lines.append("rank  score  opening   room  thing  tip x, y, z")
+    rows = zip(list(plan)[:SHOWN], plan.clearances, plan.under, strict=False)
+    for rank, (grasp, room, under) in enumerate(rows, start=1):
         x, y, z = grasp.position
+        thing = under + 1 if under >= 0 else "-"
         lines.append(
             f"{rank:4d}  {grasp.score:5.2f}  {1e3 * grasp.width:4.0f} mm  {1e3 * room:3.0f} mm  "
-            f"{x:.3f} {y:.3f} {z:.3f} m"
+            f"{thing:>5}  {x:.3f} {y:.3f} {z:.3f} m"
         )
     return "\n".join(lines)
 

@@ -90,6 +90,15 @@ def test_a_large_table_is_covered(planner):
     positions = np.array([grasp.position for grasp in plan.grasps])
     apart = np.linalg.norm(positions[:, None] - positions, axis=-1) + np.eye(len(positions))
     assert apart.min() > 1e-3  # none twice, from two cubes
+    assert len(plan.clusters) == 6
+    middles = np.array([thing.centre for thing in things])
+    for number, cluster in enumerate(plan.clusters):
+        which = np.linalg.norm(cluster.mean(0) - middles, axis=1).argmin()
+        mine = positions[plan.under == number]
+        assert len(mine) > 0
+        assert (np.linalg.norm(mine[:, None] - middles, axis=-1).argmin(1) == which).all()
+    told = plan.facts()
+    assert len(told["under"]) == len(told["clearances"]) == len(told["retreats"]) == len(plan)
     left = plan_anywhere(planner, image, WIDE, pose, region=((-0.6, 0, 0), (-0.2, 2, 0.3)))
     assert on_things(left.grasps, things)[1] == {0, 1}
 
@@ -104,6 +113,20 @@ def test_a_bare_table_and_no_table_are_said(planner, camera):
     assert (nothing.grasps, nothing.reason) == ([], "no_table")
     assert "share a plane" in nothing.detail
     assert plan_anywhere(planner, np.zeros(bare.shape), camera).reason == "empty_depth"
+
+
+def test_one_cube_tells_what_a_plan_of_it_tells(planner, camera, depth_image):
+    plan = plan_anywhere(planner, depth_image(), camera, fixed_view())
+    (cube,) = plan.cubes
+    np.testing.assert_array_equal(plan.under, cube.result.under)
+    np.testing.assert_array_equal(plan.clearances, cube.result.clearances)
+    assert len(plan.clusters) == 3
+    for ours, theirs in zip(plan.clusters, cube.result.clusters, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    short = plan_anywhere(planner, depth_image(), camera, fixed_view(), time_budget=1e-6)
+    assert len(short) > 0
+    assert np.isnan(short.clearances).all()
+    assert (short.under == -1).all()
 
 
 def test_several_images_need_poses(planner, camera, depth_image):

@@ -13,8 +13,9 @@ from equigrasp.candidates import Candidates
 from equigrasp.clearance import FEW, TOLERANCE, Observed, clearances, collisions
 from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA
-from equigrasp.measures import measured
+from equigrasp.measures import joined, measured
 from equigrasp.perception.camera import fixed_view
+from equigrasp.plan_result import Measures
 from equigrasp.testing import turn_matrix
 from equigrasp.things import clusters, narrowest
 from equigrasp.workspace import WORKSPACE
@@ -104,6 +105,45 @@ def test_the_cluster_under_a_grasp_is_what_is_between_its_pads():
     assert [len(each) for each in told.clusters] == [90, 200, 300]  # by grasps, then by size
     assert as_sets([torch.from_numpy(told.clusters[0])]) == as_sets([right])
     assert measured(hands(), PANDA, seen, WORKSPACE).under.tolist() == []
+
+
+def windows_on(points, starts):
+    """Measures of plans that each see points along 0.225 m of x, whole voxels, with a grasp on
+    each of their things."""
+    told = []
+    for start in starts:
+        seen = points[(points[:, 0] >= start) & (points[:, 0] < start + 0.225)]
+        found = [each.numpy() for each in clusters(seen, WORKSPACE)]
+        told.append(Measures(np.arange(len(found)) / 100, np.arange(len(found)), tuple(found)))
+    return told
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_things_that_several_plans_see_are_told_as_one_look_would(seed):
+    rng = np.random.default_rng(seed)
+    middles = rng.uniform((0.02, 0.05, 0.06), (0.68, 0.25, 0.1), (8, 3))
+    points = torch.cat([blob(m, 150, i, 0.02) for i, m in enumerate(middles)])
+    plans = windows_on(points, [0.075 * i for i in range(8)])
+    chosen = [(p, g) for p, plan in enumerate(plans) for g in range(len(plan.under))]
+    told = joined(plans, chosen, np.eye(4), WORKSPACE.voxel)
+    assert as_sets(map(torch.from_numpy, told.clusters)) == as_sets(clusters(points, WORKSPACE))
+    for number, room, (p, g) in zip(told.under, told.clearances, chosen, strict=True):
+        part = plans[p].clusters[g]
+        assert (
+            as_sets([torch.from_numpy(part)]).pop()
+            <= as_sets([torch.from_numpy(told.clusters[number])]).pop()
+        )
+        assert room == plans[p].clearances[g]
+    assert list(dict.fromkeys(told.under.tolist())) == list(range(len(told.clusters)))
+
+
+def test_plans_that_measured_nothing_join_to_nothing():
+    nothing = Measures.unknown(2)
+    told = joined([nothing, nothing], [(0, 1), (1, 0)], np.eye(4), WORKSPACE.voxel)
+    assert np.isnan(told.clearances).all()
+    assert told.under.tolist() == [-1, -1]
+    assert told.clusters == ()
+    assert joined([], [], np.eye(4), WORKSPACE.voxel).under.tolist() == []
 
 
 def test_a_plan_tells_them_in_the_frame_of_its_grasps(blob_planner, camera, depth_image):
