@@ -7,13 +7,15 @@
 
 Tiers are added one after another to one environment, so that each costs what it brings beyond
 those before it. Packages come from pip's own index; seconds include the download. pip's torch for
-Linux brings the libraries of a GPU, some GB; `--cpu` takes the build without them, and does nothing
-where the index that has it cannot be reached.
+Linux brings the libraries of a GPU, some GB; `--cpu` looks for the build without them, in pip's own
+index and in that of PyTorch, and takes the default build where neither has it. Where no index of
+packages answers at all, the last line says SKIPPED; whatever else goes wrong is a failure.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +25,7 @@ import urllib.request
 from pathlib import Path
 
 from shared.fresh import (
+    ROOT,
     borrow_packages,
     build_wheel,
     install,
@@ -37,6 +40,8 @@ TIERS = ("base", "view", "train", "policy", "sim", "ray", "rerun", "onnx", "keys
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PYTHONS = tuple(f"python3.{minor}" for minor in range(19, 9, -1))
 """Names of interpreters that may be there, newest first."""
+MANAGED = (".pyenv/versions/3.*/bin/python3", ".local/share/uv/python/cpython-3.*/bin/python3")
+"""Where others keep interpreters, below the home folder."""
 ACCELERATOR = ("torch", "torchgen", "functorch", "triton", "nvidia")
 """Folders that are torch and, of its default build, the libraries of its GPU."""
 
@@ -49,14 +54,15 @@ def megabytes(folder: Path, names: tuple[str, ...] | None = None) -> float:
 
 
 def newest_python() -> str:
-    """The newest CPython at hand: on the path, or among those of pyenv; at worst this one."""
-    managed = (Path.home() / ".pyenv" / "versions").glob("3.*/bin/python3")
+    """The newest released CPython at hand: on the path, or among those of pyenv and uv; at worst
+    this one."""
+    managed = [path for place in MANAGED for path in Path.home().glob(place)]
     found = {}
     for candidate in (*filter(None, map(shutil.which, PYTHONS)), *map(str, managed)):
-        code = "import sys, venv; print(*sys.version_info[:3], sys.implementation.name)"
+        code = "import sys, venv; print(*sys.version_info[:4], sys.implementation.name)"
         said = subprocess.run([candidate, "-c", code], capture_output=True, text=True, check=False)
-        *version, name = said.stdout.split() or [""]
-        if name == "cpython":
+        *version, level, name = said.stdout.split() or ["", ""]
+        if (level, name) == ("final", "cpython"):
             found[tuple(map(int, version))] = candidate
     return found[max(found)] if found else sys.executable
 
@@ -70,18 +76,56 @@ def reachable(url: str) -> bool:
         return False
 
 
+class NoIndexError(RuntimeError):
+    """No index of packages answers."""
+
+
+def ways_to_torch() -> dict[str, tuple[str, ...]]:
+    """What to tell pip so that it installs torch, by words; the builds for CPUs first."""
+    setup = (ROOT / "scripts" / "setup.sh").read_text(encoding="utf-8")
+    version = re.search(r"^TORCH_VERSION=(\S+)", setup, re.MULTILINE)[1]
+    ways = {"the build for CPUs, from pip's own index": (f"torch=={version}+cpu",)}
+    if reachable(f"{CPU_INDEX}/torch/"):
+        index = ("--extra-index-url", CPU_INDEX)
+        ways[f"the build for CPUs, from {CPU_INDEX}"] = (f"torch=={version}+cpu", *index)
+    return ways | {"the default build, maybe some GB, from pip's own index": ("torch",)}
+
+
+def install_torch(python: Path) -> str:
+    """Install torch in the first way that works; the words for it.
+
+    Raises:
+        NoIndexError: no way works, and pip gets no other package either.
+        RuntimeError: no way works; with what pip said of the last.
+    """
+    said = None
+    for words, arguments in ways_to_torch().items():
+        try:
+            install(python, "--retries", "1", *arguments)
+        except RuntimeError as error:
+            said = error
+        else:
+            return words
+    try:
+        install(python, "--retries", "1", "--no-deps", "safetensors")
+    except RuntimeError as error:
+        raise NoIndexError("no index of packages answers") from error
+    raise said
+
+
 def measure(options: argparse.Namespace, folder: Path) -> tuple[dict[str, float], str]:
     """Figures by name, and the version of Python."""
     wheel = build_wheel(folder)
     python = make_environment(folder / "env", options.python)
     site, figures = site_packages(python), {"wheel MB": wheel.stat().st_size / 1e6}
-    index = ("--extra-index-url", CPU_INDEX) if options.cpu else ()
     for name in options.tiers if not options.quick else TIERS[:1]:
         before, start = megabytes(site), time.perf_counter()
         if options.quick:
             install(python, "--no-deps", "--no-index", str(wheel))
         else:
-            install(python, *index, str(wheel) if name == TIERS[0] else f"{wheel}[{name}]")
+            if options.cpu and name == options.tiers[0]:
+                print(f"torch: {install_torch(python)}", flush=True)
+            install(python, str(wheel) if name == TIERS[0] else f"{wheel}[{name}]")
         figures[f"{name} seconds"] = time.perf_counter() - start
         figures[f"{name} MB"] = megabytes(site) - before
         if name == TIERS[0]:
@@ -111,12 +155,15 @@ def main() -> None:
     options = parser.parse_args()
     if options.python == "newest":
         options.python = newest_python()
-    if options.cpu and not reachable(f"{CPU_INDEX}/torch/"):
-        print(f"{CPU_INDEX} cannot be reached: nothing is installed, nothing is measured")
-        return
     busy = load()
-    with tempfile.TemporaryDirectory() as folder:
-        figures, version = measure(options, Path(folder))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            figures, version = measure(options, Path(folder))
+    except NoIndexError as error:
+        print(
+            f"{'=' * 40}\nSKIPPED: {error}. Nothing was installed and no plan was made", flush=True
+        )
+        return
     finish(options, figures, {"python": version, "load before": busy})
 
 
