@@ -19,12 +19,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from shared.arm_curves import CURVES, LONG, compared, curve, draw_curves, markdown_table
-from shared.results import RESULTS, command_line, finish
+from shared.results import command_line, finish
 
 from equigrasp.data.files import write_atomically, write_json
 from equigrasp.policy.episodes.synthetic import write_synthetic_demonstrations
@@ -37,13 +37,19 @@ ROOT = Path(__file__).parents[1]
 BATCH = 16
 TIMES_AS_LONG = 5.0
 """One noised action and so many times the minutes, unless `--long-minutes` tells how many."""
+SHORT = ("m64", "m1", "m1_2b")
+"""Arms that are trained where none are named."""
 ARMS = {
-    "m64": ["policy.samples=64", f"trainer.batch_size={BATCH}"],
-    "m1": ["policy.samples=1", f"trainer.batch_size={BATCH}"],
+    **{f"m{m}": [f"policy.samples={m}"] for m in (1, 4, 16, 64, 128, 256)},
     "m1_2b": ["policy.samples=1", f"trainer.batch_size={2 * BATCH}"],
+    LONG: ["policy.samples=1"],
+    "no_rope": ["model.rope=false"],
+    "no_local_query": ["model.local_query=false"],
+    "coupled_head": ["model.decoupled_head=false", "policy.weights=null"],
+    "flow": ["model.schedule=flow"],
+    "actor": ["model=diffuser_actor", "~model.widths", "policy.weights=null"],
 }
-"""Training options that make up an arm."""
-ARMS[LONG] = ARMS["m1"]
+"""Training options that make up an arm: M, parts of the policy, or another policy."""
 MARKS = (25, 50, 75)
 """Weights are kept after so many percent of the time, to be played beside the final ones."""
 POLL_SECONDS = 5.0
@@ -68,13 +74,20 @@ def main() -> None:
         study(arguments)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Command-line options."""
-    found = command_line(__doc__, "policy_batches")
+def parser(
+    text: str | None = __doc__, name: str = "policy_batches", arms: Sequence[str] = SHORT
+) -> argparse.ArgumentParser:
+    """Command-line options.
+
+    Args:
+        text: shown by --help.
+        name: of the results.
+        arms: trained where none are named.
+    """
+    found = command_line(text, name)
     add = found.add_argument
     add("--data", type=Path, default=Path("data/demos"), help="folder of tasks")
-    short = [arm for arm in ARMS if arm != LONG]
-    add("--arms", nargs="+", choices=sorted(ARMS), default=short)
+    add("--arms", nargs="+", choices=sorted(ARMS), default=list(arms))
     add("--minutes", type=float, default=60.0, help=f"of every arm but {LONG}")
     add(
         "--long-minutes",
@@ -125,8 +138,8 @@ def study(arguments: argparse.Namespace) -> None:
     if arguments.record:
         found = {"validation": curves, "success": successes}
         write_json(recorded_curves(arguments), found)
-        write_atomically(arguments.result.with_name("policy_batches.md"), text + "\n")
-        draw_curves(curves, successes, RESULTS / "policy_batches.png")
+        write_atomically(arguments.result.with_suffix(".md"), text + "\n")
+        draw_curves(curves, successes, arguments.result.with_suffix(".png"))
     minutes = {f"{arm}_planned_minutes": minutes_of(arm, arguments) for arm in curves}
     finish(arguments, numbers, {**minutes, "batch": BATCH})
 
@@ -164,13 +177,20 @@ def keep_marked(folder: Path, minutes: float) -> None:
 def training_options(arm: str, folder: Path, arguments: argparse.Namespace) -> list[str]:
     """Command line of a run."""
     return [
-        *("model=mini_diffuser", "data=demos", "experiment=policy_one_core", *ARMS[arm]),
+        *chosen(ARMS[arm]),
         *(f"data.root={arguments.data}", f"data.cache={arguments.out / 'clouds'}"),
         *(f"run_dir={folder}", "trainer.progress=false"),
         *(f"trainer.max_minutes={minutes_of(arm, arguments)}", "trainer.log_every=20"),
         *(f"trainer.validate_every={arguments.validate_every}", f"name={folder.name}"),
         *(TINY if arguments.quick else []),
     ]
+
+
+def chosen(options: Sequence[str]) -> list[str]:
+    """Model, data and experiment, with an arm's own options after them."""
+    model = next((o for o in options if o.startswith("model=")), "model=mini_diffuser")
+    rest = [option for option in options if option != model]
+    return [model, "data=demos", "experiment=policy_one_core", *rest]
 
 
 def what_is_common(out: Path, arms: Iterable[str]) -> str:
@@ -212,7 +232,7 @@ def recorded_success(
 
 def recorded_curves(arguments: argparse.Namespace) -> Path:
     """File of the curves on record."""
-    return arguments.result.with_name("policy_batches_curves.json")
+    return arguments.result.with_name(f"{arguments.result.stem}_curves.json")
 
 
 def success_curve(folder: Path, arguments: argparse.Namespace) -> list[dict[str, float]]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -36,6 +37,7 @@ from equigrasp.policy.keyframes.synthetic import (
     random_observations,
     replicated,
 )
+from equigrasp.policy.models.base import KeyframePolicy
 from equigrasp.policy.models.diffuser_actor import DiffuserActor
 from equigrasp.policy.models.mini_diffuser import MiniDiffuser
 from equigrasp.policy.nn.vocabulary import Vocabulary
@@ -124,29 +126,41 @@ def measure_policy(
     """The same of a policy's training step."""
     torch.manual_seed(0)
     model = kind(Vocabulary.of(SENTENCES)).to(arguments.device)
-    generator = torch.Generator().manual_seed(0)
-
-    def made(count: int) -> tuple[Observations, Actions]:
-        seen = random_observations(count, POINTS, dtype=torch.float32)
-        tensors = (t.to(arguments.device) for t in seen[:-1])
-        wanted = random_actions(count, dtype=torch.float32)
-        wanted = Actions(*(t.to(arguments.device) for t in wanted))
-        return Observations(*tensors, seen.sentences), wanted
-
+    made = partial(policy_batch, device=arguments.device)
     seen, wanted = made(arguments.observations)
-
-    def step(samples: int, seen: Observations, wanted: Actions) -> Callable[[], None]:
-        def loss() -> Tensor:
-            return torch.stack(list(model.losses(seen, wanted, samples, generator).values())).sum()
-
-        return optimiser_step(model, loss)
-
-    steps = {f"m{m}": step(m, seen, wanted) for m in {*counts, NAIVE}}
+    steps = {f"m{m}": policy_step(model, m, seen, wanted) for m in {*counts, NAIVE}}
     again = Actions(*(replicate_conditions(t, NAIVE) for t in wanted))
-    steps["naive"] = step(1, replicated(seen, NAIVE), again)
-    steps["twice"] = step(1, *made(2 * arguments.observations))
+    steps["naive"] = policy_step(model, 1, replicated(seen, NAIVE), again)
+    steps["twice"] = policy_step(model, 1, *made(2 * arguments.observations))
     numbers, _ = compared(model, steps, counts, seconds)
     return numbers | {"observations": arguments.observations, "points": POINTS}
+
+
+def policy_batch(
+    count: int, points: int = POINTS, device: str = "cpu"
+) -> tuple[Observations, Actions]:
+    """Made-up observations of a policy and their next keyframes."""
+    seen = random_observations(count, points, dtype=torch.float32)
+    wanted = random_actions(count, dtype=torch.float32)
+    tensors = (t.to(device) for t in seen[:-1])
+    return Observations(*tensors, seen.sentences), Actions(*(t.to(device) for t in wanted))
+
+
+def policy_step(
+    model: KeyframePolicy, samples: int, seen: Observations, wanted: Actions
+) -> Callable[[], None]:
+    """A training step of a policy on a batch, with so many noised samples per observation."""
+    generator = torch.Generator().manual_seed(0)
+
+    def loss() -> Tensor:
+        return torch.stack(list(model.losses(seen, wanted, samples, generator).values())).sum()
+
+    return optimiser_step(model, loss)
+
+
+def held_bytes(model: torch.nn.Module) -> float:
+    """What a model holds beside activations: parameters, gradients, moments of Adam."""
+    return sum(4 * p.numel() * p.element_size() for p in model.parameters())
 
 
 def compared(
@@ -157,7 +171,7 @@ def compared(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Ratios of time and peak memory to M = 1, of naive replication to M = `NAIVE`, with the
     figures they come from; and the median seconds by name of step."""
-    held = sum(4 * p.numel() * p.element_size() for p in model.parameters())  # + gradients, Adam
+    held = held_bytes(model)
     peak = {name: held + peak_bytes(run) for name, run in steps.items()}
     median = {name: wall for name, (wall, _) in measure(steps, seconds).items()}
     numbers: dict[str, float] = {}

@@ -188,6 +188,7 @@ def known_options(main, *groups):
         ("experiment/one_core.yaml", "train.yaml", "model/equigiga"),
         *[(f"experiment/published_{m}.yaml", "train.yaml", f"model/{m}") for m in PUBLISHED],
         ("experiment/policy_one_core.yaml", "train_policy.yaml", "model/mini_diffuser"),
+        ("experiment/published_mini_diffuser.yaml", "train_policy.yaml", "model/mini_diffuser"),
         *[(f"data/{name}.yaml", "train.yaml", "") for name in GRASP_DATA],
         ("data/demos.yaml", "train_policy.yaml", ""),
         ("experiment/pusht_one_core.yaml", "train_chunks.yaml", "model/diffusion_policy"),
@@ -211,7 +212,7 @@ def test_every_file_is_checked_by_something():
     groups = {path.name for path in CONFIGS.iterdir() if path.is_dir() and path.name[0] != "_"}
     assert groups == {"data", "experiment", "hand", "model", "protocol", "text", "trainer"}
     covered = {"one_core", "policy_one_core", "pusht_one_core", "demos", "pusht", *GRASP_DATA}
-    covered |= {f"published_{name}" for name in PUBLISHED}
+    covered |= {f"published_{name}" for name in (*PUBLISHED, "mini_diffuser")}
     assert {p.stem for g in ("data", "experiment") for p in CONFIGS.glob(f"{g}/*.yaml")} == covered
 
 

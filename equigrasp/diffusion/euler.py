@@ -31,21 +31,36 @@ class EulerPath:
         """Axes that a sample's noise has beyond a state: none, for nothing is added on the way."""
         return ()
 
-    def carry(self, network: Network, noise: Tensor, steps: int) -> Tensor:
-        """Carry states from time 0 to time 1, one evaluation of the network per step.
-
-        Args:
-            network: predicts velocities.
-            noise: (..., i, j) states of the prior.
-            steps: equal steps in time.
+    def stops(self, steps: int) -> list[tuple[float, float]]:
+        """Times at which the network is asked, and for how long each answer is followed; from 0 to
+        1 in equal steps.
 
         Raises:
             ValueError: fewer than one step.
         """
         if steps < 1:
             raise ValueError(f"steps is {steps}; an integration takes at least one")
-        duration, state = 1.0 / steps, noise
-        for index in range(steps):
-            time = state.new_full(state.shape[:-2], index * duration)
-            state = self.step(state, network(state, time), duration)
+        duration = 1.0 / steps
+        return [(index * duration, duration) for index in range(steps)]
+
+    @staticmethod
+    def counted(state: Tensor) -> torch.Size:
+        """Leading axes of states (..., i, j), each of which has a time."""
+        return state.shape[:-2]
+
+    def carry(self, network: Network, noise: Tensor, steps: int) -> Tensor:
+        """Carry states from time 0 to time 1, one evaluation of the network per step.
+
+        Args:
+            network: predicts velocities.
+            noise: (..., i, j) states of the prior.
+            steps: in time, see `stops`.
+
+        Raises:
+            ValueError: fewer than one step.
+        """
+        state = noise
+        for time, duration in self.stops(steps):
+            moment = state.new_full(self.counted(state), time)
+            state = self.step(state, network(state, moment), duration)
         return state

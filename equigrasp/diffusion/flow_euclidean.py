@@ -14,7 +14,28 @@ from equigrasp.diffusion.euler import EulerPath
 from equigrasp.geometry.rotations import polar_rows
 
 
-class RowsFlow(EulerPath):
+class StraightPath(EulerPath):
+    """States move along straight lines; velocities have their shape."""
+
+    @staticmethod
+    def velocity(state: Tensor, target: Tensor, time: Tensor | None = None) -> Tensor:
+        """Constant velocity of the straight path, at any time."""
+        return target - state
+
+    @classmethod
+    def interpolate(cls, state: Tensor, target: Tensor, time: Tensor) -> Tensor:
+        """Point of the straight path at `time`, one for each state."""
+        return cls.step(state, target - state, time)
+
+    @staticmethod
+    def step(state: Tensor, velocity: Tensor, duration: Tensor | float) -> Tensor:
+        """Follow a velocity for a while, the same or a time for each state."""
+        if isinstance(duration, Tensor):
+            duration = duration[(...,) + (None,) * (state.dim() - duration.dim())]
+        return state + duration * velocity
+
+
+class RowsFlow(StraightPath):
     """States (..., 2, 3) and velocities of the same shape."""
 
     @staticmethod
@@ -32,23 +53,6 @@ class RowsFlow(EulerPath):
         # both have the same norm, so the nearer one has the greater product
         nearer = (state * rows).sum((-1, -2)) >= (state * other).sum((-1, -2))
         return torch.where(nearer[..., None, None], rows, other)
-
-    @staticmethod
-    def velocity(state: Tensor, target: Tensor, time: Tensor | None = None) -> Tensor:
-        """Constant velocity of the straight path, at any time."""
-        return target - state
-
-    @classmethod
-    def interpolate(cls, state: Tensor, target: Tensor, time: Tensor) -> Tensor:
-        """Point of the straight path at `time` (...)."""
-        return cls.step(state, target - state, time)
-
-    @staticmethod
-    def step(state: Tensor, velocity: Tensor, duration: Tensor | float) -> Tensor:
-        """Follow a velocity for a while."""
-        if isinstance(duration, Tensor):
-            duration = duration[..., None, None]
-        return state + duration * velocity
 
     @staticmethod
     def to_rotation(state: Tensor) -> Tensor:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from equigrasp.geometry.transforms import Matrix, make_transform
 from equigrasp.options import check_list
 from equigrasp.policy.episodes.frames import Frame
 from equigrasp.policy.keyframes.clouds import CloudSettings, cloud_of_frame, pad_clouds
-from equigrasp.policy.keyframes.policy_io import Observations
+from equigrasp.policy.keyframes.policy_io import Actions, Observations
 from equigrasp.policy.keyframes.rotation_bins import bins_to_rotation
 from equigrasp.policy.models.base import KeyframePolicy
 from equigrasp.policy.saved import load_policy
@@ -73,6 +74,35 @@ class KeyframeAgent:
             ValueError: the frame lacks a camera that the policy was trained with; the sentence
                 holds no word.
         """
+        found = self.policy.act(
+            self._observed(frame, sentence),
+            candidates=self.candidates,
+            steps=self.steps,
+            generator=self._generator,
+        )
+        poses, opened = _poses(found)
+        return poses[0], bool(opened[0])
+
+    def draw(self, frame: Frame, sentence: str, count: int) -> tuple[Matrix, NDArray[np.bool_]]:
+        """Several keyframes, each of which might be next, see `KeyframePolicy.draw`.
+
+        Args:
+            frame, sentence: as for `act`.
+            count: N, how many.
+
+        Returns:
+            poses (N, 4, 4) of the tip in the world, and whether the gripper opens (N,).
+
+        Raises:
+            ValueError: as for `act`; no draw.
+        """
+        found = self.policy.draw(
+            self._observed(frame, sentence), count, steps=self.steps, generator=self._generator
+        )
+        return _poses(Actions(*(part[0] for part in found)))
+
+    def _observed(self, frame: Frame, sentence: str) -> Observations:
+        """One observation as the policy takes it."""
         if missing := sorted(set(self.cameras) - set(frame.images)):
             raise ValueError(
                 f"the frame has no image of camera '{missing[0]}', which the policy was trained "
@@ -84,12 +114,11 @@ class KeyframeAgent:
         state = np.append(frame.state.gripper_pose, frame.state.gripper_open).astype(np.float32)
         device = next(self.policy.parameters()).device
         arrays = (torch.as_tensor(a).to(device) for a in (xyz, rgb, mask, state[None]))
-        found = self.policy.act(
-            Observations(*arrays, [sentence]),
-            candidates=self.candidates,
-            steps=self.steps,
-            generator=self._generator,
-        )
-        rotation = bins_to_rotation(found.bins[0].cpu().numpy())
-        position = found.position[0].cpu().numpy().astype(np.float64)
-        return make_transform(rotation, position), bool(found.open[0] > 0.5)
+        return Observations(*arrays, [sentence])
+
+
+def _poses(found: Actions) -> tuple[Matrix, NDArray[np.bool_]]:
+    """Poses (N, 4, 4) of N keyframes, and whether the gripper opens (N,)."""
+    rotations = bins_to_rotation(found.bins.cpu().numpy())
+    positions = found.position.cpu().numpy().astype(np.float64)
+    return make_transform(rotations, positions), (found.open > 0.5).cpu().numpy()

@@ -105,6 +105,18 @@ class PolicyContract(TwoLevelContract):
         opened = set(chosen.open.tolist())
         require(opened <= {0.0, 1.0}, f"grippers are {opened}")
 
+    def test_draws_are_what_would_be_chosen_of_each_alone(self) -> None:
+        """In their order; so no draw depends on the others."""
+        policy, seen = stirred(self._made()), random_observations()
+        together = policy.draw(seen, 4, steps=2, generator=Generator().manual_seed(2))
+        shape = (3, 4, policy.noised)
+        start = torch.randn(shape, generator=Generator().manual_seed(2), dtype=torch.float64)
+        with torch.no_grad():
+            encoded = policy.encode(seen)
+            alone = [policy.choose(encoded, one, 2) for one in start.split(1, 1)]
+        for found, parts in zip(together, zip(*alone, strict=True), strict=True):
+            torch.testing.assert_close(found, torch.stack(parts, 1))
+
     def test_a_small_cloud_is_the_same_beside_a_large_one(self) -> None:
         """Masked points say nothing, and so do the other observations of a batch."""
         policy, seen = stirred(self._made()), random_observations()
@@ -164,6 +176,7 @@ class PolicyContract(TwoLevelContract):
             require_refusal(what, lambda wrong=wrong: self._losses(policy, wrong))
         require_refusal("no sample", lambda: self._losses(policy, seen, samples=0))
         require_refusal("no candidate", lambda: policy.act(seen, candidates=0))
+        require_refusal("no draw", lambda: policy.draw(seen, 0))
         require_refusal("no step", lambda: policy.act(seen, steps=0))
         too_many = policy.noise_steps + 1
         require_refusal("more steps than noise has", lambda: policy.act(seen, steps=too_many))
@@ -196,11 +209,10 @@ class PolicyContract(TwoLevelContract):
 
     def _samples(self) -> tuple[Tensor, Tensor]:
         """Noised samples and steps of the three observations of `random_observations`."""
-        policy, generator = self._class(), Generator().manual_seed(1)
+        policy, generator = self._made(), Generator().manual_seed(1)
         shape = (3, SAMPLES, policy.noised)
         noised = torch.randn(shape, generator=generator, dtype=torch.float64)
-        steps = self._made().noise_steps
-        return noised, torch.randint(0, steps, shape[:2], generator=generator)
+        return noised, torch.randint(0, policy.noise_steps, shape[:2], generator=generator)
 
     def _two_level(self) -> TwoLevel:
         """Noised keyframes of observations; each part of one is changed: points, colours, mask,

@@ -94,6 +94,7 @@ def start_run(
     optimizer = kind(
         model.parameters(),
         lr=settings.learning_rate,
+        betas=settings.betas,
         weight_decay=settings.weight_decay,
         fused=True,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from equigrasp.options import check_fields, check_names
+from equigrasp.options import check_fields, check_list, check_names, is_finite
 from equigrasp.training.schedule import SCHEDULES
 
 RESUMABLE = frozenset(
@@ -16,7 +16,7 @@ RESUMABLE = frozenset(
 
 
 OPTIMIZERS = ("adamw", "adam")
-_LATER = frozenset({"optimizer", "schedule", "decay_at", "decay_factor"})
+_LATER = frozenset({"optimizer", "schedule", "decay_at", "decay_factor", "betas"})
 PRECISIONS = ("32-true", "bf16-mixed")
 
 
@@ -32,6 +32,7 @@ class TrainSettings:
         max_minutes: stop after this wall time (of this process), whatever the schedule says.
         batch_size: scenes per step and process.
         optimizer: "adamw", or "adam" (weight decay is then a term of the gradient).
+        betas: decays of its means of gradients and of their squares.
         learning_rate: peak rate.
         schedule: of the rate after warm-up: "cosine" (half of one, down to `final_rate`), "step"
             (times `decay_factor` after each share of the run in `decay_at`), or "constant".
@@ -59,6 +60,7 @@ class TrainSettings:
     max_minutes: float | None = None
     batch_size: int = 8
     optimizer: str = "adamw"
+    betas: tuple[float, float] = (0.9, 0.999)
     learning_rate: float = 1e-3
     schedule: str = "cosine"
     final_rate: float = 0.02
@@ -99,6 +101,7 @@ class TrainSettings:
                 f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}"
             )
         self._check_schedule()
+        self._check_betas()
         if not 0 <= self.average_decay < 1:
             raise ValueError(f"average_decay is {self.average_decay}; it must lie in [0, 1)")
         if not 0 <= self.final_rate <= 1:
@@ -115,6 +118,12 @@ class TrainSettings:
             raise ValueError(f"decay_at is {shares}; give rising shares of the run within (0, 1)")
         if not 0 < self.decay_factor <= 1:
             raise ValueError(f"decay_factor is {self.decay_factor}; it must lie in (0, 1]")
+
+    def _check_betas(self) -> None:
+        betas = tuple(check_list(self.betas, "betas"))
+        if len(betas) != 2 or not all(is_finite(beta) and 0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas is {list(betas)}; give two numbers within [0, 1)")
+        object.__setattr__(self, "betas", betas)  # YAML has lists
 
     @classmethod
     def of(cls, values: Mapping[str, Any], seed: int) -> TrainSettings:

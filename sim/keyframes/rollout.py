@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
+import numpy as np
+
 from equigrasp.geometry.transforms import Matrix
 from equigrasp.policy.episodes.files import find_episodes
 from equigrasp.policy.episodes.frames import Frame
+from equigrasp.policy.keyframes.clouds import cloud_of_frame
 from sim.keyframes import rlbench_environment
 from sim.keyframes.environment import MAX_KEYFRAMES, TaskEnvironment
 from sim.keyframes.rlbench_environment import RLBenchEnvironment
@@ -143,6 +146,42 @@ def play_episode(
         "failure": None if success else failure,
         "keyframes": count,
         "film": images,
+    }
+
+
+def drawn_beginnings(
+    policy: str,
+    task: str,
+    seed: int,
+    index: int,
+    count: int,
+    options: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Keyframes that a trained policy draws for the first observation of an episode.
+
+    Args:
+        policy, options: see `load_policy`; a trained one.
+        task, seed, index: as for `play_episode`.
+        count: N, how many are drawn.
+
+    Returns:
+        sentence; draws (N, 3) and answers (K, 3): positions of the tip (m), drawn and right
+        (`Task.beginnings`); xyz and rgb (P, 3) of the cloud that the policy saw.
+    """
+    actor = load_policy(policy, **(options or {}))
+    environment = _environment("pybullet", actor.cameras, actor.image_size)
+    scene = scene_seed(EVALUATION, seed, task, index)
+    frame = _new_scene(environment, task, index, scene)
+    sentence = environment.task.sentences(environment.task.variation)[0]
+    actor.begin(sentence, environment.task, scene)
+    poses, _ = actor.agent.draw(frame, sentence, count)
+    cloud = cloud_of_frame(frame, actor.agent.settings)
+    return {
+        "sentence": sentence,
+        "draws": poses[:, :3, 3],
+        "answers": np.stack([way.pose[:3, 3] for way in environment.task.beginnings()]),
+        "xyz": cloud.xyz,
+        "rgb": cloud.rgb,
     }
 
 

@@ -68,6 +68,11 @@ class Task(ABC):
     def waypoints(self) -> Iterator[Waypoint]:
         """The scripted way; each is asked for when the one before has been reached."""
 
+    def beginnings(self) -> list[Waypoint]:
+        """Every waypoint that a right way may begin with: one for each of the things that it makes
+        no difference to begin with, where there are such."""
+        return [next(iter(self.waypoints()))]
+
     def state(self) -> np.ndarray:
         """Positions of all bodies in the world, (3 n,) in metres, one after the other."""
         bodies = range(self.stage.p.getNumBodies())

@@ -73,10 +73,18 @@ class StackBlocks(Task):
     def waypoints(self) -> Iterator[Waypoint]:
         """For every block: grasp it, lift it over the mat, set it down, and leave."""
         for index, block in enumerate(self.blocks):
-            x, y, yaw = self.grasp_of(block, np.pi / 2)
-            above = down(*self.mat, SIDE * (index + 0.5) + 0.12)
-            yield Waypoint(down(x, y, 0.14, yaw), open=True)
-            yield Waypoint(down(x, y, SIDE / 2, yaw), open=False)
-            yield Waypoint(above, open=False)
-            yield Waypoint(down(*self.mat, SIDE * (index + 0.5) + 0.003), open=True)
-            yield Waypoint(above, open=True)
+            yield from self._stacking(block, index)
+
+    def beginnings(self) -> list[Waypoint]:
+        """Over any of the blocks: they are alike."""
+        return [next(self._stacking(block, 0)) for block in self.blocks]
+
+    def _stacking(self, block: int, index: int) -> Iterator[Waypoint]:
+        """Put a block on the mat, on so many others."""
+        x, y, yaw = self.grasp_of(block, np.pi / 2)
+        above = down(*self.mat, SIDE * (index + 0.5) + 0.12)
+        yield Waypoint(down(x, y, 0.14, yaw), open=True)
+        yield Waypoint(down(x, y, SIDE / 2, yaw), open=False)
+        yield Waypoint(above, open=False)
+        yield Waypoint(down(*self.mat, SIDE * (index + 0.5) + 0.003), open=True)
+        yield Waypoint(above, open=True)

@@ -22,8 +22,8 @@ class KeyframePolicy(nn.Module, ABC):
         name: of the kind, as in cards of saved policies.
         build: version of what saved weights mean. Weights of another build are refused, so a change
             to the arithmetic behind the same options has to raise it.
-        loss_weights: of the losses by name, as published.
-        noised: how many numbers of a keyframe are noised and denoised together.
+        loss_weights: of the losses by name, as published. Options may give an instance its own.
+        noised: how many numbers of a keyframe are noised and denoised together; likewise.
 
     Attributes:
         options: the constructor's arguments but the first, JSON-able.
@@ -34,8 +34,8 @@ class KeyframePolicy(nn.Module, ABC):
 
     name: ClassVar[str]
     build: ClassVar[int] = 2
-    loss_weights: ClassVar[dict[str, float]]
-    noised: ClassVar[int]
+    loss_weights: dict[str, float]
+    noised: int
     options: dict[str, Any]
     text: nn.Module
     noise_steps: int
@@ -96,6 +96,15 @@ class KeyframePolicy(nn.Module, ABC):
             steps: evaluations of the denoiser (DDIM).
         """
 
+    def drawn(self, encoded: Any, start: Tensor, steps: int) -> Actions:
+        """Every candidate as a keyframe, parts (B, S, ...): what `choose` says of it alone.
+
+        Args:
+            encoded, start, steps: as for `choose`.
+        """
+        alone = [self.choose(encoded, one, steps) for one in start.split(1, 1)]
+        return Actions(*(torch.stack(parts, 1) for parts in zip(*alone, strict=True)))
+
     def losses(
         self,
         seen: Observations,
@@ -147,10 +156,43 @@ class KeyframePolicy(nn.Module, ABC):
             ValueError: no candidate, more steps than the diffusion has or none, or observations
                 whose parts do not belong together.
         """
+        start = self._start(seen, candidates, generator)
+        return self.choose(self.encode(seen), start, steps)
+
+    @torch.no_grad()
+    def draw(
+        self,
+        seen: Observations,
+        count: int = 16,
+        *,
+        steps: int = 10,
+        generator: Generator | None = None,
+    ) -> Actions:
+        """Several keyframes, each of which might be next; `act` takes the same draws and decides.
+
+        Where a scene has several right answers, they are among them in the shares of the
+        demonstrations.
+
+        Args:
+            seen: B observations.
+            count: S, drawn for each of them.
+            steps, generator: as for `act`.
+
+        Returns:
+            parts (B, S, ...).
+
+        Raises:
+            ValueError: as for `act`.
+        """
+        start = self._start(seen, count, generator)
+        return self.drawn(self.encode(seen), start, steps)
+
+    def _start(self, seen: Observations, candidates: int, generator: Generator | None) -> Tensor:
+        """Noise (B, S, `noised`) that candidates of observations are denoised from."""
         check_observations(seen)
         if candidates < 1:
             raise ValueError(f"candidates is {candidates}; sample at least one")
         shape = (len(seen.xyz), candidates, self.noised)
         generator = generator or Generator().manual_seed(0)
         start = torch.randn(shape, generator=generator, dtype=seen.xyz.dtype)
-        return self.choose(self.encode(seen), start.to(seen.xyz.device), steps)
+        return start.to(seen.xyz.device)

@@ -12,31 +12,29 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from equigrasp.diffusion.batch import repeat_conditions, sample_mean
+from equigrasp.diffusion.batch import repeat_conditions
 from equigrasp.diffusion.schedules import Diffusion, sample_together
 from equigrasp.geometry.rotations import quaternion_to_matrix
 from equigrasp.options import records_options
 from equigrasp.policy.keyframes.policy_io import Actions, Observations
-from equigrasp.policy.keyframes.rotation_rows import (
-    bins_to_six,
-    matrix_to_six,
-    six_to_bins,
-    six_to_matrix,
-)
+from equigrasp.policy.keyframes.rotation_rows import matrix_to_six
 from equigrasp.policy.models.base import KeyframePolicy
-from equigrasp.policy.nn.agreement import most_supported_pose
+from equigrasp.policy.models.whole_pose import (
+    LOSS_WEIGHTS,
+    POSE,
+    actions_at,
+    agreed_pose,
+    pose_losses,
+    pose_of,
+)
 from equigrasp.policy.nn.patches import PatchEncoder
 from equigrasp.policy.nn.point_encoder import Context, PointBlock, Points
 from equigrasp.policy.nn.pose_denoiser import PoseAnswer, PoseDenoiser, PoseMemory
 from equigrasp.policy.nn.text import text_encoder
 from equigrasp.policy.nn.vocabulary import Vocabulary
-from equigrasp.policy.nn.whitening import unwhiten, whiten
-
-POSE = (3, 6)
-"""Numbers of a pose: whitened position, first two rows of the rotation."""
+from equigrasp.policy.nn.whitening import whiten
 
 
 @records_options(
@@ -80,11 +78,7 @@ class DiffuserActor(KeyframePolicy):
     """
 
     name = "diffuser_actor"
-    loss_weights: ClassVar[dict[str, float]] = {
-        "position": 30.0,
-        "rotation": 10.0,
-        "gripper": 1.0,
-    }
+    loss_weights: ClassVar[dict[str, float]] = LOSS_WEIGHTS
     noised = sum(POSE)
 
     def __init__(
@@ -157,36 +151,24 @@ class DiffuserActor(KeyframePolicy):
         generator: Generator,
     ) -> dict[str, Tensor]:
         """See `KeyframePolicy`: `position` and `rotation` (mean absolute errors), `gripper`."""
-        samples = step.shape[1]
-        pose = torch.cat([whiten(wanted.position), bins_to_six(wanted.bins, wanted.position)], -1)
-        pose = repeat_conditions(pose, samples)
+        pose = repeat_conditions(pose_of(wanted), step.shape[1])
         pairs = list(zip(self.diffusions, pose.split(POSE, -1), noise.split(POSE, -1), strict=True))
         noised = torch.cat([d.add_noise(clean, added, step) for d, clean, added in pairs], -1)
-        position, rotation = (d.target(clean, added, step) for d, clean, added in pairs)
-        answer = self.predict(encoded, noised, step)
-        opened = repeat_conditions(wanted.open.to(answer.open), samples)
-        return {
-            "position": sample_mean((answer.position - position).abs()),
-            "rotation": sample_mean((answer.rotation - rotation).abs()),
-            "gripper": sample_mean(
-                F.binary_cross_entropy_with_logits(answer.open, opened, reduction="none")
-            ),
-        }
+        target = torch.cat([d.target(clean, added, step) for d, clean, added in pairs], -1)
+        return pose_losses(self.predict(encoded, noised, step), target, wanted)
 
     def choose(self, encoded: PoseMemory, start: Tensor, steps: int) -> Actions:
         """See `KeyframePolicy`: whole poses are denoised; the gripper is read at the chosen one."""
-        position, rotation = sample_together(
+        parts = sample_together(
             self.diffusions,
             lambda pose, step: self.predict(encoded, torch.cat(pose, -1), step)[:2],
             start.split(POSE, -1),
             steps,
         )
-        best = most_supported_pose(unwhiten(position), six_to_matrix(rotation))
-        rows = torch.arange(len(best), device=best.device)
-        position, rotation = position[rows, best], rotation[rows, best]
-        chosen = torch.cat([position, rotation], -1).unsqueeze(1)
-        opened = self.predict(encoded, chosen, best.new_zeros(len(best), 1)).open[:, 0]
-        return Actions(unwhiten(position), six_to_bins(rotation), (opened > 0).to(opened))
+        chosen = agreed_pose(torch.cat(parts, -1))
+        step = torch.zeros(chosen.shape[:2], dtype=torch.long, device=chosen.device)
+        opened = self.predict(encoded, chosen, step).open
+        return actions_at(chosen[:, 0], opened[:, 0])
 
     def _with_gripper(self, points: Points, state: Tensor) -> Points:
         """Tokens (B, N, channels) and the gripper as the last of them."""

@@ -1,12 +1,14 @@
 """Mini-Diffuser: the next keyframe from a cloud and a sentence, with a two-level training batch.
 
 After "Mini Diffuser" (arXiv 2505.09430): the observation is encoded once, M noised positions per
-observation are denoised beside each other, and rotation and gripper are read at the position.
+observation are denoised beside each other, and rotation and gripper are read at the position. What
+its parts bring can be seen without them: options `rope`, `local_query` and `decoupled_head`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -15,14 +17,23 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from equigrasp.diffusion.batch import flatten_samples, repeat_conditions, sample_mean
+from equigrasp.diffusion.flow_actions import action_noise
 from equigrasp.diffusion.modulation import TimeCode
-from equigrasp.diffusion.schedules import Diffusion
 from equigrasp.options import records_options
 from equigrasp.policy.keyframes.policy_io import Actions, Observations
 from equigrasp.policy.keyframes.rotation_bins import BINS
 from equigrasp.policy.models.base import KeyframePolicy
+from equigrasp.policy.models.whole_pose import (
+    LOSS_WEIGHTS,
+    POSE,
+    actions_at,
+    agreed_pose,
+    pose_losses,
+    pose_of,
+)
 from equigrasp.policy.nn.agreement import most_supported
 from equigrasp.policy.nn.point_encoder import Context, PointEncoder
+from equigrasp.policy.nn.pose_denoiser import PoseAnswer
 from equigrasp.policy.nn.position_reader import PositionMemory, PositionReader, head, summarise
 from equigrasp.policy.nn.text import text_encoder
 from equigrasp.policy.nn.vocabulary import Vocabulary
@@ -37,11 +48,12 @@ class Encoded(NamedTuple):
 
     Attributes:
         denoising: for `MiniDiffuser.predict`, which runs for every sample and step.
-        acting: for `MiniDiffuser.read_action`, which runs once at the chosen position.
+        acting: for `MiniDiffuser.read_action`, which runs once at the chosen position; None where
+            heads are coupled.
     """
 
     denoising: PositionMemory
-    acting: PositionMemory
+    acting: PositionMemory | None
 
 
 @records_options(
@@ -64,10 +76,19 @@ class MiniDiffuser(KeyframePolicy):
         channels: width of samples' and words' tokens.
         head_channels: of each attention head, everywhere.
         patch: points that attend to each other.
-        schedule, noise_steps, prediction: of the positions' diffusion, see `Diffusion`. By default
-            velocities are predicted: where a schedule ends at no signal, noise as target says
-            nothing about the sample.
+        schedule, noise_steps, prediction: of the diffusion, or the flow, see `action_noise`. By
+            default velocities are predicted: where a schedule ends at no signal, noise as target
+            says nothing about the sample.
         table_top: height of the table, m.
+        rope: whether attention depends on where things are to each other. Without it, positions are
+            features of points and of samples, and nothing else.
+        local_query: whether a sample asks the cells around it at the finest scale; without it, it
+            attends to all of its points.
+        decoupled_head: whether the position alone is noised, and rotation and gripper are read at
+            it. Without it whole poses are noised, see `whole_pose`, and one network answers all.
+
+    Raises:
+        ValueError: widths or channels that are no multiples of `head_channels`; see `action_noise`.
     """
 
     name = "mini_diffuser"
@@ -90,26 +111,48 @@ class MiniDiffuser(KeyframePolicy):
         noise_steps: int = 100,
         prediction: str = "v_prediction",
         table_top: float = 0.75,
+        rope: bool = True,
+        local_query: bool = True,
+        decoupled_head: bool = True,
     ) -> None:
         super().__init__()
-        self.diffusion = Diffusion(schedule, noise_steps, prediction)
-        self.noise_steps = noise_steps
+        self.diffusion = action_noise(schedule, noise_steps, prediction)
+        self.noise_steps, self.decoupled = noise_steps, decoupled_head
+        if not decoupled_head:
+            self.noised, self.loss_weights = sum(POSE), LOSS_WEIGHTS
         heads = channels // head_channels
         self.text = text_encoder(words, channels, heads)
         self.state = nn.Sequential(nn.Linear(8, channels), nn.GELU(), nn.Linear(channels, channels))
         self.points = PointEncoder(
-            channels, widths=widths, head_channels=head_channels, patch=patch, table_top=table_top
+            channels,
+            widths=widths,
+            head_channels=head_channels,
+            patch=patch,
+            table_top=table_top,
+            rope=rope,
         )
         self.weigh = nn.Linear(channels, 1)
         coarse_to_fine = tuple(reversed(list(widths)))
-        shape = {"channels": channels, "head_channels": head_channels}
-        self.denoiser = PositionReader(coarse_to_fine, channels, **shape)
-        self.actor = PositionReader(coarse_to_fine, channels, **shape)
-        self.in_projection = nn.Linear(3, channels)
+        reader = partial(
+            PositionReader,
+            coarse_to_fine,
+            channels,
+            channels=channels,
+            head_channels=head_channels,
+            rope=rope,
+            local_query=local_query,
+        )
+        self.denoiser = reader()
+        if decoupled_head:
+            self.actor = reader()
+        self.in_projection = nn.Linear(self.noised, channels)
         self.time = TimeCode(channels)
-        self.start = nn.Parameter(torch.zeros(channels))
-        self.noise_head = head(channels, 3)
-        self.action_head = head(channels, 3 * BINS + 1)
+        if decoupled_head:
+            self.start = nn.Parameter(torch.zeros(channels))
+            self.noise_head = head(channels, self.noised)
+            self.action_head = head(channels, 3 * BINS + 1)
+        else:
+            self.noise_head = head(channels, self.noised + 1)
 
     def encode(self, seen: Observations) -> Encoded:
         """See `KeyframePolicy`: points at all scales and a summary of words and state."""
@@ -121,29 +164,34 @@ class MiniDiffuser(KeyframePolicy):
         tip, context = seen.state[:, :3], Context(tokens, mask)
         scales = self.points(seen.xyz, seen.rgb, seen.mask, tip, context)
         summary = summarise(tokens, mask, self.weigh)
-        return Encoded(
-            self.denoiser.remember(scales, summary), self.actor.remember(scales, summary)
-        )
+        acting = self.actor.remember(scales, summary) if self.decoupled else None
+        return Encoded(self.denoiser.remember(scales, summary), acting)
 
-    def predict(self, encoded: Encoded, noised: Tensor, step: Tensor) -> Tensor:
-        """See `KeyframePolicy`: targets (B, M, 3) of the diffusion at whitened positions."""
+    def predict(self, encoded: Encoded, noised: Tensor, step: Tensor) -> Tensor | PoseAnswer:
+        """See `KeyframePolicy`: targets (B, M, 3) of the diffusion at whitened positions; where
+        heads are coupled, those of poses (`POSE`) and the gripper."""
         moment = self.time(step.to(noised.dtype) / self.noise_steps)
         tokens = self.in_projection(noised) + moment.taken(moment.rows)
-        return self.noise_head(self.denoiser(encoded.denoising, tokens, unwhiten(noised), moment))
+        places = unwhiten(noised[..., :3])
+        out = self.noise_head(self.denoiser(encoded.denoising, tokens, places, moment))
+        if self.decoupled:
+            return out
+        position, rotation, opened = out.split((*POSE, 1), -1)
+        return PoseAnswer(position, rotation, opened.squeeze(-1))
 
     def read_action(self, encoded: Encoded, position: Tensor) -> tuple[Tensor, Tensor]:
-        """Rotation and gripper at positions.
+        """Rotation and gripper at positions, where heads are decoupled.
 
         Args:
             encoded: B observations, see `encode`.
-            position: (B, 3) metres in the world.
+            position: (B, S, 3) metres in the world.
 
         Returns:
-            logits of the rotation's bins (B, 3, `BINS`), and of an open gripper (B,).
+            logits of the rotation's bins (B, S, 3, `BINS`), and of an open gripper (B, S).
         """
-        tokens = (self.start + self.in_projection(whiten(position))).unsqueeze(1)
-        out = self.action_head(self.actor(encoded.acting, tokens, position.unsqueeze(1)))
-        return out[:, 0, :-1].unflatten(-1, (3, BINS)), out[:, 0, -1]
+        tokens = self.start + self.in_projection(whiten(position))
+        out = self.action_head(self.actor(encoded.acting, tokens, position))
+        return out[..., :-1].unflatten(-1, (3, BINS)), out[..., -1]
 
     def losses_at(
         self,
@@ -154,23 +202,51 @@ class MiniDiffuser(KeyframePolicy):
         generator: Generator,
     ) -> dict[str, Tensor]:
         """See `KeyframePolicy`: `position` (mean absolute error), `rotation`, `gripper`."""
-        clean = repeat_conditions(whiten(wanted.position), step.shape[1])
+        clean = whiten(wanted.position) if self.decoupled else pose_of(wanted)
+        clean = repeat_conditions(clean, step.shape[1])
         noised = self.diffusion.add_noise(clean, noise, step)
         target = self.diffusion.target(clean, noise, step)
         predicted = self.predict(encoded, noised, step)
+        if not self.decoupled:
+            return pose_losses(predicted, target, wanted)
         true = wanted.position
         shake = torch.randn(true.shape, generator=generator, dtype=true.dtype)
         shaken = true + POSITION_NOISE * shake.to(true.device)
-        bins, opened = self.read_action(encoded, shaken)
+        bins, opened = self.read_action(encoded, shaken.unsqueeze(1))
         return {
             "position": sample_mean((predicted - target).abs()),
-            "rotation": F.cross_entropy(flatten_samples(bins), wanted.bins.flatten()),
-            "gripper": F.binary_cross_entropy_with_logits(opened, wanted.open.to(opened)),
+            "rotation": F.cross_entropy(flatten_samples(bins[:, 0]), wanted.bins.flatten()),
+            "gripper": F.binary_cross_entropy_with_logits(opened[:, 0], wanted.open.to(opened)),
         }
 
     def choose(self, encoded: Encoded, start: Tensor, steps: int) -> Actions:
-        """See `KeyframePolicy`: positions are denoised, the rest is read where they agree."""
-        sampled = self.diffusion.sample(lambda x, k: self.predict(encoded, x, k), start, steps)
-        position = most_supported(unwhiten(sampled))
-        bins, opened = self.read_action(encoded, position)
-        return Actions(position, bins.argmax(-1), (opened > 0).to(opened))
+        """See `KeyframePolicy`: positions, or poses, are denoised; the rest is read where they
+        agree."""
+        sampled = self._denoised(encoded, start, steps)
+        if self.decoupled:
+            chosen = most_supported(unwhiten(sampled)).unsqueeze(1)
+        else:
+            chosen = agreed_pose(sampled)
+        return Actions(*(part.squeeze(1) for part in self._keyframes(encoded, chosen)))
+
+    def drawn(self, encoded: Encoded, start: Tensor, steps: int) -> Actions:
+        """See `KeyframePolicy`: all candidates are denoised beside each other."""
+        sampled = self._denoised(encoded, start, steps)
+        return self._keyframes(encoded, unwhiten(sampled) if self.decoupled else sampled)
+
+    def _denoised(self, encoded: Encoded, start: Tensor, steps: int) -> Tensor:
+        """Whitened positions (B, S, 3), or poses (B, S, 9), from noise of the same shape."""
+
+        def target(noised: Tensor, step: Tensor) -> Tensor:
+            found = self.predict(encoded, noised, step)
+            return found if self.decoupled else torch.cat(found[:2], -1)
+
+        return self.diffusion.sample(target, start, steps)
+
+    def _keyframes(self, encoded: Encoded, where: Tensor) -> Actions:
+        """Keyframes, parts (B, S, ...), at positions (B, S, 3; m), or of poses (B, S, 9)."""
+        if self.decoupled:
+            bins, opened = self.read_action(encoded, where)
+            return Actions(where, bins.argmax(-1), (opened > 0).to(opened))
+        step = torch.zeros(where.shape[:2], dtype=torch.long, device=where.device)
+        return actions_at(where, self.predict(encoded, where, step).open)

@@ -113,11 +113,14 @@ class PointBlock(nn.Module):
         context: channels of the context's tokens.
         heads: must divide `channels`.
         patch: how many points, in their order, attend to each other.
+        rope: whether scores depend on where points are to each other.
     """
 
-    def __init__(self, channels: int, context: int, heads: int, patch: int) -> None:
+    def __init__(
+        self, channels: int, context: int, heads: int, patch: int, rope: bool = True
+    ) -> None:
         super().__init__()
-        self.patch = patch
+        self.patch, self.rope = patch, rope
         self.norm, self.norm_out = nn.LayerNorm(channels), nn.LayerNorm(channels)
         self.attention = TwoLevelAttention(channels, heads)
         self.context = CrossAttention(channels, context, heads)
@@ -144,7 +147,8 @@ class PointBlock(nn.Module):
         # The softmax of a patch without points would be NaN; its first place counts as a point.
         mask[:, 0] |= ~mask.any(1)
         places = xyz.unsqueeze(1)
-        out, _ = self.attention.condition(tokens, mask, lambda t: rotate_by_position(t, places))
+        rotate = (lambda t: rotate_by_position(t, places)) if self.rope else None
+        out, _ = self.attention.condition(tokens, mask, rotate)
         return out.reshape(batch, count + missing, -1)[:, :count]
 
 
@@ -157,6 +161,7 @@ class PointEncoder(nn.Module):
         head_channels: of each attention head.
         patch: points that attend to each other.
         table_top: height (m) that counts as zero.
+        rope: see `PointBlock`; without it, points know their places from `describe_points` alone.
 
     Raises:
         ValueError: a width is no multiple of `head_channels`.
@@ -170,6 +175,7 @@ class PointEncoder(nn.Module):
         head_channels: int = 32,
         patch: int = 128,
         table_top: float = 0.75,
+        rope: bool = True,
     ) -> None:
         super().__init__()
         if bad := [width for width in widths if width % head_channels]:
@@ -177,7 +183,7 @@ class PointEncoder(nn.Module):
         self.widths, self.table_top = tuple(widths), table_top
 
         def block(width: int) -> PointBlock:
-            return PointBlock(width, context, width // head_channels, patch)
+            return PointBlock(width, context, width // head_channels, patch, rope)
 
         self.in_projection = nn.Sequential(
             nn.Linear(DESCRIBED, widths[0]), nn.GELU(), nn.Linear(widths[0], widths[0])
