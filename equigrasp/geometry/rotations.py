@@ -81,19 +81,20 @@ def polar_rows(rows: Tensor) -> Tensor:
     Returns:
         (..., 3, 3); the third row is the cross product of the first two.
     """
-    gram = rows @ rows.transpose(-1, -2)
-    a, b, d = gram[..., 0, 0], gram[..., 0, 1], gram[..., 1, 1]
-    # Square root of a symmetric positive 2x2 matrix: (G + sqrt(det) I) / sqrt(trace + 2 sqrt(det)).
-    floor = torch.finfo(rows.dtype).eps ** 2
-    root = (a * d - b * b).clamp(min=floor).sqrt()
-    scale = (a + d + 2 * root).clamp(min=floor).sqrt()
-    # Its inverse has the adjugate as numerator and root as determinant.
-    inverse = (
-        torch.stack([torch.stack([d + root, -b], -1), torch.stack([-b, a + root], -1)], -2)
-        / (root * scale)[..., None, None]
+    # With n the unit normal of the rows r1, r2, the pair is (r1 + r2 x n, r2 + n x r1) / c, where
+    # c^2 = |r1|^2 + |r2|^2 + 2 |r1 x r2|. Going through A A^T, or through its determinant, would
+    # square the condition number of A, and rounding with it.
+    first, second = rows.unbind(-2)
+    cross = torch.linalg.cross(first, second)
+    floor = torch.finfo(rows.dtype).eps  # rows of rounding alone are to stay near zero
+    area = cross.square().sum(-1, keepdim=True).clamp(min=floor**2).sqrt()
+    normal = cross / area
+    scale = (rows.square().sum((-2, -1)).unsqueeze(-1) + 2 * area).sqrt()
+    first, second = (
+        (first + torch.linalg.cross(second, normal)) / scale,
+        (second + torch.linalg.cross(normal, first)) / scale,
     )
-    top = inverse @ rows
-    return torch.cat([top, torch.linalg.cross(top[..., :1, :], top[..., 1:, :])], -2)
+    return torch.stack([first, second, normal], -2)
 
 
 def gram_schmidt(rows: Tensor) -> Tensor:

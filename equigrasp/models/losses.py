@@ -20,6 +20,7 @@ from equigrasp.models.base import GraspField
 
 _VOXELS_PER_METRE = 40.0 / 0.30
 """Unit of the published width term: a voxel of the published grid, whatever the grid here."""
+_CONDITIONING = ("frobenius", "logdet")
 
 
 class GraspLoss(nn.Module):
@@ -33,6 +34,10 @@ class GraspLoss(nn.Module):
         rotation_weight, width_weight, occupancy_weight: weights of the terms.
         conditioning_weight: weight of the pull of the raw rotation rows towards orthonormality,
             which keeps the polar decomposition away from its singular set.
+        conditioning: the squared error of their Gram matrix at the successes ("frobenius"), or its
+            log-determinant divergence at every labelled grasp ("logdet"), which grows without
+            end where the rows become dependent. Rounding of rotations grows as the inverse of
+            their smaller singular value, at failures and in free space too.
         flow_weight: weight of the squared velocity error of models that sample rotations.
         confidence_weight: weight of their classification of (point, yaw) pairs.
         pose_mean: rotation, width and conditioning are means over the successes ("positives"), or
@@ -55,6 +60,7 @@ class GraspLoss(nn.Module):
         confidence_weight: float = 1.0,
         margin_weight: float = 0.5,
         pose_mean: str = "positives",
+        conditioning: str = "frobenius",
         focal_gamma: float = 0.0,
         num_samples: int = 64,
         points_per_scene: int = 16,
@@ -74,6 +80,11 @@ class GraspLoss(nn.Module):
                 f"pose_mean is {pose_mean!r}, focal_gamma {focal_gamma}; use 'positives' or 'all', "
                 "and a gamma from 0"
             )
+        if conditioning not in _CONDITIONING:
+            raise ValueError(
+                f"conditioning is {conditioning!r}; use one of {', '.join(sorted(_CONDITIONING))}"
+            )
+        self.conditioning = conditioning
         self.margin_weight, self.pose_mean, self.focal_gamma = margin_weight, pose_mean, focal_gamma
         self.smoothing, self.positive_weight = smoothing, positive_weight
         self.rotation_weight, self.width_weight = rotation_weight, width_weight
@@ -102,6 +113,8 @@ class GraspLoss(nn.Module):
         terms = {"quality": masked_mean(self.classification(raw.quality, label * best), weight)}
         if raw.flow is None:
             terms.update(self._pose_terms(raw, batch, positive))
+            if self.conditioning == "logdet":
+                terms["conditioning"] = masked_mean(log_determinant(raw.rotation), mask)
         else:
             terms.update(self._sampled_terms(raw, batch, mask, chance))
         if raw.occupancy is not None:
@@ -150,11 +163,10 @@ class GraspLoss(nn.Module):
         share = 1.0
         if self.pose_mean == "all":
             share = len(rows) / batch[keys.MASK].sum().clamp(min=1)
-        gram = rows @ rows.transpose(-1, -2) - torch.eye(2, dtype=rows.dtype, device=rows.device)
         return {
             "rotation": share * rotation.mean(),
             "width": share * width_error(width, target_width.squeeze(-1)).mean(),
-            "conditioning": share * gram.pow(2).sum((-1, -2)).mean(),
+            "conditioning": share * frobenius(rows).mean(),
         }
 
     def _sampled_terms(
@@ -171,6 +183,24 @@ class GraspLoss(nn.Module):
             "confidence": masked_mean(self.focal(raw.confidence, label), judged),
             "width": masked_mean(width_error(raw.width, target_width), success),
         }
+
+
+def frobenius(rows: Tensor) -> Tensor:
+    """Squared distance (...) of the Gram matrices of rows (..., 2, 3) from the identity."""
+    gram = rows @ rows.transpose(-1, -2)
+    return (gram - torch.eye(2, dtype=rows.dtype, device=rows.device)).square().sum((-1, -2))
+
+
+def log_determinant(rows: Tensor) -> Tensor:
+    """Divergence tr G - log det G - 2 (...) of the Gram matrices G of rows (..., 2, 3).
+
+    Burg's matrix divergence from the identity (Kulis et al. 2009, Low-Rank Kernel Learning with
+    Bregman Matrix Divergences, section 3): 0 for orthonormal rows, infinite for dependent ones. The
+    determinant is taken from the cross product, and 1e-8 is added to it.
+    """
+    rows = rows.float() if rows.dtype in (torch.bfloat16, torch.float16) else rows
+    area = torch.linalg.cross(rows[..., 0, :], rows[..., 1, :]).square().sum(-1)
+    return rows.square().sum((-1, -2)) - (area + 1e-8).log() - 2
 
 
 def width_error(predicted: Tensor, target: Tensor) -> Tensor:

@@ -103,6 +103,18 @@ def test_polar_rows_is_the_nearest_orthonormal_pair(a):
     assert abs(np.linalg.det(rotation) - 1) < 1e-8
 
 
+@given(rows, st.floats(0, 3))
+def test_rounding_of_polar_rows_grows_as_the_condition_number_not_as_its_square(a, digits):
+    a[1] = a[0] + 10.0**-digits * a[1]
+    a = a.astype(np.float32)
+    u, s, vt = np.linalg.svd(a.astype(np.float64), full_matrices=False)
+    assume(s[1] > 1e-3 * s[0] and s[0] > 0.1)
+    rotation = polar_rows(torch.from_numpy(a)).double().numpy()
+    bound = 8 * np.finfo(np.float32).eps * s[0] / s[1]
+    np.testing.assert_allclose(rotation[:2], u @ vt, atol=bound)
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=bound)
+
+
 @given(rows, st.floats(-4, 4))
 def test_polar_rows_commutes_with_turns_about_z(a, angle):
     assume(np.linalg.svd(a)[1][1] > 1e-2)
@@ -135,6 +147,13 @@ def test_polar_rows_of_degenerate_input_stays_finite_with_gradient():
     rotation.sum().backward()
     assert torch.isfinite(rotation).all()
     assert torch.isfinite(a.grad).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_polar_rows_of_rounding_alone_stay_near_zero(dtype):
+    """Where a network says nothing its rows are noise, which must not become a rotation."""
+    noise = 1e-3 * torch.finfo(dtype).eps * torch.randn(100, 2, 3, dtype=dtype)
+    assert polar_rows(noise).abs().max() < 10 * torch.finfo(dtype).eps ** 0.5
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from equigrasp.models.base import GraspField
-from equigrasp.models.losses import GraspLoss, rotation_loss
+from equigrasp.models.losses import GraspLoss, log_determinant, rotation_loss
 
 HALF_TURN = torch.diag(torch.tensor([-1.0, -1.0, 1.0], dtype=torch.float64))
 
@@ -187,3 +187,40 @@ def test_focal_loss_is_that_of_its_paper():
 def test_terms_without_sense_are_refused(options):
     with pytest.raises(ValueError, match="pose_mean is"):
         GraspLoss(**options)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_divergence_of_dependent_rows_is_that_of_their_singular_values(dtype):
+    """sum of s^2 - log s^2 - 1 over both singular values (Kulis et al. 2009, section 3)."""
+    rows = torch.randn(50, 2, 3, generator=torch.Generator().manual_seed(0)).to(dtype)
+    squares = torch.linalg.svdvals(rows.double()).square()
+    expected = (squares - squares.log() - 1).sum(-1)
+    torch.testing.assert_close(log_determinant(rows).double(), expected, rtol=2e-4, atol=2e-5)
+    torch.testing.assert_close(log_determinant(torch.eye(3)[:2]), torch.zeros(()))
+
+
+def test_rows_are_kept_independent_at_failures_too():
+    batch, raw = batch_and_raw()
+    batch["mask"][1] = False
+    loss = GraspLoss(conditioning="logdet", conditioning_weight=2.0)
+    terms = loss(raw, batch)
+    expected = log_determinant(raw.rotation[0]).mean()  # successes and failures of what counts
+    torch.testing.assert_close(terms["conditioning"], expected)
+    without = GraspLoss(conditioning_weight=0.0)(raw, batch)["loss"]
+    torch.testing.assert_close(terms["loss"], without + 2 * expected)
+
+
+def test_following_the_divergence_makes_dependent_rows_orthonormal():
+    rows = torch.tensor([[[1.0, 0, 0], [0.99, 0.01, 0]], [[0.0, 0.1, 0], [0, -0.1, 0.02]]])
+    rows.requires_grad_()
+    optimiser = torch.optim.Adam([rows], 0.01)
+    for _ in range(600):
+        optimiser.zero_grad()
+        log_determinant(rows).sum().backward()
+        optimiser.step()
+    torch.testing.assert_close(rows @ rows.mT, torch.eye(2).expand(2, 2, 2), atol=0.1, rtol=0)
+
+
+def test_an_unknown_conditioning_is_refused():
+    with pytest.raises(ValueError, match="conditioning is 'none'; use one of frobenius, logdet"):
+        GraspLoss(conditioning="none")
