@@ -95,7 +95,7 @@ def read_mask(path: str | Path, camera: str | Path | None = None) -> NDArray[np.
     """
     values = read_image(path)
     marked = values.any(-1) if values.ndim == 3 else values.astype(bool)
-    lens = None if camera is None else _lens(_read(camera))
+    lens = None if camera is None else lens_of(_read(camera))
     if lens is None:
         return marked
     return undistort(marked, read_camera(camera, marked.shape), lens) > 0
@@ -119,7 +119,7 @@ def read_view(
     if scale is None and isinstance(values, Mapping):
         scale = values.get(UNIT)
     image = read_depth(depth, scale)
-    intrinsics, lens = read_camera(camera, image.shape), _lens(values)
+    intrinsics, lens = read_camera(camera, image.shape), lens_of(values)
     return image if lens is None else undistort(image, intrinsics, lens), intrinsics
 
 
@@ -137,18 +137,33 @@ def read_camera(path: str | Path, shape: Sequence[int] | None = None) -> Intrins
         FileNotFoundError: there is none.
         ValueError: no intrinsics.
     """
-    values = _read(path)
+    try:
+        return camera_of(_read(path), shape)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def camera_of(values: Any, shape: Sequence[int] | None = None) -> Intrinsics:
+    """Intrinsics from what a file of one of the forms of `read_camera` holds.
+
+    Args:
+        values: a mapping, or a 3x3 matrix.
+        shape: see `read_camera`.
+
+    Raises:
+        ValueError: no intrinsics.
+    """
     if isinstance(values, list):
         values = {"K": values}
     if not isinstance(values, Mapping):
-        raise ValueError(f"{path} holds no intrinsics; give width, height, fx, fy, cx, cy")
+        raise ValueError("it holds no intrinsics; give width, height, fx, fy, cx, cy")
     height, width = shape or (0, 0)
     size = {name: values.get(name, each) for name, each in zip(SIZE, (width, height), strict=True)}
     try:
         found = _intrinsics(values, size)
         found.validate()
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: {error}") from error
+    except TypeError as error:
+        raise ValueError(str(error)) from error
     return found
 
 
@@ -179,8 +194,12 @@ def _read(path: str | Path) -> Any:
     return read_json(path)
 
 
-def _lens(values: Any) -> NDArray[np.float64] | None:
-    """Coefficients of a lens that bends lines, None for one that does not."""
+def lens_of(values: Any) -> NDArray[np.float64] | None:
+    """OpenCV's coefficients of a lens that bends lines, None for one that does not.
+
+    Args:
+        values: what the file of a camera holds.
+    """
     if not isinstance(values, Mapping):
         return None
     given = next((values[name] for name in DISTORTIONS if name in values), [])

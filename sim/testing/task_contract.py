@@ -14,7 +14,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from equigrasp.policy.episodes.files import episode_faults, find_episodes, write_episode
+from equigrasp.policy.episodes.faults import episode_faults
+from equigrasp.policy.episodes.files import find_episodes, write_episode
 from equigrasp.policy.episodes.keypoints import discover_keypoints
 from equigrasp.testing.require import require, require_refusal
 from sim.keyframes.demonstrate import Demonstration, DemonstrationError, demonstrate

@@ -1,7 +1,10 @@
+import sys
+
 import pytest
 
 from data_gen.demos import main
-from equigrasp.policy.episodes.files import episode_faults, find_episodes
+from equigrasp.policy.episodes.faults import episode_faults
+from equigrasp.policy.episodes.files import find_episodes
 
 SMALL = ["--tasks", "open_drawer", "press_buttons", "--image-size", "16", "--workers", "1"]
 
@@ -53,3 +56,17 @@ def test_impossible_requests_are_named_and_lose_nothing(tmp_path, change, messag
     assert main([*SMALL, "--episodes", "1", "--out", str(tmp_path), *change]) == 1
     assert message in capsys.readouterr().err
     assert not find_episodes(tmp_path)
+
+
+def test_ray_makes_the_same_files(tmp_path, fake_ray, hashes, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--tasks", "turn_lever", "--episodes", "2", "--image-size", "8", "--workers", "1"]
+    for engine in ("local", "ray"):
+        assert main([*arguments, "--engine", engine, "--out", engine]) == 0
+    assert fake_ray[1:] == [2, "shutdown"]
+    assert hashes(tmp_path / "local") == hashes(tmp_path / "ray")
+    assert len(find_episodes("ray")) == 2
+    capsys.readouterr()
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main([*arguments, "--engine", "ray", "--out", "none"]) == 1
+    assert "pip install 'equigrasp[ray]'" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equigrasp.geometry.transforms import check_rigid
+from equigrasp.options import is_whole
 from equigrasp.policy.episodes.frames import Demo, FrameCamera, FrameState
 
 OPEN_FROM = 0.9
@@ -23,6 +24,7 @@ def checked_demo(found: Any) -> Demo:
     """A demonstration whose frames can be used: fields that no one needs may be absent.
 
     A gripper's opening that is given as a share becomes 1 or 0, as RLBench tells them apart.
+    Velocities are needed where keyframes have to be found by them, not where they are marked.
 
     Raises:
         ValueError: it is no demonstration, or a frame lacks what keyframes are made from.
@@ -30,21 +32,56 @@ def checked_demo(found: Any) -> Demo:
     states = vars(found).get("_observations") if isinstance(found, Demo) else None
     if not isinstance(states, list) or not states:
         raise ValueError("holds no demonstration")
+    if found.keyframes is not None:
+        found.keyframes = checked_keyframes(found.keyframes, len(states))
     for index, state in enumerate(states):
         if not isinstance(state, FrameState):
             raise ValueError(f"frame {index} is {reprlib.repr(state)}, no observation")
-        if fault := _settled(state):
+        if fault := _settled(state, found.keyframes is not None):
             raise ValueError(f"frame {index} {fault}")
     return found
 
 
-def _settled(state: FrameState) -> str:
-    """Fill in what a frame lacks and nobody needs; what is wrong with the rest, or nothing."""
+def checked_keyframes(marked: Any, count: int) -> list[int] | None:
+    """Marks of the frames that end an action; None where nothing is marked.
+
+    Args:
+        marked: numbers of frames, or None.
+        count: of the demonstration's frames.
+
+    Raises:
+        ValueError: they are not whole numbers that rise from 1 to the last frame, or there is none.
+    """
+    if marked is None:
+        return None
+    listed = list(marked) if isinstance(marked, list | tuple | np.ndarray) else []
+    whole = all(is_whole(number) for number in listed)
+    if not listed or not whole or sorted({0, *listed}) != [0, *listed]:
+        raise ValueError(
+            f"keyframes are {reprlib.repr(marked)}; give a list of numbers of frames that rise "
+            "from 1 on (frame 0 is where the first action starts), such as [12, 40]"
+        )
+    if listed[-1] >= count:
+        raise ValueError(
+            f"keyframe {listed[-1]} is beyond the last frame, {count - 1}; frames count from 0"
+        )
+    return [int(number) for number in listed]
+
+
+def _settled(state: FrameState, marked: bool) -> str:
+    """Fill in what a frame lacks and nobody needs; what is wrong with the rest, or nothing.
+
+    Args:
+        state: of a frame.
+        marked: whether keyframes are marked, so that velocities may be absent.
+    """
     for name in FrameState.RECORDED:
         vars(state).setdefault(name, None)
     if not isinstance(vars(state).get("misc"), dict):
         state.misc = {}
     for name, count in SIZES.items():
+        if marked and name == "joint_velocities" and getattr(state, name) is None:
+            continue
         values = _numbers(getattr(state, name))
         if values is None or values.ndim != 1 or len(values) != (count or len(values)):
             given = reprlib.repr(getattr(state, name))
@@ -86,8 +123,12 @@ def checked_camera(camera: FrameCamera) -> FrameCamera:
 
 def size_fault(shape: tuple[int, ...], camera: FrameCamera) -> str:
     """Why an image (H, W, ...) is not of the size that its intrinsics speak of; empty if it is."""
-    (width, height), found = 2 * np.abs(camera.intrinsics[:2, 2]), shape[:2]
-    limit = max(SIZE_TOLERANCE, 0.02 * max(width, height))
+    found = shape[:2]
+    if camera.size is None:
+        width, height = 2 * np.abs(camera.intrinsics[:2, 2])
+        limit = max(SIZE_TOLERANCE, 0.02 * max(width, height))
+    else:
+        (width, height), limit = camera.size, 0
     if max(abs(found[1] - width), abs(found[0] - height)) <= limit:
         return ""
     return (

@@ -5,14 +5,15 @@
     ROOT/TASK/all_variations/episodes/episode0/                 "all_variations", the PerAct fork's:
         variation_number.pkl  variation_descriptions.pkl        these two in every episode
 
-An episode holds `low_dim_obs.pkl` and a folder of PNGs for every camera and kind of image.
+An episode holds `low_dim_obs.pkl` and a folder of PNGs for every camera and kind of image. What is
+wrong with one is told by `equigrasp.policy.episodes.faults`.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,14 +26,14 @@ from equigrasp.data.files import atomic_folder, write_atomically
 from equigrasp.options import check_list
 from equigrasp.policy.episodes import checks, image_files, rlbench_pickle
 from equigrasp.policy.episodes.camera import point_cloud
-from equigrasp.policy.episodes.frames import CAMERAS, IMAGES, Demo, Frame, FrameCamera
+from equigrasp.policy.episodes.frames import CAMERAS, Demo, Frame, FrameCamera, FrameState
 from equigrasp.policy.episodes.keypoints import discover_keypoints
 
 LOW_DIM, NUMBER = "low_dim_obs.pkl", "variation_number.pkl"
 DESCRIPTIONS = "variation_descriptions.pkl"
 ALL_VARIATIONS = "all_variations"
 LAYOUTS = ("variations", ALL_VARIATIONS)
-
+NEEDS = "an episode needs at least one frame and one description"
 
 T = TypeVar("T")
 
@@ -97,8 +98,15 @@ class Episode:
 
     @cached_property
     def keypoints(self) -> list[int]:
-        """Numbers of the frames that end an action, see `discover_keypoints`."""
-        return discover_keypoints(self.demo)
+        """Numbers of the frames that end an action: marked ones, else see `discover_keypoints`."""
+        marked = self.demo.keyframes
+        return discover_keypoints(self.demo) if marked is None else list(marked)
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Cameras that have a folder of colours: RLBench's five in its order, then others."""
+        found = {path.name.removesuffix("_rgb") for path in self.path.glob("*_rgb")}
+        return (*(name for name in CAMERAS if name in found), *sorted(found - set(CAMERAS)))
 
     def camera(self, name: str, frame: int) -> FrameCamera:
         """A camera in one frame.
@@ -108,7 +116,7 @@ class Episode:
         """
         try:
             return checks.checked_camera(FrameCamera.of(self.demo[frame], name))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, IndexError, TypeError, ValueError) as error:
             told = error.args[0] if isinstance(error, KeyError) else error
             raise EpisodeError(f"{self.path / LOW_DIM}: frame {frame}, {name}: {told}") from error
 
@@ -119,22 +127,27 @@ class Episode:
             EpisodeError: the image is missing, torn, of another kind, or of another size than its
                 intrinsics; so for the other images.
         """
-        return self._image(camera, "rgb", frame)
+        return self.image(camera, "rgb", frame)
 
     def depth(self, camera: str, frame: int) -> NDArray[np.float64]:
         """Depth (H, W) along the camera's axis, metres."""
         seen = self.camera(camera, frame)
-        return image_files.decode_depth(self._image(camera, "depth", frame), seen.near, seen.far)
+        return image_files.decode_depth(self.image(camera, "depth", frame), seen.near, seen.far)
 
     def mask(self, camera: str, frame: int) -> NDArray[np.int32]:
         """Object handles (H, W), int32."""
-        return image_files.decode_handles(self._image(camera, "mask", frame))
+        return image_files.decode_handles(self.image(camera, "mask", frame))
 
     def point_cloud(self, camera: str, frame: int) -> NDArray[np.float64]:
         """What each pixel shows: points (H, W, 3) in the world, metres."""
         return point_cloud(self.depth(camera, frame), self.camera(camera, frame))
 
-    def _image(self, camera: str, kind: str, frame: int) -> NDArray[np.uint8]:
+    def image(self, camera: str, kind: str, frame: int) -> NDArray[np.uint8]:
+        """An image (H, W, 3) as its file has it; `kind` is one of `IMAGES`.
+
+        Raises:
+            EpisodeError: see `rgb`.
+        """
         path = image_path(self.path, camera, kind, frame)
         try:
             image = image_files.read_png(path, coded=kind != "rgb")
@@ -192,12 +205,13 @@ def write_episode(
     root: str | Path,
     task: str,
     number: int,
-    frames: Sequence[Frame],
+    frames: Iterable[Frame],
     *,
     variation: int,
     descriptions: Sequence[str],
     layout: str = ALL_VARIATIONS,
     random_seed: tuple | None = None,
+    keyframes: Sequence[int] | None = None,
 ) -> Episode:
     """Write an episode whole or not at all; one that is there already is replaced.
 
@@ -205,33 +219,31 @@ def write_episode(
         root: folder of tasks.
         task, number: of the episode; the number counts within its variation in the layout
             "variations".
-        frames: observations with images of all cameras, or of none.
+        frames: observations with images of all cameras, or of none; one is held at a time.
         variation: of the task.
         descriptions: sentences that ask for it.
         layout: one of `LAYOUTS`.
         random_seed: state of the generator that the scene was drawn from.
+        keyframes: numbers of the frames that end an action, where somebody marked them.
 
     Raises:
-        ValueError: no frames, an unknown layout, or frames with different cameras.
+        ValueError: no frames, an unknown layout, frames with different cameras, or keyframes that
+            do not rise from 1 to the last frame.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"layout is '{layout}'; use one of {LAYOUTS}")
     sentences = check_list(descriptions, "descriptions", words=True)
-    if not frames or not sentences:
-        raise ValueError("an episode needs at least one frame and one description")
-    if len({tuple(sorted(frame.images)) for frame in frames}) > 1:
-        raise ValueError("frames differ in their cameras; every frame needs images of all of them")
+    if not sentences:
+        raise ValueError(NEEDS)
     shared = layout != ALL_VARIATIONS
     above = Path(root) / task / (f"variation{variation}" if shared else ALL_VARIATIONS)
     target = above / "episodes" / f"episode{number}"
     with atomic_folder(target, sync=False) as unfinished:
-        for camera in frames[0].images:
-            for kind in IMAGES:
-                (unfinished / f"{camera}_{kind}").mkdir()
-        for index, frame in enumerate(frames):
-            _write_images(unfinished, index, frame)
-        demo = Demo([frame.state for frame in frames], random_seed, variation)
-        _dump(unfinished / LOW_DIM, demo)
+        states = [_write_images(unfinished, *numbered) for numbered in enumerate(frames)]
+        if not states:
+            raise ValueError(NEEDS)
+        marked = checks.checked_keyframes(keyframes, len(states))
+        _dump(unfinished / LOW_DIM, Demo(states, random_seed, variation, marked))
         if not shared:
             _dump(unfinished / NUMBER, int(variation))
         _dump((above if shared else unfinished) / DESCRIPTIONS, sentences)
@@ -239,56 +251,24 @@ def write_episode(
     return Episode(target, task, number)
 
 
-def episode_faults(episode: Episode, *, deep: bool = False) -> list[str]:
-    """What is wrong with an episode, one sentence each.
-
-    Args:
-        episode: on disk.
-        deep: whether every image is decoded as well, which takes long.
-    """
-    faults = []
-    try:
-        count, _, _ = len(episode.demo), episode.variation, episode.descriptions
-    except EpisodeError as error:
-        return [str(error)]
-    present = [c for c in CAMERAS if (episode.path / f"{c}_rgb").is_dir()]
-    for camera in CAMERAS:
-        if camera not in present:
-            faults.append(f"{episode.path}: no images of camera '{camera}'")
-            continue
-        if f"{camera}_camera_extrinsics" not in episode.demo[0].misc:
-            faults.append(f"{episode.path / LOW_DIM}: does not describe camera '{camera}'")
-            continue
-        for kind in IMAGES:
-            faults += _image_faults(episode, camera, kind, count, deep)
-    return faults
-
-
-def _image_faults(episode: Episode, camera: str, kind: str, count: int, deep: bool) -> list[str]:
-    folder = episode.path / f"{camera}_{kind}"
-    stored = {path.name for path in folder.glob("*.png")}
-    expected = {f"{index}.png" for index in range(count)}
-    if stored != expected:
-        return [f"{folder}: {len(stored)} images where the demonstration has {count} frames"]
-    faults = []
-    for index in range(count if deep else 1):  # the others are most often like the first
-        try:
-            episode._image(camera, kind, index)
-        except EpisodeError as error:
-            faults.append(str(error))
-    return faults
-
-
-def _write_images(folder: Path, index: int, frame: Frame) -> None:
+def _write_images(folder: Path, index: int, frame: Frame) -> FrameState:
+    """Write the images of a frame; its state is returned."""
+    stored = {path.name.removesuffix("_rgb") for path in folder.glob("*_rgb")}
+    if index and stored != set(frame.images):
+        raise ValueError("frames differ in their cameras; every frame needs images of all of them")
     for name, images in frame.images.items():
         camera = FrameCamera.of(frame.state, name)
         coded = {
             "rgb": images.rgb,
             "depth": image_files.encode_depth(images.depth, camera.near, camera.far),
-            "mask": image_files.encode_handles(images.mask),
         }
+        if images.mask is not None:
+            coded["mask"] = image_files.encode_handles(images.mask)
         for kind, image in coded.items():
-            image_path(folder, name, kind, index).write_bytes(image_files.png_bytes(image))
+            path = image_path(folder, name, kind, index)
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(image_files.png_bytes(image))
+    return frame.state
 
 
 def _dump(path: Path, value: object) -> None:

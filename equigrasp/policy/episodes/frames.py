@@ -66,22 +66,28 @@ class Demo:
     Attributes:
         random_seed: state tuple of `numpy.random.RandomState`, or None.
         variation_number: of the task; None where the file does not tell.
+        keyframes: numbers of the frames that end an action, where somebody marked them; RLBench
+            has no such attribute, and does not mind it.
     """
 
     # Of the class, because unpickled demonstrations are never initialised, and stock RLBench's
     # have no such attribute.
     random_seed: tuple | None = None
     variation_number: int | None = None
+    keyframes: list[int] | None = None
 
     def __init__(
         self,
         observations: list[FrameState],
         random_seed: tuple | None = None,
         variation_number: int | None = None,
+        keyframes: list[int] | None = None,
     ) -> None:
         self._observations = list(observations)
         self.random_seed = random_seed
         self.variation_number = variation_number
+        if keyframes is not None:  # files of demonstrations without marks stay what they were
+            self.keyframes = list(keyframes)
 
     def __len__(self) -> int:
         return len(self._observations)
@@ -96,14 +102,17 @@ class FrameCamera:
 
     Attributes:
         extrinsics: (4, 4), camera to world.
-        intrinsics: (3, 3), in pixels; focal lengths are negative.
+        intrinsics: (3, 3), in pixels; RLBench's focal lengths are negative. Positive ones are those
+            of a camera whose pose has x to the right and y down.
         near, far: metres; what depth 0 and 1 of a file stand for.
+        size: (width, height) in pixels, where it is told; RLBench leaves it to the principal point.
     """
 
     extrinsics: NDArray[np.float64]
     intrinsics: NDArray[np.float64]
     near: float
     far: float
+    size: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, state: FrameState, name: str) -> FrameCamera:
@@ -113,20 +122,23 @@ class FrameCamera:
             KeyError: the state does not describe that camera.
         """
         parts = ("extrinsics", "intrinsics", "near", "far")
-        missing = [p for p in parts if f"{name}_camera_{p}" not in state.misc]
+        missing = [p for p in parts if state.misc.get(f"{name}_camera_{p}") is None]
         if missing:
             raise KeyError(f"the state has no {name}_camera_{missing[0]}")
         extrinsics, intrinsics, near, far = (state.misc[f"{name}_camera_{part}"] for part in parts)
-        return cls(np.asarray(extrinsics), np.asarray(intrinsics), float(near), float(far))
+        size = state.misc.get(f"{name}_camera_size")
+        size = None if size is None else (int(size[0]), int(size[1]))
+        return cls(np.asarray(extrinsics), np.asarray(intrinsics), float(near), float(far), size)
 
     def to_misc(self, name: str) -> dict[str, Any]:
         """Entries of `FrameState.misc` that describe this camera under a name."""
-        return {
+        entries = {
             f"{name}_camera_extrinsics": np.asarray(self.extrinsics, np.float64),
             f"{name}_camera_intrinsics": np.asarray(self.intrinsics, np.float64),
             f"{name}_camera_near": float(self.near),
             f"{name}_camera_far": float(self.far),
         }
+        return entries if self.size is None else {**entries, f"{name}_camera_size": self.size}
 
 
 @dataclass
@@ -136,12 +148,12 @@ class CameraImages:
     Attributes:
         rgb: (H, W, 3) uint8.
         depth: (H, W) metres along the camera's z axis, float64.
-        mask: (H, W) int32 object handles.
+        mask: (H, W) int32 object handles; None where nobody knows them.
     """
 
     rgb: NDArray[np.uint8]
     depth: NDArray[np.float64]
-    mask: NDArray[np.int32]
+    mask: NDArray[np.int32] | None
 
 
 @dataclass

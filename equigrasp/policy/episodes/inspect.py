@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from equigrasp.data.files import write_atomically
-from equigrasp.policy.episodes.files import Episode, EpisodeError, episode_faults, find_episodes
+from equigrasp.policy.episodes.faults import episode_faults
+from equigrasp.policy.episodes.files import Episode, EpisodeError, find_episodes
 from equigrasp.policy.episodes.frames import CAMERAS
 
 LABEL = 14
@@ -93,11 +94,12 @@ def contact_sheet(episode: Episode) -> bytes:
     """
     from PIL import Image, ImageDraw
 
-    present = [camera for camera in CAMERAS if (episode.path / f"{camera}_rgb").is_dir()]
+    present = episode.cameras
     if not present:
-        raise EpisodeError(f"{episode.path}: holds no images of {', '.join(CAMERAS)}")
+        raise EpisodeError(f"{episode.path}: holds no images of {', '.join(CAMERAS)} or others")
     shown = [0, *episode.keypoints]
-    height, width = episode.rgb(present[0], 0).shape[:2]
+    sizes = [episode.rgb(camera, 0).shape[:2] for camera in present]
+    height, width = np.max(sizes, axis=0).tolist()
     sheet = Image.new("RGB", (len(present) * width, LABEL + len(shown) * (height + LABEL)), "white")
     canvas = ImageDraw.Draw(sheet)
     words = f"{episode.task}, variation {episode.variation}: {episode.descriptions[0]}"

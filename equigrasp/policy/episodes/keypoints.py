@@ -22,7 +22,8 @@ def discover_keypoints(states: Sequence[FrameState]) -> list[int]:
     """Frames that end an action: the gripper changed, the arm stopped, or the demonstration ended.
 
     Args:
-        states: of all frames of a demonstration, in order.
+        states: of all frames of a demonstration, in order. An arm whose velocities are None never
+            stands still.
 
     Returns:
         their numbers. Frame 0 is not among them: it is where the first action starts.
@@ -57,7 +58,7 @@ def _ends_action(states: Sequence[FrameState], index: int) -> bool:
 
 
 def _stands_still(states: Sequence[FrameState], index: int) -> bool:
-    if index >= len(states) - 2:
+    if index >= len(states) - 2 or states[index].joint_velocities is None:
         return False
     around = [states[max(i, 0)].gripper_open for i in range(index - 2, index + 2)]
     slow = np.abs(states[index].joint_velocities).max() <= STOPPED

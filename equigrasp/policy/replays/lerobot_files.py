@@ -37,7 +37,7 @@ def write_lerobot(replay: Replay, path: Path) -> None:
         replay: what it lacks is left out.
         path: of the folder, which is not there yet.
     """
-    pa, pq = _arrow()
+    pa, pq = arrow()
     columns = frame_columns(replay)
     shown = features(replay)
     with atomic_folder(path) as unfinished:
@@ -114,9 +114,14 @@ def read_lerobot(path: Path, *, images: bool, episodes: int | None = None) -> Re
     wanted = [AGENT, ACTION, EPISODE, FRAME]
     wanted += [CORNERS] * (CORNERS in shown) + [REWARD] * (REWARD in shown)
     rows: dict[str, list[NDArray]] = {}
-    for table in _tables(path, wanted + [IMAGE] * images):
+    for table in tables(path, wanted + [IMAGE] * images):
         for name in table.column_names:
-            rows.setdefault(name, []).append(_array(table[name], name))
+            column = table[name]
+            rows.setdefault(name, []).append(
+                np.stack([_picture(cell["bytes"]) for cell in column.to_pylist()])
+                if name == IMAGE
+                else numbers_of(column)
+            )
     found = {name: np.concatenate(parts) for name, parts in rows.items()}
     order = np.lexsort([found[FRAME], found[EPISODE]])
     counts = np.unique(found[EPISODE], return_counts=True)[1][:episodes]
@@ -134,29 +139,37 @@ def read_lerobot(path: Path, *, images: bool, episodes: int | None = None) -> Re
     )
 
 
-def _arrow() -> tuple[Any, Any]:
+def arrow() -> tuple[Any, Any]:
     """The modules pyarrow and pyarrow.parquet."""
     purpose = "LeRobot's layout"
     return require("pyarrow", purpose), require("pyarrow.parquet", purpose)
 
 
-def _tables(path: Path, columns: list[str]) -> Iterator[Any]:
-    """The tables of frames."""
-    pa, pq = _arrow()
+def tables(path: Path, columns: list[str], episode: int | None = None) -> Iterator[Any]:
+    """The tables of frames, a file each.
+
+    Args:
+        path: of the data set.
+        columns: that are wanted.
+        episode: whose frames are wanted; None for all.
+
+    Raises:
+        ReplayError: there are none, or one is torn or lacks a column.
+    """
+    pa, pq = arrow()
+    chosen = None if episode is None else [(EPISODE, "==", episode)]
     files = sorted((path / "data").glob("*/*.parquet"))
     if not files:
         raise ReplayError(f"{path} has no data/*/*.parquet")
     for file in files:
         try:
-            yield pq.read_table(file, columns=columns)
+            yield pq.read_table(file, columns=columns, filters=chosen)
         except (pa.ArrowException, OSError, KeyError) as error:
             raise ReplayError(f"{file} is torn or foreign: {error}") from error
 
 
-def _array(column: Any, name: str) -> NDArray:
-    """A column as (n,), (n, k), or pictures (n, H, W, 3)."""
-    if name == IMAGE:
-        return np.stack([_picture(cell["bytes"]) for cell in column.to_pylist()])
+def numbers_of(column: Any) -> NDArray:
+    """A column of numbers, or of lists of equally many, as (n,) or (n, k)."""
     flat = column.combine_chunks()
     if hasattr(flat, "flatten") and flat.type.num_fields:
         return flat.flatten().to_numpy(zero_copy_only=False).reshape(len(flat), -1)

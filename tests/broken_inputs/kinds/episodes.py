@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image
 
 from broken_inputs.case import Case
+from equigrasp.policy.episodes.faults import episode_faults
 from equigrasp.policy.episodes.files import (
     DESCRIPTIONS,
     LOW_DIM,
     NUMBER,
     Episode,
-    episode_faults,
     find_episodes,
     write_episode,
 )

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
+from equigrasp.policy.episodes.faults import episode_faults
 from equigrasp.policy.episodes.files import (
     DESCRIPTIONS,
     LAYOUTS,
     LOW_DIM,
     EpisodeError,
-    episode_faults,
     find_episodes,
     write_episode,
 )
