@@ -2,6 +2,7 @@
 
 python data_gen/demos.py                                  # all tasks, 100 episodes each
 python data_gen/demos.py --tasks stack_blocks press_buttons --episodes 20 --out data/two_tasks
+python data_gen/demos.py --engine ray --workers 64        # on a Ray cluster that shares --out
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from equigrasp.policy.episodes.files import LAYOUTS, LOW_DIM
 from equigrasp.sizes import HELP, default_size
 from sim.keyframes.suite import known_tasks
 from sim.workers.jobs import Failed, Job, WorkerError
+from sim.workers.run import ENGINES
 
 KILLED = (LEFTOVERS, f"*/*/episodes/{LEFTOVERS}")
 """Where killed runs leave something."""
@@ -54,6 +56,7 @@ def make_demonstrations(
     *,
     workers: int = 1,
     timeout_s: float = 120.0,
+    engine: str = "local",
 ) -> list[Failed]:
     """Write the episodes that are not there yet; the failures are returned.
 
@@ -64,12 +67,14 @@ def make_demonstrations(
         settings: what they depend on besides.
         workers: processes.
         timeout_s: longest time for an episode.
+        engine: "local", or "ray" for the machines of a Ray cluster, which have to share `out`.
 
     Raises:
         ValueError: the folder was begun with other settings, another run works on it, or a number
             makes no sense.
         WorkerError: the simulator cannot be started.
         GenerationError: the machine fails (disk full, memory); nothing is lost.
+        ImportError: for engine "ray" without Ray.
     """
     if episodes < 1:
         raise ValueError(f"--episodes is {episodes}; give at least 1")
@@ -81,16 +86,16 @@ def make_demonstrations(
         size = {"seconds": EPISODE_SECONDS, "megabytes": EPISODE_MB}
         told = episodes_announcement(out, len(todo), len(variations) * episodes, workers, **size)
         print(told, file=sys.stderr)
-        return make_episodes(
-            "data_gen.demonstrations:make_episode", todo, workers=workers, timeout_s=timeout_s
-        )
+        limits = {"workers": workers, "timeout_s": timeout_s, "engine": engine}
+        return make_episodes("data_gen.demonstrations:make_episode", todo, **limits)
 
 
 def _missing(
     out: Path, variations: Mapping[str, int], episodes: int, settings: DemoSettings
 ) -> list[Job]:
+    root = str(out.resolve())  # workers of a cluster start in folders of their own
     return [
-        Job((name, index), {"root": str(out), "task": name, "index": index, **asdict(settings)})
+        Job((name, index), {"root": root, "task": name, "index": index, **asdict(settings)})
         for index in range(episodes)
         for name, count in variations.items()
         if not (episode_folder(out, name, count, index, settings.layout) / LOW_DIM).exists()
@@ -129,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--image-size", type=int, default=default.image_size, help="pixels a side")
     parser.add_argument("--layout", choices=LAYOUTS, default=default.layout, help="of folders")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--engine", choices=ENGINES, default="local", help="ray: of a Ray cluster")
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds for an episode")
     options = parser.parse_args(arguments)
     try:
@@ -143,11 +149,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settings,
             workers=options.workers,
             timeout_s=options.timeout,
+            engine=options.engine,
         )
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    except (ValueError, WorkerError, GenerationError) as error:
+    except (ValueError, WorkerError, GenerationError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:

@@ -41,7 +41,7 @@ def agree(out: Path, settings: Mapping[str, Any]) -> None:
 
 
 def make_episodes(
-    function: str, todo: list[Job], *, workers: int, timeout_s: float
+    function: str, todo: list[Job], *, workers: int, timeout_s: float, engine: str = "local"
 ) -> list[Failed]:
     """Make episodes in worker processes and say how far the run is; the failures are returned.
 
@@ -50,10 +50,12 @@ def make_episodes(
         todo: a job an episode.
         workers: processes.
         timeout_s: longest time for an episode.
+        engine: "local", or "ray"; see `sim.workers.run.run_jobs`.
 
     Raises:
         WorkerError: the simulator cannot be started.
         GenerationError: the machine fails (disk full, memory); nothing is lost.
+        ImportError: for engine "ray" without Ray.
     """
     failures: list[Failed] = []
     done = 0
@@ -72,5 +74,6 @@ def make_episodes(
         if done % (1 if end == "\r" else 20) == 0 or done == len(todo):
             print(f"{done}/{len(todo)} episodes", end=end, file=sys.stderr, flush=True)
 
-    run_jobs(function, todo, workers=workers, timeout_s=timeout_s, on_result=note)
+    limits = {"workers": workers, "timeout_s": timeout_s}
+    run_jobs(function, todo, **limits, on_result=note, engine=engine)
     return failures

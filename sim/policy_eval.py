@@ -128,9 +128,11 @@ def play_missing(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]
         for task in tasks
         if index < stored.get(task, options.episodes)
     ]
-    common = {"policy": options.policy, "options": policy_options(options), "env": options.env}
+    chosen = policy_options(options)
+    policy = shared_name(options.policy) if chosen else options.policy
+    common = {"policy": policy, "options": chosen, "env": options.env}
     common |= {"film": options.film} if options.film else {}
-    common |= {"demos": str(options.demos)} if options.demos else {}
+    common |= {"demos": str(options.demos.resolve())} if options.demos else {}
     jobs = [
         Job(key, {**common, **dict(zip(KEY, key, strict=True))}) for key in todo if key not in known
     ]
@@ -153,6 +155,11 @@ def play_missing(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]
         engine=options.engine,
     )
     return [known[key] for key in todo]
+
+
+def shared_name(policy: str) -> str:
+    """A policy as workers find it, which on a cluster start in folders of their own."""
+    return str(Path(policy).resolve()) if Path(policy).exists() else policy
 
 
 def policy_options(options: argparse.Namespace) -> dict[str, Any]:

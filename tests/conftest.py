@@ -1,6 +1,9 @@
-"""Settings for the whole suite: threads, pictures without a display, hypothesis profiles."""
+"""The whole suite: threads, pictures without a display, hypothesis profiles; a double of Ray."""
 
 import os
+import sys
+from pathlib import Path
+from types import ModuleType
 
 # One thread per xdist worker, two without: set before torch and OpenMP are imported anywhere, and
 # inherited by the simulator's worker processes.
@@ -42,3 +45,41 @@ def _torch_threads():
     import torch
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
+class RayTask:
+    """What the double's `ray.remote` makes of a function."""
+
+    def __init__(self, function, calls):
+        self.function, self.calls = function, calls
+
+    def options(self, **options):
+        self.calls.append(options)
+        return self
+
+    def remote(self, *arguments):
+        self.calls.append(len(arguments[1]))
+        here = Path.cwd()
+        os.chdir("/")  # machines of a cluster start in folders of their own
+        try:
+            answer = self.function(*arguments)
+        finally:
+            os.chdir(here)
+        return type("Reference", (), {"answer": answer})()
+
+
+@pytest.fixture
+def fake_ray(monkeypatch):
+    """Stands in for Ray, and runs at once what it is given.
+
+    A list of what it was asked for: options, and the jobs of every chunk.
+    """
+    calls, ray = [], ModuleType("ray")
+    ray.is_initialized = lambda: False
+    ray.init = lambda **options: None
+    ray.shutdown = lambda: calls.append("shutdown")
+    ray.remote = lambda function: RayTask(function, calls)
+    ray.wait = lambda references, num_returns: (references[:num_returns], references[num_returns:])
+    ray.get = lambda reference: reference.answer
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    return calls

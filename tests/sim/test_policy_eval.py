@@ -110,15 +110,19 @@ def test_rates_and_intervals():
     assert (round(low, 1), round(high, 1)) == (94.6, 99.8)
 
 
+def save_untrained(folder):
+    policy = MiniDiffuser(
+        Vocabulary(["press"]), widths=(24, 48), channels=24, head_channels=12, patch=16
+    )
+    cloud = asdict(CloudSettings(points=64))
+    card = {"cameras": ["front"], "image_size": 16, "cloud": cloud}
+    equigrasp.save_model(policy, folder / "model", card)
+
+
 def test_a_trained_policy_is_played_and_known_by_its_weights(tmp_path, capsys):
     torch.manual_seed(0)
     for name in ("first", "second"):
-        policy = MiniDiffuser(
-            Vocabulary(["press"]), widths=(24, 48), channels=24, head_channels=12, patch=16
-        )
-        cloud = asdict(CloudSettings(points=64))
-        card = {"cameras": ["front"], "image_size": 16, "cloud": cloud}
-        equigrasp.save_model(policy, tmp_path / name / "model", card)
+        save_untrained(tmp_path / name)
     chosen = ["--policy", str(tmp_path / "first"), "--out", str(tmp_path / "out")]
     assert main([*SMALL, *chosen, "--candidates", "2", "--steps", "2"]) == 0
     rows = [json.loads(x) for x in (tmp_path / "out" / "episodes.jsonl").read_text().splitlines()]
@@ -165,8 +169,12 @@ def test_scenes_must_be_there(demos, tmp_path, capsys):
     assert "open_drawer" in capsys.readouterr().err
 
 
-def test_ray_plays_the_same_episodes(tmp_path, fake_ray):
+@pytest.mark.parametrize("policy", ["oracle", "mine"])
+def test_ray_plays_the_same_episodes(policy, tmp_path, fake_ray, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_untrained(tmp_path / "mine")
     arguments = ["--tasks", "turn_lever", "--episodes", "2", "--seeds", "1", "--workers", "1"]
+    arguments += ["--policy", policy, "--candidates", "2", "--steps", "2"]
     for engine in ("local", "ray"):
         assert main([*arguments, "--engine", engine, "--out", str(tmp_path / engine)]) == 0
     assert fake_ray[1:] == [2, "shutdown"]
