@@ -7,8 +7,9 @@
 
 Costs: a training step (forward, backward, optimiser) of the whole policy with M in 1 to 256 and
 with twice the observations, of the policy without each of its parts, with flow matching in the
-place of diffusion, and of the drop-in variant; all take turns, medians are compared. The network of
-the published size takes a step of two observations of 4,000 points.
+place of diffusion, and of the drop-in variant; all take turns, medians are compared. Seconds are
+of one core and of the process, so that waiting on a busy machine does not count. The network of the
+published size takes a step of two observations of 4,000 points.
 
 Draws: keyframes that a policy draws for scenes whose first keyframe has several right answers, and
 the share of these that at least one of N draws hits.
@@ -75,6 +76,7 @@ def main() -> None:
     if arguments.table_only:
         print(report(json.loads(arguments.result.read_text())["numbers"]))
         return
+    torch.set_num_threads(1)
     keep_freed_memory()
     before = load()
     numbers = costs(arguments.seconds or (12.0 if arguments.quick else 150.0), arguments.quick)
@@ -107,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def costs(seconds: float, quick: bool) -> dict[str, float]:
-    """Seconds and MiB of a step by arm, and their ratios.
+    """Processor seconds and MiB of a step by arm, and their ratios.
 
     Args:
         seconds: time to measure.
@@ -126,7 +128,7 @@ def costs(seconds: float, quick: bool) -> dict[str, float]:
         name: held_bytes(models[name.rsplit("_m", 1)[0]]) + peak_bytes(run)
         for name, run in steps.items()
     }
-    median = {name: wall for name, (wall, _) in measure(steps, seconds).items()}
+    median = {name: cpu for name, (_, cpu) in measure(steps, seconds).items()}
     numbers: dict[str, float] = {}
     for name in steps:
         base = "whole_m1" if name.startswith("whole") else f"whole_m{M}"
@@ -146,7 +148,7 @@ def published_step() -> dict[str, float]:
     block = OmegaConf.to_container(config.model)
     model = build_policy(block, Vocabulary.of(SENTENCES))
     run = policy_step(model, M, *policy_batch(PUBLISHED_OBSERVATIONS, PUBLISHED_POINTS))
-    numbers = {"seconds": measure({"step": run}, 0.0)["step"][0]}
+    numbers = {"seconds": measure({"step": run}, 0.0)["step"][1]}
     numbers["mib"] = (held_bytes(model) + peak_bytes(run)) / 2**20
     numbers["parameters"] = float(sum(p.numel() for p in model.parameters()))
     return {f"{PUBLISHED}_m{M}_{name}": value for name, value in numbers.items()}
@@ -164,9 +166,9 @@ def report(numbers: dict[str, float]) -> str:
     share = numbers["draws_at_a_right_answer"]
     return f"""# Mini-Diffuser and its parts
 
-A training step of {OBSERVATIONS} observations of {POINTS} points. Ratios of the whole policy are to
-its M = 1, those of the variants to the whole policy at M = {M}. {PUBLISHED} takes
-{PUBLISHED_OBSERVATIONS} observations of {PUBLISHED_POINTS} points.
+A training step of {OBSERVATIONS} observations of {POINTS} points, processor seconds of one core.
+Ratios of the whole policy are to its M = 1, those of the variants to the whole policy at M = {M}.
+{PUBLISHED} takes {PUBLISHED_OBSERVATIONS} observations of {PUBLISHED_POINTS} points.
 
 {markdown_table(rows)}
 

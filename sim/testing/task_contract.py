@@ -83,6 +83,14 @@ class TaskContract:
             self.environment.reset(self._class(), variation, 11)
             require(not self.environment.succeeded(), f"variation {variation} begins with success")
 
+    def test_the_script_begins_with_a_right_beginning(self) -> None:
+        """The first one that is told."""
+        self.environment.reset(self._class(), 0, 11)
+        task = self.environment.task
+        first, beginnings = next(iter(task.waypoints())), task.beginnings()
+        np.testing.assert_array_equal(beginnings[0].pose, first.pose)
+        require(beginnings[0].open == first.open, "the gripper is another one")
+
     def test_a_seed_is_a_scene(self) -> None:
         """The same again whatever was played between; another seed is another scene."""
         first, other, again = (self._scene(seed) for seed in (5, 6, 5))
