@@ -114,8 +114,7 @@ def play_episode(
     environment = _environment(env, cameras, actor.image_size if actor.cameras else 128)
     scene = scene_seed(EVALUATION, seed, task, index)
     if demos is None:
-        frame = _new_scene(environment, task, index, scene)
-        sentence = environment.task.sentences(environment.task.variation)[0]
+        frame, sentence = _new_scene(environment, task, index, scene)
     else:
         episode = find_episodes(demos, [task])[index]
         frame = environment.reset_to_demo(episode.demo, task)
@@ -170,10 +169,9 @@ def drawn_beginnings(
     """
     actor = load_policy(policy, **(options or {}))
     environment = _environment("pybullet", actor.cameras, actor.image_size)
-    scene = scene_seed(EVALUATION, seed, task, index)
-    frame = _new_scene(environment, task, index, scene)
-    sentence = environment.task.sentences(environment.task.variation)[0]
-    actor.begin(sentence, environment.task, scene)
+    number = scene_seed(EVALUATION, seed, task, index)
+    frame, sentence = _new_scene(environment, task, index, number)
+    actor.begin(sentence, environment.task, number)
     poses, _ = actor.agent.draw(frame, sentence, count)
     cloud = cloud_of_frame(frame, actor.agent.settings)
     return {
@@ -187,13 +185,14 @@ def drawn_beginnings(
 
 def _new_scene(
     environment: TaskEnvironment | RLBenchEnvironment, task: str, index: int, seed: int
-) -> Frame:
-    """Variations take turns."""
+) -> tuple[Frame, str]:
+    """What is seen at first, and asked for. Variations take turns."""
     if isinstance(environment, TaskEnvironment):
         variations = find_task(task).variations
     else:
         variations = environment.variations(task)
-    return environment.reset(task, index % variations, seed)
+    frame = environment.reset(task, index % variations, seed)
+    return frame, environment.task.sentences(environment.task.variation)[0]
 
 
 @lru_cache(maxsize=1)
