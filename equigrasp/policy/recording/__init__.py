@@ -1,0 +1,1 @@
+"""Demonstrations of real robots: camera set-ups, recordings, and episodes made of them."""

@@ -1,0 +1,236 @@
+"""Takes in a LeRobot data set (v2.1 or v3.0) whose pictures lie in its tables.
+
+LeRobot has no words for camera poses, depth, or the pose of a tip: `Columns` says where they are.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equigrasp.data.files import read_json
+from equigrasp.policy.recording.rig import Look, Rig
+from equigrasp.policy.recording.take import Moment, RecordingError, Take
+from equigrasp.policy.replays.lerobot_files import EPISODE, FRAME, arrow, numbers_of, tables
+from equigrasp.policy.replays.replay import ReplayError
+
+TASK = "task_index"
+INFO = "meta/info.json"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a data set keeps what a take needs.
+
+    Attributes:
+        pose: column of the tip's pose in the world: xyz and quaternion xyzw, or 16 numbers row by
+            row; a part of a column is `observation.state[0:7]`.
+        gripper: column of its opening, in the same way.
+        widest: opening in metres that counts as 1; None: it is a share already.
+        rgb, depth: columns of pictures by camera; by default `observation.images.NAME` and
+            `observation.images.NAME_depth`.
+        camera_poses: columns of the poses of cameras that move.
+    """
+
+    pose: str = "observation.state[0:7]"
+    gripper: str = "observation.state[7]"
+    widest: float | None = None
+    rgb: Mapping[str, str] = field(default_factory=dict)
+    depth: Mapping[str, str] = field(default_factory=dict)
+    camera_poses: Mapping[str, str] = field(default_factory=dict)
+
+    def picture(self, camera: str, kind: str) -> str:
+        """Column of a camera's pictures; `kind` is "rgb" or "depth"."""
+        ending = "" if kind == "rgb" else "_depth"
+        return getattr(self, kind).get(camera, f"observation.images.{camera}{ending}")
+
+
+def is_lerobot(root: str | Path) -> bool:
+    """Whether a folder is a LeRobot data set."""
+    return (Path(root) / INFO).is_file()
+
+
+def lerobot_takes(
+    root: str | Path,
+    rig: Rig,
+    columns: Columns,
+    *,
+    marks: Mapping[int, Sequence[int]] | None = None,
+    task: str | None = None,
+) -> Iterator[Take]:
+    """Takes of a data set, an episode each.
+
+    Args:
+        root: of the data set.
+        rig: its cameras.
+        columns: see `Columns`.
+        marks: keyframes marked by hand, by number of the episode.
+        task: name of the only task; None makes a task of every sentence.
+
+    Raises:
+        RecordingError: torn or foreign, a column is missing, or its pictures are videos.
+    """
+    root = Path(root)
+    try:
+        shown = _features(root)
+        for camera in rig.cameras:
+            for kind in ("rgb", "depth"):
+                _check_picture(root, shown, columns.picture(camera, kind), camera, kind)
+        sentences = _sentences(root)
+        numbers = _numbers(root, shown, columns)
+    except (ReplayError, FileNotFoundError) as error:
+        raise RecordingError(str(error)) from error
+    for episode in np.unique(numbers[EPISODE]).tolist():
+        own = {name: rows[numbers[EPISODE] == episode] for name, rows in numbers.items()}
+        sentence = sentences[int(own[TASK][0])]
+        yield Take(
+            f"episode_{episode:06d}",
+            task or _slug(sentence),
+            [sentence],
+            rig,
+            [_moment(own, row, columns) for row in range(len(own[FRAME]))],
+            _Looks(root, rig, columns, episode),
+            (marks or {}).get(episode),
+        )
+
+
+class _Looks:
+    """Pictures of an episode by frame."""
+
+    def __init__(self, root: Path, rig: Rig, columns: Columns, episode: int) -> None:
+        self.root, self.episode = root, episode
+        self.names = {
+            camera: tuple(columns.picture(camera, kind) for kind in ("rgb", "depth"))
+            for camera in rig.cameras
+        }
+
+    def __call__(self, index: int) -> Mapping[str, Look]:
+        wanted = tuple(dict.fromkeys(name for pair in self.names.values() for name in pair))
+        rows = _pictures(self.root, wanted, self.episode)
+        return {
+            camera: tuple(
+                _decoded(rows[index][name], f"camera '{camera}', {name}") for name in pair
+            )
+            for camera, pair in self.names.items()
+        }
+
+
+@lru_cache(maxsize=1)
+def _pictures(root: Path, names: tuple[str, ...], episode: int) -> list[dict[str, Any]]:
+    """Cells of an episode's pictures, still packed, in the order of its frames."""
+    rows = [
+        row
+        for table in tables(root, [*names, EPISODE, FRAME], episode)
+        for row in table.to_pylist()
+    ]
+    return sorted(rows, key=lambda row: row[FRAME])
+
+
+def _decoded(cell: Any, what: str) -> NDArray:
+    """A picture: packed as PNG or the like, or as lists of numbers."""
+    if not isinstance(cell, dict):
+        return np.asarray(cell)
+    from PIL import Image
+
+    if not cell.get("bytes"):
+        raise ValueError(f"{what} is empty; its pictures have to lie in the tables")
+    try:
+        with Image.open(io.BytesIO(cell["bytes"])) as image:
+            return np.asarray(image)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{what} cannot be read: {error}") from error
+
+
+def _features(root: Path) -> dict[str, Any]:
+    told = read_json(root / INFO)
+    shown = told.get("features") if isinstance(told, dict) else None
+    if not isinstance(shown, dict):
+        raise ReplayError(f"{root / INFO} has no list of features; it is no data set")
+    return shown
+
+
+def _check_picture(root: Path, shown: dict[str, Any], name: str, camera: str, kind: str) -> None:
+    if name not in shown:
+        pictures = [n for n, each in shown.items() if len(each.get("shape", ())) >= 2]
+        raise ReplayError(
+            f"{root} has no column {name} for the {kind} of camera '{camera}'; it has pictures in "
+            f"{', '.join(pictures) or 'no column'}: give --{kind} {camera}=COLUMN, or take the "
+            "camera out of --cameras"
+        )
+    if shown[name].get("dtype") == "video":
+        raise ReplayError(
+            f"{root} keeps {name} as a video, which is not read, and would blur depth; write the "
+            "data set with use_videos=False, or unpack it into folders of PNGs"
+        )
+
+
+def _sentences(root: Path) -> dict[int, str]:
+    """Sentences by number, of either version."""
+    listed = root / "meta" / "tasks.jsonl"
+    if listed.is_file():
+        rows = [json.loads(line) for line in listed.read_text().splitlines() if line.strip()]
+    else:
+        _, pq = arrow()
+        rows = pq.read_table(root / "meta" / "tasks.parquet").to_pylist()
+    try:
+        return {int(row[TASK]): row.get("task") or row["__index_level_0__"] for row in rows}
+    except KeyError as error:
+        raise ReplayError(f"{root}/meta lists tasks without {error}") from error
+
+
+def _numbers(root: Path, shown: dict[str, Any], columns: Columns) -> dict[str, NDArray]:
+    """Columns of numbers of all frames, by episode and frame."""
+    wanted = dict.fromkeys([columns.pose, columns.gripper, *columns.camera_poses.values()])
+    names = dict.fromkeys(_parts(spec)[0] for spec in wanted)
+    if missing := [name for name in names if name not in shown]:
+        raise ReplayError(
+            f"{root} has no column {missing[0]}; it has {', '.join(shown)}: say with --pose and "
+            "--gripper where the tip's pose in the world and the gripper's opening are. A data set "
+            "that has angles of joints alone needs the robot's forward kinematics first"
+        )
+    parts: dict[str, list[NDArray]] = {}
+    for table in tables(root, [*names, EPISODE, FRAME, TASK]):
+        for name in table.column_names:
+            parts.setdefault(name, []).append(numbers_of(table[name]))
+    rows = {name: np.concatenate(each) for name, each in parts.items()}
+    order = np.lexsort([rows[FRAME], rows[EPISODE]])
+    return {name: each[order] for name, each in rows.items()}
+
+
+def _moment(rows: Mapping[str, NDArray], row: int, columns: Columns) -> Moment:
+    opened = _cell(rows, row, columns.gripper)
+    if columns.widest is not None:
+        opened = opened / columns.widest
+    poses = {name: _cell(rows, row, spec) for name, spec in columns.camera_poses.items()}
+    return Moment(_cell(rows, row, columns.pose), opened.tolist(), poses)
+
+
+def _cell(rows: Mapping[str, NDArray], row: int, spec: str) -> NDArray:
+    name, chosen = _parts(spec)
+    found = np.atleast_1d(rows[name][row])[chosen]
+    return found[0] if len(found) == 1 else found
+
+
+def _parts(spec: str) -> tuple[str, slice]:
+    """Column, and which of its numbers, of `observation.state[0:7]`."""
+    found = re.fullmatch(r"([^\[\]]+)(?:\[(\d+)(?::(\d+))?\])?", spec)
+    if found is None:
+        raise ReplayError(f"'{spec}' names no column; give COLUMN, COLUMN[7] or COLUMN[0:7]")
+    name, first, end = found.groups()
+    if first is None:
+        return name, slice(None)
+    return name, slice(int(first), int(end or int(first) + 1))
+
+
+def _slug(sentence: str) -> str:
+    """A sentence as the name of a folder."""
+    return "_".join(re.findall(r"[a-z0-9]+", sentence.lower()))[:80] or "task"
