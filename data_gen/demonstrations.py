@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
+
 from equigrasp.policy.episodes.files import LAYOUTS, write_episode
 from sim.keyframes.demonstrate import DemonstrationError, demonstrate
 from sim.keyframes.environment import TaskEnvironment
@@ -16,10 +18,18 @@ from sim.tasks import find_task
 
 ATTEMPTS = 5
 """Scenes tried for an episode whose script fails."""
+RECOVERY = 1
+"""Keeps the errors of a demonstration apart from what else is drawn from its scene's seed."""
 
 
 def make_episode(
-    root: str, task: str, index: int, seed: int, image_size: int, layout: str
+    root: str,
+    task: str,
+    index: int,
+    seed: int,
+    image_size: int,
+    layout: str,
+    recover: float = 0.0,
 ) -> dict[str, int]:
     """Play and write an episode; scenes whose script fails are passed over.
 
@@ -27,7 +37,7 @@ def make_episode(
         root: folder of the data set.
         task: name.
         index: of the episode among all of its task; variations take turns.
-        seed, image_size, layout: see `data_gen.demos.DemoSettings`.
+        seed, image_size, layout, recover: see `data_gen.demos.DemoSettings`.
 
     Returns:
         number of `frames`, of `keypoints` and of `attempts`.
@@ -39,7 +49,9 @@ def make_episode(
     for attempt in range(ATTEMPTS):
         chosen = scene_seed(DEMONSTRATION, seed, task, index, attempt)
         try:
-            shown = demonstrate(_environment(image_size), task, variation, chosen)
+            shown = demonstrate(
+                _environment(image_size), task, variation, chosen, errors=_errors(chosen, recover)
+            )
         except DemonstrationError:
             if attempt == ATTEMPTS - 1:
                 raise
@@ -60,6 +72,12 @@ def make_episode(
             "attempts": attempt + 1,
         }
     raise AssertionError("unreachable")
+
+
+def _errors(scene: int, share: float) -> np.random.Generator | None:
+    """Source of the errors of a scene's demonstration, for a share of the scenes."""
+    random = np.random.default_rng([scene, RECOVERY])
+    return random if random.random() < share else None
 
 
 @lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 python data_gen/demos.py                                  # all tasks, 100 episodes each
 python data_gen/demos.py --tasks stack_blocks press_buttons --episodes 20 --out data/two_tasks
 python data_gen/demos.py --engine ray --workers 64        # on a Ray cluster that shares --out
+python data_gen/demos.py --image-size 256 --recover 0.5 --out data/recovered
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from data_gen.announcement import episodes_announcement
 from data_gen.data_set import GenerationError
@@ -41,11 +43,26 @@ class DemoSettings:
         seed: the scene of episode i of a task follows from (seed, task, i).
         image_size: pixels per side of every camera.
         layout: one of RLBench's two.
+        recover: share of the episodes in which the arm misses waypoints on purpose and recovers.
+
+    Raises:
+        ValueError: a share outside 0 to 1, or images that are too small.
     """
 
     seed: int = 0
     image_size: int = 128
     layout: str = "all_variations"
+    recover: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.image_size < 8:
+            raise ValueError(f"--image-size is {self.image_size}; give at least 8 pixels")
+        if not 0 <= self.recover <= 1:
+            raise ValueError(f"--recover is {self.recover}; give a share from 0 to 1")
+
+    def told(self) -> dict[str, Any]:
+        """What is written down of them: a share of 0 is not, as in folders of before."""
+        return {name: value for name, value in asdict(self).items() if value or name != "recover"}
 
 
 def make_demonstrations(
@@ -78,10 +95,8 @@ def make_demonstrations(
     """
     if episodes < 1:
         raise ValueError(f"--episodes is {episodes}; give at least 1")
-    if settings.image_size < 8:
-        raise ValueError(f"--image-size is {settings.image_size}; give at least 8 pixels")
     with hold_folder(out, "choose another --out", leftovers=KILLED):
-        agree(out, asdict(settings))
+        agree(out, settings.told())
         todo = _missing(out, variations, episodes, settings)
         size = {"seconds": EPISODE_SECONDS, "megabytes": EPISODE_MB}
         told = episodes_announcement(out, len(todo), len(variations) * episodes, workers, **size)
@@ -133,13 +148,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=default.seed, help="of the data set")
     parser.add_argument("--image-size", type=int, default=default.image_size, help="pixels a side")
     parser.add_argument("--layout", choices=LAYOUTS, default=default.layout, help="of folders")
+    parser.add_argument(
+        "--recover",
+        type=float,
+        default=default.recover,
+        metavar="SHARE",
+        help="of the episodes in which the arm misses waypoints on purpose and recovers",
+    )
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--engine", choices=ENGINES, default="local", help="ray: of a Ray cluster")
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds for an episode")
     options = parser.parse_args(arguments)
     try:
         variations = known_tasks(options.tasks)
-        settings = DemoSettings(options.seed, options.image_size, options.layout)
+        settings = DemoSettings(options.seed, options.image_size, options.layout, options.recover)
         if options.episodes is None:
             options.episodes = default_size(EPISODES)
         failures = make_demonstrations(

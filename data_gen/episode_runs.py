@@ -32,10 +32,10 @@ def agree(out: Path, settings: Mapping[str, Any]) -> None:
     known = read_json(path)
     if not isinstance(known, dict):
         raise ValueError(f"{path} holds no settings; choose another --out")
-    for name, value in settings.items():
-        if known.get(name) != value:
+    for name in dict.fromkeys([*settings, *known]):
+        if known.get(name) != settings.get(name):
             raise ValueError(
-                f"{out} was begun with {name}={known.get(name)}, now it is {value}; "
+                f"{out} was begun with {name}={known.get(name)}, now it is {settings.get(name)}; "
                 "give the same, or another --out"
             )
 

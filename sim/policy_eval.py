@@ -16,17 +16,28 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from equigrasp.data.files import disk_fault, write_atomically, write_json
+from equigrasp.data.files import disk_fault, read_json, write_atomically, write_json
 from equigrasp.data.folder_lock import hold_folder
 from sim.keyframes.films import film_name, write_film
 from sim.keyframes.success_rates import markdown_table, summarise
-from sim.keyframes.suite import KEY, episode_row, known_tasks, read_rows, stored_episodes
+from sim.keyframes.suite import (
+    HELD_OUT,
+    KEY,
+    episode_row,
+    known_tasks,
+    read_rows,
+    stored_episodes,
+)
 from sim.workers.jobs import Failed, Job, Ok, WorkerError
 from sim.workers.run import ENGINES, run_jobs
+
+TASKS = (
+    "names, all (every task; of a trained policy those that it learned), or (of RLBench) peract18"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with hold_folder(out, "give another --out"):
             rows = play_missing(options, out)
-            text = write_results(rows, out)
+            held_out = {
+                kind: play_missing(options, out / f"held_out_{kind}", kind)
+                for kind in options.held_out
+            }
+            text = write_results(rows, out, held_out)
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130
@@ -52,14 +67,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def write_results(rows: list[dict[str, Any]], out: Path) -> str:
+def write_results(
+    rows: list[dict[str, Any]],
+    out: Path,
+    held_out: Mapping[str, list[dict[str, Any]]] = {},
+) -> str:
     """Write `summary.json` and `table.md` of all episodes; the table is returned.
 
     Args:
         rows: one per episode.
         out: folder of the results.
+        held_out: the same of episodes that are unlike demonstrations, by kind.
     """
     summary = summarise(rows)
+    if held_out:
+        summary["held_out"] = {kind: summarise(found) for kind, found in held_out.items()}
     write_json(out / "summary.json", summary)
     text = markdown_table(summary)
     write_atomically(out / "table.md", text + "\n")
@@ -81,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
     add("--steps", type=int, default=10, help="denoising steps of a trained policy")
     add("--clip", metavar="DIR", help="CLIP's text weights, for a policy trained with them")
     add("--env", choices=("pybullet", "rlbench"), default="pybullet", help="whose tasks")
-    add("--tasks", nargs="+", default=["all"], help="names, all, or (of RLBench) peract18")
+    add("--tasks", nargs="+", default=["all"], help=TASKS)
     add("--episodes", type=int, default=25, help="of every task and seed")
     add("--seeds", type=int, default=3, help="0 to N - 1")
     add(
@@ -89,6 +111,14 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="play the scenes of these episodes, as the published test sets are meant",
+    )
+    add(
+        "--held-out",
+        nargs="+",
+        choices=HELD_OUT,
+        default=[],
+        metavar="KIND",
+        help=f"play as many episodes unlike the demonstrations, for each of: {', '.join(HELD_OUT)}",
     )
     add("--film", metavar="CAMERA", help="write a GIF of every episode as this camera saw it")
     add("--workers", type=int, default=len(os.sched_getaffinity(0)))
@@ -98,12 +128,15 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def play_missing(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
+def play_missing(
+    options: argparse.Namespace, out: Path, held_out: str | None = None
+) -> list[dict[str, Any]]:
     """Rows of all episodes; those that `out` does not hold yet are played.
 
     Args:
         options: see `parser`.
         out: folder of the results.
+        held_out: what of the scenes is unlike in demonstrations; None for nothing.
 
     Raises:
         ValueError: no such task, a number below 1, or results of another policy in the folder.
@@ -115,10 +148,12 @@ def play_missing(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]
             raise ValueError(f"--{name} is {getattr(options, name)}; give at least 1")
     if options.env == "rlbench" and options.policy == "oracle":
         raise ValueError("the oracle knows no task of RLBench; give another --policy")
-    tasks = known_tasks(options.tasks, options.env)
+    if options.held_out and (options.env != "pybullet" or options.demos):
+        raise ValueError("--held-out changes new scenes of --env pybullet; leave out --demos")
+    tasks = known_tasks(wanted_tasks(options), options.env)
     out.mkdir(parents=True, exist_ok=True)
     log = out / "episodes.jsonl"
-    who = identity(options)
+    who = identity(options) + (f" held out: {held_out}" if held_out else "")
     known = read_rows(log, who)
     stored = stored_episodes(options.demos, tasks) if options.demos else {}
     todo = [
@@ -133,6 +168,7 @@ def play_missing(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]
     common = {"policy": policy, "options": chosen, "env": options.env}
     common |= {"film": options.film} if options.film else {}
     common |= {"demos": str(options.demos.resolve())} if options.demos else {}
+    common |= {"held_out": held_out} if held_out else {}
     jobs = [
         Job(key, {**common, **dict(zip(KEY, key, strict=True))}) for key in todo if key not in known
     ]
@@ -170,6 +206,33 @@ def policy_options(options: argparse.Namespace) -> dict[str, Any]:
     return {**chosen, "clip": options.clip} if options.clip else chosen
 
 
+def wanted_tasks(options: argparse.Namespace) -> list[str]:
+    """Names of tasks, or ["all"]; all of a trained policy are those that its card names, so that a
+    later task does not change what an evaluation is.
+
+    Raises:
+        ValueError: there is no such policy.
+    """
+    if options.tasks != ["all"] or options.env != "pybullet" or not policy_options(options):
+        return options.tasks
+    _, card = saved_files(options.policy)
+    return read_json(card).get("tasks") or options.tasks
+
+
+def saved_files(policy: str) -> tuple[Path, Path]:
+    """Tensors and card of a trained policy.
+
+    Raises:
+        ValueError: there is no such policy.
+    """
+    from equigrasp.policy.saved import find_policy
+
+    try:
+        return find_policy(policy)
+    except FileNotFoundError as error:
+        raise ValueError(f"{error}; or oracle, or MODULE:CLASS of your own") from error
+
+
 def identity(options: argparse.Namespace) -> str:
     """What tells this evaluation from others in a folder of results.
 
@@ -183,12 +246,7 @@ def identity(options: argparse.Namespace) -> str:
     chosen = policy_options(options)
     if not chosen:
         return f"{where}{options.policy}{scenes}"
-    from equigrasp.policy.saved import find_policy
-
-    try:
-        weights, _ = find_policy(options.policy)
-    except FileNotFoundError as error:
-        raise ValueError(f"{error}; or oracle, or MODULE:CLASS of your own") from error
+    weights, _ = saved_files(options.policy)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
     named = " ".join([options.policy, digest, *(f"{k}={v}" for k, v in chosen.items())])
     return f"{where}{named}{scenes}"

@@ -13,14 +13,19 @@ from equigrasp.geometry.transforms import Matrix, make_transform
 from equigrasp.options import check_list
 from equigrasp.policy.episodes.frames import Frame
 from equigrasp.policy.keyframes.clouds import CloudSettings, cloud_of_frame, pad_clouds
-from equigrasp.policy.keyframes.policy_io import Actions, Observations
+from equigrasp.policy.keyframes.policy_io import Actions, Observations, pad_past
 from equigrasp.policy.keyframes.rotation_bins import bins_to_rotation
 from equigrasp.policy.models.base import KeyframePolicy
 from equigrasp.policy.saved import load_policy
 
+MEMORY = 64
+"""Keyframes of an episode that an agent remembers; no policy reads more."""
+
 
 class KeyframeAgent:
     """Chooses keyframes. The same seed, frames and sentence give the same keyframes.
+
+    What was done before may count too: call `begin` where an episode begins.
 
     Args:
         policy: with a card that tells its cameras and how clouds are made.
@@ -59,9 +64,10 @@ class KeyframeAgent:
         return cls(policy, candidates=candidates, steps=steps)
 
     def begin(self, seed: int) -> None:
-        """A new episode, whose random numbers follow from a seed."""
+        """A new episode, whose random numbers follow from a seed; nothing was done in it yet."""
         self._generator = torch.Generator().manual_seed(seed)
         self._random = np.random.default_rng(seed)
+        self._past: list[NDArray[np.float32]] = []
 
     def act(self, frame: Frame, sentence: str) -> tuple[Matrix, bool]:
         """The next keyframe: pose (4, 4) of the tip in the world, and whether the gripper opens.
@@ -80,6 +86,7 @@ class KeyframeAgent:
             steps=self.steps,
             generator=self._generator,
         )
+        self._past = [_state(frame), *self._past][:MEMORY]
         poses, opened = _poses(found)
         return poses[0], bool(opened[0])
 
@@ -108,13 +115,22 @@ class KeyframeAgent:
                 f"the frame has no image of camera '{missing[0]}', which the policy was trained "
                 f"with; it needs {', '.join(self.cameras)}"
             )
-        seen = Frame(frame.state, {name: frame.images[name] for name in self.cameras})
+        used = Frame(frame.state, {name: frame.images[name] for name in self.cameras})
         # Points are thinned at random, as in training.
-        xyz, rgb, mask = pad_clouds([cloud_of_frame(seen, self.settings, self._random)])
-        state = np.append(frame.state.gripper_pose, frame.state.gripper_open).astype(np.float32)
+        xyz, rgb, mask = pad_clouds([cloud_of_frame(used, self.settings, self._random)])
+        state = _state(frame)
         device = next(self.policy.parameters()).device
         arrays = (torch.as_tensor(a).to(device) for a in (xyz, rgb, mask, state[None]))
-        return Observations(*arrays, [sentence])
+        seen = Observations(*arrays, [sentence])
+        if count := self.policy.options.get("past", 0):
+            past = (torch.as_tensor(a)[None].to(device) for a in pad_past(self._past, count))
+            seen = Observations(*seen[:5], *past)
+        return seen
+
+
+def _state(frame: Frame) -> NDArray[np.float32]:
+    """Pose of the tip and gripper (8,), as a policy takes them."""
+    return np.append(frame.state.gripper_pose, frame.state.gripper_open).astype(np.float32)
 
 
 def _poses(found: Actions) -> tuple[Matrix, NDArray[np.bool_]]:

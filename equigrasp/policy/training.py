@@ -52,19 +52,20 @@ def train_policy(config: dict[str, Any]) -> TrainResult:
     words = build_words(config["text"], train_data, saved)
     build = partial(build_policy, config["model"], words, saved)
     model = build()
+    past = model.options.get("past", 0)
     log.info("training on %d keyframes, validating on %d", len(train_data), len(val_data))
     result = train(
         build,
         KeyframeRecipe(sentences, **config["policy"]),
-        KeyframeBatches(train_data, sentences, config["seed"]),
-        KeyframeBatches(val_data, sentences),
+        KeyframeBatches(train_data, sentences, config["seed"], past=past),
+        KeyframeBatches(val_data, sentences, past=past),
         settings,
         run_dir,
         identity={
             "model": model.config,
             "init": config["init"],
             "policy": config["policy"],
-            "cloud": asdict(train_data.cloud),
+            "cloud": train_data.cloud.told(),
             "augmentation": asdict(train_data.augmentation),
             "cameras": train_data.cameras,
             "episodes": [fingerprint(train_data), fingerprint(val_data)],
@@ -199,7 +200,7 @@ def data_card(train_data: KeyframeDataset, val_data: KeyframeDataset) -> dict[st
     return {
         "cameras": list(train_data.cameras),
         "image_size": height,
-        "cloud": asdict(train_data.cloud),
+        "cloud": train_data.cloud.told(),
         "tasks": sorted({episode.task for episode in train_data.episodes}),
         "train_episodes": len(train_data.episodes),
         "train_keyframes": len(train_data),

@@ -125,7 +125,7 @@ class PolicyContract(TwoLevelContract):
         beside = _answers(policy, seen, noised, step)
         seen.xyz[2, 8:] += 1.0
         torch.testing.assert_close(_answers(policy, seen, noised, step), beside)
-        alone = Observations(*(part[2:] for part in seen[:4]), seen.sentences[2:])
+        alone = seen.rows(slice(2, None))
         short = {name: getattr(alone, name)[:, :8] for name in ("xyz", "rgb", "mask")}
         answers = _answers(policy, alone._replace(**short), noised[2:], step[2:])
         torch.testing.assert_close(answers, beside[2:])
@@ -216,7 +216,7 @@ class PolicyContract(TwoLevelContract):
 
     def _two_level(self) -> TwoLevel:
         """Noised keyframes of observations; each part of one is changed: points, colours, mask,
-        state and sentence."""
+        state, sentence, and where they are read the keyframes before."""
         policy, seen = stirred(self._made()), random_observations()
         others: dict[str, Any] = {
             name: seen._replace(**{name: torch.cat([part[:1], part[1:2] + 0.05, part[2:]])})
@@ -226,12 +226,27 @@ class PolicyContract(TwoLevelContract):
         mask = seen.mask.clone()
         mask[1, ::2] = False
         others["mask"] = seen._replace(mask=mask)
+        if policy.options.get("past"):
+            others |= _other_pasts(seen)
         others["sentences"] = seen._replace(sentences=[SENTENCES[0], SENTENCES[2], SENTENCES[2]])
         noised, step = self._samples()
         later = (step + policy.noise_steps // 3) % policy.noise_steps
         answers = partial(_answers, policy)
         moved = moved_numbers(noised)
         return TwoLevel(policy, answers, seen, others, replicated, noised, moved, step, later)
+
+
+def _other_pasts(seen: Observations) -> dict[str, Observations]:
+    """Another earlier keyframe, the same ones in another order, and one less, of the second one."""
+    moved, swapped, fewer = seen.past.clone(), seen.past.clone(), seen.past_mask.clone()
+    moved[1, 0] += 0.05
+    swapped[1] = swapped[1].flip(0)
+    fewer[1, 1] = False
+    return {
+        "an earlier keyframe": seen._replace(past=moved),
+        "the order of earlier keyframes": seen._replace(past=swapped),
+        "a forgotten keyframe": seen._replace(past_mask=fewer),
+    }
 
 
 def _answers(policy: KeyframePolicy, seen: Observations, noised: Tensor, step: Tensor) -> Tensor:

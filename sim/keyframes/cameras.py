@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pybullet
 
-from equigrasp.geometry.transforms import inverse_transform, look_at
+from equigrasp.geometry.transforms import Matrix, inverse_transform, look_at
 from equigrasp.policy.episodes.camera import camera_from_opengl, intrinsics_of, opengl_depth
 from equigrasp.policy.episodes.frames import CameraImages, FrameCamera
 from sim.stage.arm import HAND_LINK, Arm
@@ -33,7 +33,10 @@ _WRIST_EYE, _WRIST_TARGET = (0.08, 0.0, -0.02), (0.02, 0.0, 0.2)
 
 
 def render(
-    arm: Arm, names: Sequence[str], size: int = IMAGE_SIZE
+    arm: Arm,
+    names: Sequence[str],
+    size: int = IMAGE_SIZE,
+    moved: Mapping[str, Matrix] = {},
 ) -> tuple[dict[str, CameraImages], dict[str, Any]]:
     """Images of the named cameras, and the entries of `FrameState.misc` that describe them.
 
@@ -41,10 +44,12 @@ def render(
         arm: on its stage.
         names: of cameras, see `CAMERAS`.
         size: pixels per side.
+        moved: pose (4, 4) of a camera in the frame of where it would stand, for those that do not
+            stand there; their descriptions say where they are.
     """
     images, misc = {}, {}
     for name in names:
-        images[name], camera = _photograph(arm, name, size)
+        images[name], camera = _photograph(arm, name, size, moved.get(name))
         misc |= camera.to_misc(name)
     return images, misc
 
@@ -56,8 +61,11 @@ def camera_pose(arm: Arm, name: str) -> np.ndarray:
     return arm.link_pose(HAND_LINK) @ look_at(_WRIST_EYE, _WRIST_TARGET, up=(1.0, 0.0, 0.0))
 
 
-def _photograph(arm: Arm, name: str, size: int) -> tuple[CameraImages, FrameCamera]:
-    view = inverse_transform(camera_pose(arm, name) @ _TO_OPENGL)
+def _photograph(
+    arm: Arm, name: str, size: int, moved: Matrix | None
+) -> tuple[CameraImages, FrameCamera]:
+    pose = camera_pose(arm, name) if moved is None else camera_pose(arm, name) @ moved
+    view = inverse_transform(pose @ _TO_OPENGL)
     angle = FIELD_OF_VIEW.get(name, DEFAULT_FIELD_OF_VIEW)
     projection = pybullet.computeProjectionMatrixFOV(angle, 1.0, NEAR, FAR)
     _, _, rgba, buffer, mask = arm.p.getCameraImage(

@@ -3,19 +3,33 @@
 The frames are laid out such that keypoint discovery finds the waypoints again: an arm that arrives
 is seen at rest for two frames, one that grips is seen only after it has gripped, and moves in
 between have enough frames.
+
+A demonstration may show how to recover: the arm misses some waypoints on purpose before it reaches
+them. Keyframes that were missed are marked, so that nobody learns to go there.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from equigrasp.policy.episodes.frames import Frame
+import numpy as np
+
+from equigrasp.geometry.transforms import Matrix
+from equigrasp.policy.episodes.frames import DISTURBED, Frame
 from equigrasp.policy.episodes.keypoints import discover_keypoints
 from sim.keyframes.environment import TaskEnvironment
 from sim.stage.task import Task
 
 HOLD_STEPS = 12
 """Simulator steps between the two frames at rest."""
+MISSES, LEFT = 0.35, 0.3
+"""Share of waypoints that are missed first where errors are made, and of those that are not made
+good, so that the script has to go on from there."""
+ASIDE, ABOVE, TURNED = 0.025, 0.03, math.radians(10)
+"""Largest errors: to the sides and upwards (m; downwards there may be a table), and about the
+vertical (rad)."""
 
 
 class DemonstrationError(RuntimeError):
@@ -40,13 +54,19 @@ class Demonstration(NamedTuple):
 
 
 def demonstrate(
-    environment: TaskEnvironment, task: str | type[Task], variation: int, seed: int | tuple
+    environment: TaskEnvironment,
+    task: str | type[Task],
+    variation: int,
+    seed: int | tuple,
+    *,
+    errors: np.random.Generator | None = None,
 ) -> Demonstration:
     """Play the script of a task.
 
     Args:
         environment: in which it is played.
         task, variation, seed: see `TaskEnvironment.reset`.
+        errors: source of errors, for a demonstration of how to recover; None makes none.
 
     Raises:
         DemonstrationError: a waypoint cannot be reached, the goal is missed, or keypoint discovery
@@ -56,16 +76,18 @@ def demonstrate(
     said = f"{environment.task.name} {variation}"
     arrivals: list[int] = []
     resting = False
-    for waypoint in environment.task.waypoints():
+    for pose, opened, missed in _actions(environment, errors):
         if resting:
             environment.stage.step(HOLD_STEPS)
             frames.append(environment.observe())
-        changes = waypoint.open != environment.arm.commanded_open
-        result = environment.act(waypoint.pose, waypoint.open, frames)
+        changes = opened != environment.arm.commanded_open
+        result = environment.act(pose, opened, frames)
         if result.failure or not result.arrived:
             raise DemonstrationError(
                 f"{said}: waypoint {len(arrivals)} is {result.failure or 'blocked'}"
             )
+        if missed:
+            result.frame.state.misc[DISTURBED] = True
         arrivals.append(len(frames))
         frames.append(result.frame)
         resting = not changes
@@ -76,3 +98,26 @@ def demonstrate(
         raise DemonstrationError(f"{said}: keypoints {found}, waypoints {arrivals}")
     sentences = type(environment.task).sentences(variation)
     return Demonstration(frames, arrivals, environment.random_seed, variation, sentences)
+
+
+def missed_pose(pose: Matrix, errors: np.random.Generator) -> Matrix:
+    """A pose (4, 4) of the tip beside, above and turned from another one."""
+    angle = errors.uniform(-TURNED, TURNED)
+    c, s = math.cos(angle), math.sin(angle)
+    missed = pose.copy()
+    missed[:3, :3] = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]) @ pose[:3, :3]
+    missed[:3, 3] += [*errors.uniform(-ASIDE, ASIDE, 2), errors.uniform(0.0, ABOVE)]
+    return missed
+
+
+def _actions(
+    environment: TaskEnvironment, errors: np.random.Generator | None
+) -> Iterator[tuple[Matrix, bool, bool]]:
+    """Poses, states of the gripper, and whether the pose is one that was missed on purpose."""
+    for waypoint in environment.task.waypoints():
+        if errors is not None and errors.random() < MISSES:
+            unchanged = environment.arm.commanded_open
+            yield missed_pose(waypoint.pose, errors), unchanged, True
+            if waypoint.open == unchanged and errors.random() < LEFT:
+                continue
+        yield waypoint.pose, waypoint.open, False

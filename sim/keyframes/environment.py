@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from equigrasp.geometry.transforms import Matrix, make_transform
 from equigrasp.policy.episodes.frames import CAMERAS, Demo, Frame, FrameState
 from sim.keyframes.cameras import IMAGE_SIZE, render
+from sim.keyframes.held_out import HeldOut
 from sim.keyframes.motion import UnreachableError, move_tip
 from sim.stage.arm import Arm
 from sim.stage.stage import TABLE_TOP, Stage
@@ -75,6 +76,7 @@ class TaskEnvironment:
         self.stage = Stage()
         self.task: Task | None = None
         self.random_seed: tuple | None = None
+        self._moved: dict[str, Matrix] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -86,16 +88,23 @@ class TaskEnvironment:
         """Disconnect from the simulator. Safe to call twice."""
         self.stage.close()
 
-    def reset(self, task: str | type[Task], variation: int, seed: int | tuple) -> Frame:
+    def reset(
+        self,
+        task: str | type[Task],
+        variation: int,
+        seed: int | tuple,
+        held_out: str | None = None,
+    ) -> Frame:
         """A new scene of a task.
 
         Args:
             task: its name, or a class of one's own.
             variation: number below the task's `variations`.
             seed: a number, or a state that `numpy.random.RandomState.get_state` returned.
+            held_out: what is unlike in demonstrations, see `sim.keyframes.suite.HELD_OUT`.
 
         Raises:
-            ValueError: no such task or variation.
+            ValueError: no such task or variation, or the task has nothing of that kind.
         """
         kind = find_task(task) if isinstance(task, str) else task
         if not 0 <= variation < kind.variations:
@@ -111,7 +120,13 @@ class TaskEnvironment:
         self.stage.reset()
         self.arm = Arm(self.stage)
         self.task = kind(self.stage, self.arm, variation, random)
+        changed = held_out and HeldOut(held_out, np.random.default_rng(self.random_seed[1]))
+        if changed:
+            changed.begin(self.stage, self.task)
         self.task.build()
+        if changed:
+            changed.end(self.stage, self.arm)
+        self._moved = changed.cameras if changed else {}
         self.stage.settle()
         return self.observe()
 
@@ -167,7 +182,7 @@ class TaskEnvironment:
     def observe(self) -> Frame:
         """What is seen and felt now."""
         arm, tip = self.arm, self.arm.tip
-        images, misc = render(arm, self.cameras, self.image_size)
+        images, misc = render(arm, self.cameras, self.image_size, self._moved)
         quaternion = Rotation.from_matrix(tip[:3, :3]).as_quat()
         state = FrameState(
             joint_velocities=arm.velocities,

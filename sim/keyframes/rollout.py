@@ -14,6 +14,7 @@ from equigrasp.policy.episodes.frames import Frame
 from equigrasp.policy.keyframes.clouds import cloud_of_frame
 from sim.keyframes import rlbench_environment
 from sim.keyframes.environment import MAX_KEYFRAMES, TaskEnvironment
+from sim.keyframes.held_out import reworded
 from sim.keyframes.rlbench_environment import RLBenchEnvironment
 from sim.keyframes.seeds import EVALUATION, scene_seed
 from sim.stage.task import Task
@@ -93,6 +94,7 @@ def play_episode(
     options: Mapping[str, Any] | None = None,
     env: str = "pybullet",
     demos: str | None = None,
+    held_out: str | None = None,
 ) -> dict[str, Any]:
     """One episode of an evaluation.
 
@@ -104,6 +106,8 @@ def play_episode(
         env: whose task it is: "pybullet", or "rlbench".
         demos: folder of episodes, whose scenes are played instead of new ones: that of the task's
             episode number `index` in the folder's order. The seed is then the policy's alone.
+        held_out: what of a new scene is unlike in demonstrations, see
+            `sim.keyframes.suite.HELD_OUT`.
 
     Returns:
         success, failure (None or one of `FAILURES`), keyframes, variation, sentence, and `film`: a
@@ -114,7 +118,7 @@ def play_episode(
     environment = _environment(env, cameras, actor.image_size if actor.cameras else 128)
     scene = scene_seed(EVALUATION, seed, task, index)
     if demos is None:
-        frame, sentence = _new_scene(environment, task, index, scene)
+        frame, sentence = _new_scene(environment, task, index, scene, held_out)
     else:
         episode = find_episodes(demos, [task])[index]
         frame = environment.reset_to_demo(episode.demo, task)
@@ -184,15 +188,20 @@ def drawn_beginnings(
 
 
 def _new_scene(
-    environment: TaskEnvironment | RLBenchEnvironment, task: str, index: int, seed: int
+    environment: TaskEnvironment | RLBenchEnvironment,
+    task: str,
+    index: int,
+    seed: int,
+    held_out: str | None = None,
 ) -> tuple[Frame, str]:
     """What is seen at first, and asked for. Variations take turns."""
     if isinstance(environment, TaskEnvironment):
-        variations = find_task(task).variations
+        variation = index % find_task(task).variations
+        frame = environment.reset(task, variation, seed, held_out)
     else:
-        variations = environment.variations(task)
-    frame = environment.reset(task, index % variations, seed)
-    return frame, environment.task.sentences(environment.task.variation)[0]
+        frame = environment.reset(task, index % environment.variations(task), seed)
+    sentence = environment.task.sentences(environment.task.variation)[0]
+    return frame, reworded(sentence) if held_out == "sentences" else sentence
 
 
 @lru_cache(maxsize=1)

@@ -45,7 +45,8 @@ def interval(wins: int, count: int) -> list[float]:
 
 
 def markdown_table(summary: Mapping[str, Any]) -> str:
-    """A summary as a table in Markdown, a task a line."""
+    """A summary as a table in Markdown, a task a line, then the mean and those of `held_out`:
+    summaries of episodes that are unlike demonstrations, by kind."""
     lines = [
         "| task | success % (95 %) | episodes | keyframes | failures |",
         "|---|---|---|---|---|",
@@ -57,9 +58,12 @@ def markdown_table(summary: Mapping[str, Any]) -> str:
             f"| {task} | {found['success']:.1f} ({low:.1f} to {high:.1f}) | {found['episodes']} "
             f"| {found['keyframes']:.1f} | {why} |"
         )
-    low, high = summary["interval"]
-    lines.append(
-        f"| mean | {summary['mean_success']:.1f} ({low:.1f} to {high:.1f}) "
-        f"| {summary['episodes']} | | |"
-    )
+    means = {"mean": summary}
+    means |= {f"held out: {kind}": found for kind, found in summary.get("held_out", {}).items()}
+    for name, found in means.items():
+        low, high = found["interval"]
+        lines.append(
+            f"| {name} | {found['mean_success']:.1f} ({low:.1f} to {high:.1f}) "
+            f"| {found['episodes']} | | |"
+        )
     return "\n".join(lines)

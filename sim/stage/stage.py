@@ -36,17 +36,20 @@ class Stage(Client):
     Attributes:
         table: number of its body.
         watchers: called after every step, so that a task can follow what happens.
+        tint: what bodies are painted with in place of a colour; until the next reset.
     """
 
     def __init__(self) -> None:
         super().__init__(SOLVER_ITERATIONS, deterministic_pairs=True)
         self.watchers: list[Callable[[], None]] = []
+        self.tint: Callable[[Sequence[float]], Sequence[float]] = tuple
         self.reset()
 
     def reset(self) -> None:
-        """Remove everything but the table, and all watchers."""
+        """Remove everything but the table, all watchers, and the tint."""
         super().reset()
         self.watchers.clear()
+        self.tint = tuple
         half = (TABLE_SIZE[0] / 2, TABLE_SIZE[1] / 2, TABLE_TOP / 2)
         self.table = self.add(box(half), (*TABLE_CENTRE, TABLE_TOP / 2), TABLE_COLOUR, mass=0)
 
@@ -77,7 +80,7 @@ class Stage(Client):
             mass: kg; 0 makes it part of the furniture.
             friction: lateral coefficient.
         """
-        visual = self.p.createVisualShape(**solid.seen, rgbaColor=(*colour, 1))
+        visual = self.p.createVisualShape(**solid.seen, rgbaColor=(*self.tint(colour), 1))
         collision = self.p.createCollisionShape(**solid.touched)
         body = self.p.createMultiBody(mass, collision, visual, list(position), _about_z(yaw))
         self.p.changeDynamics(body, -1, lateralFriction=friction, rollingFriction=1e-4)
@@ -101,7 +104,7 @@ class Stage(Client):
         """
         solid, seen = self._box_shapes(boxes)
         body = self.p.createMultiBody(mass, solid, seen, list(position), _about_z(yaw))
-        self.p.changeVisualShape(body, -1, rgbaColor=(*colour, 1))
+        self.p.changeVisualShape(body, -1, rgbaColor=(*self.tint(colour), 1))
         self.p.changeDynamics(body, -1, lateralFriction=FRICTION)
         return body
 
@@ -132,9 +135,9 @@ class Stage(Client):
             _about_z(yaw),
             **link_arguments([self._box_shapes(part.boxes) for part in parts], parts),
         )
-        self.p.changeVisualShape(body, -1, rgbaColor=(*colour, 1))
+        self.p.changeVisualShape(body, -1, rgbaColor=(*self.tint(colour), 1))
         for link, part in enumerate(parts):
-            self.p.changeVisualShape(body, link, rgbaColor=(*part.colour, 1))
+            self.p.changeVisualShape(body, link, rgbaColor=(*self.tint(part.colour), 1))
             low, high = part.limits
             self.p.changeDynamics(body, link, jointLowerLimit=low, jointUpperLimit=high)
             self.p.setJointMotorControl2(
@@ -170,7 +173,7 @@ class Stage(Client):
         seen = self.p.createVisualShape(
             pybullet.GEOM_BOX,
             halfExtents=[*half, PATCH_HEIGHT / 2],
-            rgbaColor=(*colour, 1),
+            rgbaColor=(*self.tint(colour), 1),
         )
         middle = [*place, TABLE_TOP + PATCH_HEIGHT / 2]
         return self.p.createMultiBody(0, -1, seen, middle, _about_z(yaw))
@@ -186,7 +189,7 @@ class Stage(Client):
             colour: red, green, blue in [0, 1].
         """
         visual = prism(corners, 0.001).seen
-        seen = self.p.createVisualShape(**visual, rgbaColor=(*colour, 1))
+        seen = self.p.createVisualShape(**visual, rgbaColor=(*self.tint(colour), 1))
         return self.p.createMultiBody(0, -1, seen, list(position))
 
     def pose(self, body: int) -> Matrix:

@@ -38,8 +38,10 @@ class Task(ABC):
     Class attributes:
         name: as in folders and on the command line.
         variations: how many there are; their numbers start at 0.
+        has_size: whether `build` and `waypoints` heed `size`.
 
     Attributes:
+        size: factor of the sizes of what is handled; 1 but where other sizes are asked for.
         stage, arm: where it is played.
         variation: the one being played.
         random: source of all draws of the scene.
@@ -47,6 +49,8 @@ class Task(ABC):
 
     name: ClassVar[str]
     variations: ClassVar[int]
+    has_size: ClassVar[bool] = False
+    size: float = 1.0
 
     def __init__(self, stage: Stage, arm: Arm, variation: int, random: RandomState) -> None:
         self.stage, self.arm, self.variation, self.random = stage, arm, variation, random

@@ -22,6 +22,7 @@ class BlockInTray(Task):
 
     name: ClassVar[str] = "block_in_tray"
     variations: ClassVar[int] = len(PALETTE)
+    has_size: ClassVar[bool] = True
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
@@ -41,9 +42,10 @@ class BlockInTray(Task):
         for place, colour in zip(places[1:], colours, strict=True):
             self._tray(place, colour)
         self.goal = places[1]
+        half = self.size * SIDE / 2
         self.block = self.stage.add(
-            box((SIDE / 2,) * 3),
-            (*places[0], TABLE_TOP + SIDE / 2),
+            box((half,) * 3),
+            (*places[0], TABLE_TOP + half),
             COLOURS["gray"],
             yaw=self.random.uniform(-np.pi / 4, np.pi / 4),
         )
@@ -58,7 +60,7 @@ class BlockInTray(Task):
         """Grasp the block from above, lift it, and drop it into the tray."""
         x, y, yaw = self.grasp_of(self.block, np.pi / 2)
         yield Waypoint(down(x, y, 0.14, yaw), open=True)
-        yield Waypoint(down(x, y, SIDE / 2, yaw), open=False)
+        yield Waypoint(down(x, y, self.size * SIDE / 2, yaw), open=False)
         yield Waypoint(down(x, y, 0.16, yaw), open=False)
         yield Waypoint(down(*self.goal, 0.08), open=True)
 

@@ -21,6 +21,8 @@ LENGTH, THICK = 0.16, 0.012
 """From the grip to the hook at the end of the stick, and half its thickness, m."""
 HOOK_HALF, BESIDE = 0.035, 0.042
 """Half the hook's length; the stick passes the middle of the cube at `BESIDE`, m."""
+TRIES = 3
+"""So often the script hooks the cube."""
 SIDES = (math.pi, math.pi / 2, -math.pi / 2)
 """Directions of dragging: towards the arm, to the left, to the right."""
 
@@ -30,6 +32,7 @@ class DragWithStick(Task):
 
     name: ClassVar[str] = "drag_with_stick"
     variations: ClassVar[int] = len(PALETTE)
+    has_size: ClassVar[bool] = True
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
@@ -54,9 +57,8 @@ class DragWithStick(Task):
             self.stage.patch((PATCH_HALF, PATCH_HALF), (x, y), COLOURS[colour])
         self.angle = SIDES[side]
         self.goal = centre + REACH * np.array([math.cos(self.angle), math.sin(self.angle)])
-        self.cube = self.stage.add(
-            box((CUBE / 2,) * 3), (*centre, TABLE_TOP + CUBE / 2), COLOURS["gray"]
-        )
+        half = self.size * CUBE / 2
+        self.cube = self.stage.add(box((half,) * 3), (*centre, TABLE_TOP + half), COLOURS["gray"])
         place = (0.1 + self.random.uniform(0, 0.04), 0.25 * left, TABLE_TOP + THICK)
         self.stick = self.stage.joined_boxes(
             [
@@ -74,7 +76,7 @@ class DragWithStick(Task):
         return bool(aside < 0.6 * PATCH_HALF)
 
     def waypoints(self) -> Iterator[Waypoint]:
-        """Take the stick, put its hook behind the cube, and drag."""
+        """Take the stick, put its hook behind the cube, and drag; again, if the cube was lost."""
         pose = self.stage.pose(self.stick)
         yaw = math.atan2(pose[1, 0], pose[0, 0])
         x, y = pose[:2, 3]
@@ -85,9 +87,18 @@ class DragWithStick(Task):
         turn = math.atan2(-math.sin(self.angle), -math.cos(self.angle))
         c, s = math.cos(turn), math.sin(turn)
         along, aside = np.array([c, s]), np.array([-s, c])
-        hooked = (LENGTH - THICK - CUBE / 2) * along + BESIDE * aside
+        hooked = (LENGTH - THICK - self.size * CUBE / 2) * along + BESIDE * aside
         start = self.stage.position(self.cube)[:2] - hooked + 0.02 * along
         end = self.goal - hooked
         yield Waypoint(down(*start, 0.15, turn), open=False)
         yield Waypoint(down(*start, THICK + 0.004, turn), open=False)
         yield Waypoint(down(*end, THICK + 0.004, turn), open=False)
+        for _ in range(TRIES - 1):
+            if self.succeeded():
+                return
+            x, y = self.arm.tip[:2, 3]
+            yield Waypoint(down(x, y, 0.15, turn), open=False)
+            start = self.stage.position(self.cube)[:2] - hooked + 0.02 * along
+            yield Waypoint(down(*start, 0.15, turn), open=False)
+            yield Waypoint(down(*start, THICK + 0.004, turn), open=False)
+            yield Waypoint(down(*end, THICK + 0.004, turn), open=False)

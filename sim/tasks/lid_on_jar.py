@@ -22,6 +22,7 @@ class LidOnJar(Task):
 
     name: ClassVar[str] = "lid_on_jar"
     variations: ClassVar[int] = len(PALETTE)
+    has_size: ClassVar[bool] = True
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
@@ -38,10 +39,10 @@ class LidOnJar(Task):
         colours = [PALETTE[self.variation]]
         colours += pick_colours(self.random, 1, without=colours)
         places = self.places(3, 0.14)
-        self.goal = places[0]
+        self.goal, self.height = places[0], self.size * JAR_HEIGHT
         for place, colour in zip(places, colours, strict=False):
-            middle = (*place, TABLE_TOP + JAR_HEIGHT / 2)
-            self.stage.add(cylinder(JAR_RADIUS, JAR_HEIGHT), middle, COLOURS[colour], mass=0)
+            middle = (*place, TABLE_TOP + self.height / 2)
+            self.stage.add(cylinder(JAR_RADIUS, self.height), middle, COLOURS[colour], mass=0)
         lid, middle = cylinder(LID_RADIUS, LID_HEIGHT), (*places[2], TABLE_TOP + LID_HEIGHT / 2)
         self.lid = self.stage.add(lid, middle, COLOURS["gray"])
 
@@ -49,13 +50,13 @@ class LidOnJar(Task):
         """Whether the lid lies on the jar that was named, and was let go."""
         x, y, z = self.stage.position(self.lid)
         aside = np.linalg.norm(np.array([x, y]) - self.goal)
-        above = abs(z - TABLE_TOP - JAR_HEIGHT - LID_HEIGHT / 2)
+        above = abs(z - TABLE_TOP - self.height - LID_HEIGHT / 2)
         return bool(self.arm.commanded_open and aside < TOLERANCE and above < TOLERANCE)
 
     def waypoints(self) -> Iterator[Waypoint]:
         """Grasp the lid, lift it, bring it over the jar, and set it down."""
         x, y, _ = self.stage.position(self.lid)
-        on_top = JAR_HEIGHT + LID_HEIGHT / 2
+        on_top = self.height + LID_HEIGHT / 2
         yield Waypoint(down(x, y, 0.14), open=True)
         yield Waypoint(down(x, y, LID_HEIGHT / 2 + 0.002), open=False)
         yield Waypoint(down(x, y, 0.2), open=False)

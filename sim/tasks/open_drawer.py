@@ -30,6 +30,7 @@ class OpenDrawer(Task):
 
     name: ClassVar[str] = "open_drawer"
     variations: ClassVar[int] = len(NAMES)
+    has_size: ClassVar[bool] = True
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
@@ -46,10 +47,10 @@ class OpenDrawer(Task):
         place = np.array([0.44, 0.0]) + self.random.uniform(-1, 1, 2) * [0.02, 0.1]
         self.yaw = self.random.uniform(-math.pi / 18, math.pi / 18)
         self.chest = self.stage.jointed(
-            [_stair(level) for level in range(len(NAMES))],
+            [stair(level, self.size * WIDTH) for level in range(len(NAMES))],
             (*place, TABLE_TOP),
             COLOURS["maroon"],
-            [_drawer(level) for level in range(len(NAMES))],
+            [drawer(level, self.size * WIDTH) for level in range(len(NAMES))],
             yaw=self.yaw,
         )
 
@@ -62,37 +63,42 @@ class OpenDrawer(Task):
     def waypoints(self) -> Iterator[Waypoint]:
         """Go above the handle, grip it, and pull straight out."""
         outward = -np.array([math.cos(self.yaw), math.sin(self.yaw)])
-        tab = self.stage.position(self.chest)[:2] + outward * (_length(self.variation) + TAB_AT)
-        z = _middle(self.variation)
+        tab = self.stage.position(self.chest)[:2] + outward * (
+            front_distance(self.variation) + TAB_AT
+        )
+        z = level_height(self.variation)
         yield Waypoint(down(*tab, z + 0.09, self.yaw), open=True)
         yield Waypoint(down(*tab, z, self.yaw), open=False)
         yield Waypoint(down(*(tab + 0.11 * outward), z, self.yaw), open=False)
 
 
-def _middle(level: int) -> float:
+def level_height(level: int) -> float:
     """Height of a drawer over the table, m."""
     return (2 * level + 1) * (HEIGHT + 0.001)
 
 
-def _length(level: int) -> float:
+def front_distance(level: int) -> float:
     """From the back of the chest to the front of a drawer, m."""
     return DEPTH + STEP * (len(NAMES) - 1 - level)
 
 
-def _stair(level: int) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    half = _length(level) / 2 - FRONT
-    return (half, WIDTH, HEIGHT), (-half, 0.0, _middle(level))
+def stair(
+    level: int, width: float = WIDTH
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Half sizes and middle (m) of the step of the chest that a drawer is in; `width` is half."""
+    half = front_distance(level) / 2 - FRONT
+    return (half, width, HEIGHT), (-half, 0.0, level_height(level))
 
 
-def _drawer(level: int) -> Part:
-    """Front and handle of a drawer."""
+def drawer(level: int, width: float = WIDTH) -> Part:
+    """Front and handle of a drawer; `width` is half of its width, m."""
     return Part(
         boxes=[
-            ((FRONT, WIDTH, HEIGHT - 0.002), (-FRONT, 0.0, 0.0)),
+            ((FRONT, width, HEIGHT - 0.002), (-FRONT, 0.0, 0.0)),
             ((TAB_AT / 2, 0.004, 0.004), (-TAB_AT / 2, 0.0, 0.0)),
             (TAB_HALF, (-TAB_AT, 0.0, 0.0)),
         ],
-        at=(-_length(level), 0.0, _middle(level)),
+        at=(-front_distance(level), 0.0, level_height(level)),
         colour=COLOURS["orange"],
         axis=(-1, 0, 0),
         slides=True,

@@ -22,6 +22,7 @@ class PressButtons(Task):
 
     name: ClassVar[str] = "press_buttons"
     variations: ClassVar[int] = BUTTONS * len(PALETTE)
+    has_size: ClassVar[bool] = True
 
     @classmethod
     def wanted(cls, variation: int) -> list[str]:
@@ -43,6 +44,7 @@ class PressButtons(Task):
         """Three buttons of different colours, those to be pressed first."""
         colours = self.wanted(self.variation)
         colours += pick_colours(self.random, BUTTONS - len(colours), without=colours)
+        cap = (self.size * CAP_HALF[0], self.size * CAP_HALF[1], CAP_HALF[2])
         self.buttons = [
             self.stage.jointed(
                 [(BASE_HALF, (0, 0, 0))],
@@ -50,7 +52,7 @@ class PressButtons(Task):
                 COLOURS["silver"],
                 [
                     Part(
-                        boxes=[(CAP_HALF, (0, 0, 0))],
+                        boxes=[(cap, (0, 0, 0))],
                         at=(0, 0, BASE_HALF[2]),
                         colour=COLOURS[colour],
                         axis=(0, 0, 1),

@@ -27,6 +27,7 @@ class SlideBlock(Task):
 
     name: ClassVar[str] = "slide_block"
     variations: ClassVar[int] = len(PALETTE)
+    has_size: ClassVar[bool] = True
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
@@ -52,9 +53,9 @@ class SlideBlock(Task):
             self.stage.patch((PATCH_HALF, PATCH_HALF), (x, y), COLOURS[colour], yaw=yaw)
         self.angle = angles[side]
         self.goal = centre + REACH * np.array([math.cos(self.angle), math.sin(self.angle)])
-        self.block = self.stage.add(
-            box(HALF), (*centre, TABLE_TOP + HALF[2]), COLOURS["gray"], yaw=yaw, friction=0.4
-        )
+        half = self.size * np.array(HALF)
+        middle = (*centre, TABLE_TOP + half[2])
+        self.block = self.stage.add(box(half), middle, COLOURS["gray"], yaw=yaw, friction=0.4)
 
     def succeeded(self) -> bool:
         """Whether the block has come to the middle of the patch that was named."""
@@ -67,8 +68,9 @@ class SlideBlock(Task):
         centre = self.stage.position(self.block)[:2]
         push = self.goal - centre
         push /= np.linalg.norm(push)
-        behind = centre - push * (HALF[0] + 0.05)
-        last = self.goal - push * (HALF[0] + FINGER)
+        half = self.size * HALF[0]
+        behind = centre - push * (half + 0.05)
+        last = self.goal - push * (half + FINGER)
         yaw = least_turn(math.atan2(push[1], push[0]))
         yield Waypoint(down(*behind, 0.14, yaw), open=False)
         yield Waypoint(down(*behind, 0.03, yaw), open=False)

@@ -38,6 +38,7 @@ class SortShape(Task):
 
     name: ClassVar[str] = "sort_shape"
     variations: ClassVar[int] = len(SHAPES)
+    has_size: ClassVar[bool] = True
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
@@ -50,7 +51,8 @@ class SortShape(Task):
         ]
 
     def build(self) -> None:
-        """A board with the outlines of three shapes, and these shapes beside it."""
+        """A board with the outlines of three shapes, and these shapes beside it, the one that is
+        named first."""
         names = list(SHAPES)
         wanted = names[self.variation]
         others = [name for name in names if name != wanted]
@@ -60,17 +62,20 @@ class SortShape(Task):
         self.stage.add(box(BOARD_HALF), middle, COLOURS["white"], mass=0)
         slots = self.random.permutation([-0.12, 0.0, 0.12])
         places = self.places(3, 0.12, ((0.03, 0.2), (-0.25, 0.25)))
+        self.bodies, self.outlines = [], []
         for index, name in enumerate(shown):
             slot = np.array([board[0], board[1] + slots[index]])
-            self.stage.outline(
-                SHAPES[name], (*slot, TABLE_TOP + 2 * BOARD_HALF[2] + 0.001), COLOURS["gray"]
+            above = (*slot, TABLE_TOP + 2 * BOARD_HALF[2] + 0.001)
+            self.outlines.append(
+                self.stage.outline(self.size * SHAPES[name], above, COLOURS["gray"])
             )
             body = self.stage.add(
-                prism(SHAPES[name], HEIGHT),
+                prism(self.size * SHAPES[name], HEIGHT),
                 (*places[index], TABLE_TOP + HEIGHT / 2),
                 COLOURS["blue"],
                 yaw=self.random.uniform(-math.pi / 8, math.pi / 8),
             )
+            self.bodies.append(body)
             if not index:
                 self.goal, self.shape = slot, body
 

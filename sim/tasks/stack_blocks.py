@@ -25,6 +25,7 @@ class StackBlocks(Task):
 
     name: ClassVar[str] = "stack_blocks"
     variations: ClassVar[int] = len(COUNTS) * len(PALETTE)
+    has_size: ClassVar[bool] = True
 
     @classmethod
     def wanted(cls, variation: int) -> tuple[int, str]:
@@ -47,13 +48,13 @@ class StackBlocks(Task):
         count, colour = self.wanted(self.variation)
         other = pick_colours(self.random, 1, without=[colour])[0]
         places = self.places(1 + count + DISTRACTORS, 0.11)
-        self.mat = places[0]
+        self.mat, self.side = places[0], self.size * SIDE
         self.stage.patch((MAT_HALF, MAT_HALF), self.mat, COLOURS["gray"])
         colours = [colour] * count + [other] * DISTRACTORS
         bodies = [
             self.stage.add(
-                box((SIDE / 2,) * 3),
-                (*place, TABLE_TOP + SIDE / 2),
+                box((self.side / 2,) * 3),
+                (*place, TABLE_TOP + self.side / 2),
                 COLOURS[name],
                 yaw=self.random.uniform(-np.pi / 4, np.pi / 4),
             )
@@ -66,7 +67,7 @@ class StackBlocks(Task):
         if not self.arm.commanded_open:
             return False
         heights = sorted(self.stage.position(block)[2] for block in self.blocks)
-        targets = TABLE_TOP + SIDE * (np.arange(len(self.blocks)) + 0.5)
+        targets = TABLE_TOP + self.side * (np.arange(len(self.blocks)) + 0.5)
         aside = [np.linalg.norm(self.stage.position(b)[:2] - self.mat) for b in self.blocks]
         return max(aside) < MAT_HALF and bool(np.abs(heights - targets).max() < TOLERANCE)
 
@@ -82,9 +83,9 @@ class StackBlocks(Task):
     def _stacking(self, block: int, index: int) -> Iterator[Waypoint]:
         """Put a block on the mat, on so many others."""
         x, y, yaw = self.grasp_of(block, np.pi / 2)
-        above = down(*self.mat, SIDE * (index + 0.5) + 0.12)
+        above = down(*self.mat, self.side * (index + 0.5) + 0.12)
         yield Waypoint(down(x, y, 0.14, yaw), open=True)
-        yield Waypoint(down(x, y, SIDE / 2, yaw), open=False)
+        yield Waypoint(down(x, y, self.side / 2, yaw), open=False)
         yield Waypoint(above, open=False)
-        yield Waypoint(down(*self.mat, SIDE * (index + 0.5) + 0.003), open=True)
+        yield Waypoint(down(*self.mat, self.side * (index + 0.5) + 0.003), open=True)
         yield Waypoint(above, open=True)

@@ -29,6 +29,7 @@ class SweepToPan(Task):
 
     name: ClassVar[str] = "sweep_to_pan"
     variations: ClassVar[int] = len(SIZES)
+    has_size: ClassVar[bool] = True
 
     @classmethod
     def sentences(cls, variation: int) -> list[str]:
@@ -48,9 +49,10 @@ class SweepToPan(Task):
         self._pan(wanted, self.side)
         self._pan(other, -self.side)
         offsets = self.places(CRUMBS, 2.5 * CRUMB, [(-SPREAD, SPREAD)] * 2)
-        crumb = box((CRUMB,) * 3)
+        half = self.size * CRUMB
+        crumb = box((half,) * 3)
         self.crumbs = [
-            self.stage.add(crumb, (*place, TABLE_TOP + CRUMB), COLOURS["olive"], mass=0.005)
+            self.stage.add(crumb, (*place, TABLE_TOP + half), COLOURS["olive"], mass=0.005)
             for place in self.middle + offsets
         ]
         place = (0.08, self.random.uniform(-0.1, 0.1), TABLE_TOP + BRUSH_HALF[2])

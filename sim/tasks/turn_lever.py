@@ -29,6 +29,7 @@ class TurnLever(Task):
 
     name: ClassVar[str] = "turn_lever"
     variations: ClassVar[int] = len(SIDES) * len(PALETTE)
+    has_size: ClassVar[bool] = True
 
     @classmethod
     def wanted(cls, variation: int) -> tuple[str, str]:
@@ -51,10 +52,11 @@ class TurnLever(Task):
         colours = [colour, *pick_colours(self.random, 1, without=[colour])]
         sides = self.random.permutation([-1, 1])
         self.levers = []
+        half = (self.size * LEVER_HALF[0], *LEVER_HALF[1:])
         for name, side in zip(colours, sides, strict=True):
             x, y = np.array([0.27, 0.16 * side]) + self.random.uniform(-0.03, 0.03, 2)
             lever = Part(
-                boxes=[(LEVER_HALF, (0.01 - LEVER_HALF[0], 0, 0))],
+                boxes=[(half, (0.01 - half[0], 0, 0))],
                 at=(0, 0, POST_HALF[2] + LEVER_HALF[2]),
                 colour=COLOURS[name],
                 axis=(0, 0, 1),
@@ -93,8 +95,7 @@ class TurnLever(Task):
         side as the arm sees it."""
         return -1 if self.wanted(self.variation)[1] == "left" else 1
 
-    @staticmethod
-    def _beside(axis: np.ndarray, yaw: float, sign: int, angle: float) -> np.ndarray:
+    def _beside(self, axis: np.ndarray, yaw: float, sign: int, angle: float) -> np.ndarray:
         """Point at the lever's end when it has turned by an angle; negative: before the lever."""
         direction = yaw + math.pi + sign * angle
-        return axis + ARM * np.array([math.cos(direction), math.sin(direction)])
+        return axis + self.size * ARM * np.array([math.cos(direction), math.sin(direction)])

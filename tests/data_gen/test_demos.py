@@ -5,6 +5,7 @@ import pytest
 from data_gen.demos import main
 from equigrasp.policy.episodes.faults import episode_faults
 from equigrasp.policy.episodes.files import find_episodes
+from equigrasp.policy.episodes.frames import is_disturbed
 
 SMALL = ["--tasks", "open_drawer", "press_buttons", "--image-size", "16", "--workers", "1"]
 
@@ -47,6 +48,8 @@ def test_episodes_count_within_their_variation_in_the_other_layout(tmp_path, has
         (["--episodes", "0"], "at least 1"),
         (["--image-size", "2"], "at least 8"),
         (["--seed", "5"], "begun with seed=0"),
+        (["--recover", "0.5"], "begun with recover=None, now it is 0.5"),
+        (["--recover", "1.5"], "give a share from 0 to 1"),
     ],
 )
 def test_impossible_requests_are_named_and_lose_nothing(tmp_path, change, message, capsys):
@@ -70,3 +73,18 @@ def test_ray_makes_the_same_files(tmp_path, fake_ray, hashes, capsys, monkeypatc
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main([*arguments, "--engine", "ray", "--out", "none"]) == 1
     assert "pip install 'equigrasp[ray]'" in capsys.readouterr().err
+
+
+def test_a_share_of_the_episodes_shows_how_to_recover(tmp_path, capsys, hashes):
+    arguments = ["--tasks", "block_in_tray", "--image-size", "8", "--workers", "1"]
+    arguments += ["--episodes", "3", "--out", str(tmp_path)]
+    assert main([*arguments, "--recover", "1"]) == 0
+    episodes = find_episodes(tmp_path)
+    missed = [[is_disturbed(e.demo[k]) for k in e.keypoints] for e in episodes]
+    assert sum(map(any, missed)) >= 1
+    assert [fault for e in episodes for fault in episode_faults(e)] == []
+    before = hashes(tmp_path)
+    assert main([*arguments, "--recover", "1"]) == 0
+    assert hashes(tmp_path) == before
+    assert main(arguments) == 1
+    assert "begun with recover=1.0, now it is None" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from equigrasp.policy.models.mini_diffuser import MiniDiffuser
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from sim.keyframes.rollout import FAILURES
 from sim.keyframes.success_rates import interval, summarise
-from sim.policy_eval import main
+from sim.policy_eval import main, parser, wanted_tasks
 
 SMALL = ["--tasks", "open_drawer", "turn_lever", "--episodes", "2", "--seeds", "1"]
 SMALL += ["--workers", "1"]
@@ -138,6 +138,24 @@ def test_a_trained_policy_is_played_and_known_by_its_weights(tmp_path, capsys):
     assert "another policy" in capsys.readouterr().err
 
 
+def test_all_are_the_tasks_that_a_policy_learned(tmp_path):
+    card = {"config": {}, "tasks": ["turn_lever"]}
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    trained = ["--policy", str(tmp_path)]
+    for given, expected in (
+        ([], ["all"]),
+        (trained, ["turn_lever"]),
+        ([*trained, "--tasks", "open_drawer"], ["open_drawer"]),
+        ([*trained, "--env", "rlbench"], ["all"]),
+        (["--policy", "mine:Policy"], ["all"]),
+    ):
+        assert wanted_tasks(parser().parse_args(given)) == expected
+    assert len(wanted_tasks(parser().parse_args(["--policy", "mini_diffuser_tasks"]))) == 10
+    with pytest.raises(ValueError, match="MODULE:CLASS"):
+        wanted_tasks(parser().parse_args(["--policy", str(tmp_path / "none")]))
+
+
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demos")
@@ -180,6 +198,24 @@ def test_ray_plays_the_same_episodes(policy, tmp_path, fake_ray, monkeypatch):
     assert fake_ray[1:] == [2, "shutdown"]
     local, ray = (sorted(lines(tmp_path / engine)) for engine in ("local", "ray"))
     assert local == ray
+
+
+def test_what_is_held_out_is_told_beside_the_mean_and_kept_apart(tmp_path, capsys):
+    arguments = ["--tasks", "turn_lever", "--episodes", "1", "--seeds", "1", "--workers", "1"]
+    arguments += ["--out", str(tmp_path)]
+    assert main([*arguments, "--held-out", "sentences", "camera"]) == 0
+    table = capsys.readouterr().out
+    assert "| mean | 100.0 (20.7 to 100.0) | 1 | | |" in table
+    assert "| held out: camera | 100.0 (20.7 to 100.0) | 1 | | |" in table
+    (row,) = (json.loads(line) for line in lines(tmp_path / "held_out_sentences"))
+    assert row["sentence"].startswith("kindly rotate the ")
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert set(summary["held_out"]) == {"sentences", "camera"}
+    assert main(arguments) == 0
+    assert "held out" not in capsys.readouterr().out
+    for wrong in (["--env", "rlbench", "--policy", "a:B"], ["--demos", "demos"]):
+        assert main([*arguments, "--held-out", "camera", *wrong]) == 1
+        assert "new scenes of --env pybullet" in capsys.readouterr().err
 
 
 def test_missing_ray_is_told(tmp_path, capsys, monkeypatch):

@@ -17,6 +17,8 @@ CAMERAS = ("left_shoulder", "right_shoulder", "overhead", "wrist", "front")
 """Cameras of an episode, in RLBench's order."""
 IMAGES = ("rgb", "depth", "mask")
 """Kinds of images that a camera leaves on disk."""
+DISTURBED = "disturbed"
+"""Entry of `FrameState.misc` of keyframes that were missed on purpose."""
 
 
 class FrameState:
@@ -55,6 +57,12 @@ class FrameState:
         if unknown := sorted(set(values) - set(vars(self))):
             raise TypeError(f"the state of a frame has no {unknown[0]!r}")
         vars(self).update(values)
+
+
+def is_disturbed(state: FrameState) -> bool:
+    """Whether a keyframe was missed on purpose (`data_gen/demos.py --recover`): the arm is where no
+    policy should go, and what follows tells how to go on from there."""
+    return bool(state.misc.get(DISTURBED, False))
 
 
 class Demo:

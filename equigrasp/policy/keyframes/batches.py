@@ -10,23 +10,27 @@ from torch import Tensor
 
 from equigrasp.policy.keyframes.clouds import pad_clouds
 from equigrasp.policy.keyframes.dataset import KeyframeDataset
-from equigrasp.policy.keyframes.policy_io import Actions, Observations
+from equigrasp.policy.keyframes.policy_io import Actions, Observations, pad_past
 
 
 class KeyframeBatches:
     """Items by key (epoch, index), a pure function of key and seed (see `KeyedDataset`).
 
     An item holds xyz (P, 3), rgb (P, 3) and mask (P,) of the cloud, state (8,), position (3,),
-    rotation (3, 3), bins (3,), open, and the numbers of its sentence and of its task.
+    rotation (3, 3), bins (3,), open, and the numbers of its sentence and of its task; and where the
+    policy reads earlier keyframes, `past` (K, 8) and `past_mask` (K,).
 
     Args:
         data: items as arrays.
         sentences: all that may occur; items hold the place in this list.
         seed: the random numbers of an item follow from it and the item's key.
+        past: K, so many of the latest keyframes are kept in an item.
     """
 
-    def __init__(self, data: KeyframeDataset, sentences: Sequence[str], seed: int = 0) -> None:
-        self.data, self.seed = data, seed
+    def __init__(
+        self, data: KeyframeDataset, sentences: Sequence[str], seed: int = 0, *, past: int = 0
+    ) -> None:
+        self.data, self.seed, self.past = data, seed, past
         self.sentences = {sentence: number for number, sentence in enumerate(sentences)}
         self.tasks = sorted({episode.task for episode in data.episodes})
 
@@ -39,7 +43,7 @@ class KeyframeBatches:
         if self.data.augmentation is not None:
             random = np.random.default_rng([self.seed, *key])
         item = self.data.item(key[1], random)
-        xyz, rgb, mask = (rows[0] for rows in pad_clouds([item.cloud], self.data.cloud.points))
+        xyz, rgb, mask = (rows[0] for rows in pad_clouds([item.cloud], self.data.cloud.most))
         arrays = {
             "xyz": xyz,
             "rgb": rgb,
@@ -52,6 +56,8 @@ class KeyframeBatches:
             "sentence": np.int64(self.sentences[item.sentence]),
             "task": np.int64(self.tasks.index(item.task)),
         }
+        if self.past:
+            arrays["past"], arrays["past_mask"] = pad_past(item.past, self.past)
         return {name: torch.as_tensor(array) for name, array in arrays.items()}
 
 
@@ -63,7 +69,8 @@ def observations(batch: dict[str, Tensor], sentences: Sequence[str]) -> Observat
         sentences: all that may occur, in the order that `KeyframeBatches` had them.
     """
     said = [sentences[number] for number in batch["sentence"].tolist()]
-    return Observations(batch["xyz"], batch["rgb"], batch["mask"], batch["state"], said)
+    seen = (batch[name] for name in ("xyz", "rgb", "mask", "state"))
+    return Observations(*seen, said, batch.get("past"), batch.get("past_mask"))
 
 
 def actions(batch: dict[str, Tensor]) -> Actions:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from equigrasp.policy.episodes.camera import point_cloud
 from equigrasp.policy.episodes.files import Episode
@@ -25,6 +25,9 @@ class CloudSettings:
         table_top: points up to this height (m) belong to the table and are dropped.
         voxel: side (m) of the cubes in which points are averaged.
         points: at most so many are kept, chosen at random.
+        near_points: the cloud within `near_radius` of the tip is thinned by itself, and at most so
+            many of its points are kept; with 0 it is like everywhere else.
+        near_radius, near_voxel: how far (m) from the tip that is, and the side (m) of its cubes.
 
     Raises:
         ValueError: a box without inside, or numbers that are not positive.
@@ -35,12 +38,31 @@ class CloudSettings:
     table_top: float = 0.752
     voxel: float = 0.01
     points: int = 1024
+    near_points: int = 0
+    near_radius: float = 0.1
+    near_voxel: float = 0.004
 
     def __post_init__(self) -> None:
         if not all(low < high for low, high in zip(self.low, self.high, strict=True)):
             raise ValueError(f"the box from {self.low} to {self.high} m holds nothing")
         if self.voxel <= 0 or self.points < 1:
             raise ValueError(f"voxel is {self.voxel} m, points {self.points}; need > 0 and >= 1")
+        if self.near_points < 0 or min(self.near_radius, self.near_voxel) <= 0:
+            raise ValueError(
+                f"near_points is {self.near_points}, near_radius {self.near_radius} m, near_voxel "
+                f"{self.near_voxel} m; need > 0, and >= 0 points"
+            )
+
+    @property
+    def most(self) -> int:
+        """Points of a cloud at most, those near the tip included."""
+        return self.points + self.near_points
+
+    def told(self) -> dict[str, Any]:
+        """What tells these settings from others, JSON-able: nothing of the tip where it does not
+        matter, so that clouds, runs and cards of before are still known as the same."""
+        values = asdict(self)
+        return {k: v for k, v in values.items() if self.near_points or not k.startswith("near_")}
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> CloudSettings:
@@ -73,7 +95,8 @@ def cloud_of_frame(
         KeyError: the frame's state does not describe one of its cameras.
     """
     cameras = {name: FrameCamera.of(frame.state, name) for name in frame.images}
-    return make_cloud(frame.images, cameras, settings, random)
+    tip = frame.state.gripper_pose[:3] if settings.near_points else None
+    return make_cloud(frame.images, cameras, settings, random, tip)
 
 
 def cloud_of_episode(
@@ -99,7 +122,8 @@ def cloud_of_episode(
         for name in names
     }
     seen = {name: episode.camera(name, frame) for name in names}
-    return make_cloud(images, seen, settings)
+    tip = episode.demo[frame].gripper_pose[:3] if settings.near_points else None
+    return make_cloud(images, seen, settings, tip=tip)
 
 
 def make_cloud(
@@ -107,6 +131,7 @@ def make_cloud(
     cameras: Mapping[str, FrameCamera],
     settings: CloudSettings,
     random: np.random.Generator | None = None,
+    tip: ArrayLike | None = None,
 ) -> Cloud:
     """Points of all images within the box, thinned.
 
@@ -116,13 +141,59 @@ def make_cloud(
         settings: see `CloudSettings`.
         random: chooses the points that are kept where there are too many; without it they are
             evenly spaced in the order of voxels, the same every time.
+        tip: (3,) metres in the world, of the gripper; needed where `settings.near_points` is not 0.
+
+    Raises:
+        ValueError: points near the tip are asked for, and no tip is given.
     """
     xyz = np.concatenate([point_cloud(images[n].depth, cameras[n]).reshape(-1, 3) for n in images])
     rgb = np.concatenate([images[n].rgb.reshape(-1, 3) for n in images])
     inside = ((xyz > settings.low) & (xyz < settings.high)).all(1)
     inside &= xyz[:, 2] > settings.table_top
-    xyz, rgb = average_in_voxels(xyz[inside], rgb[inside] / 127.5 - 1, settings.voxel)
-    return thinned(Cloud(xyz.astype(np.float32), rgb.astype(np.float32)), settings.points, random)
+    xyz, rgb = xyz[inside], rgb[inside] / 127.5 - 1
+    parts = []
+    for chosen, voxel, most in _zones(xyz, settings, tip):
+        cloud = Cloud(*average_in_voxels(xyz[chosen], rgb[chosen], voxel))
+        parts.append(thinned(cloud, most, random))
+    return _joined(parts)
+
+
+def thinned_by_zone(
+    cloud: Cloud,
+    settings: CloudSettings,
+    tip: ArrayLike | None = None,
+    random: np.random.Generator | None = None,
+) -> Cloud:
+    """A cloud with at most as many points near the tip and elsewhere as the settings allow;
+    arguments as for `make_cloud`."""
+    zones = _zones(cloud.xyz, settings, tip)
+    parts = [Cloud(cloud.xyz[chosen], cloud.rgb[chosen]) for chosen, _, _ in zones]
+    most = [most for _, _, most in zones]
+    return _joined([thinned(part, m, random) for part, m in zip(parts, most, strict=True)])
+
+
+def _zones(
+    xyz: NDArray, settings: CloudSettings, tip: ArrayLike | None
+) -> list[tuple[NDArray[np.bool_], float, int]]:
+    """Points of each zone (N,), the side of its cubes (m), and how many points it may keep."""
+    everywhere = np.ones(len(xyz), bool)
+    if not settings.near_points:
+        return [(everywhere, settings.voxel, settings.points)]
+    if tip is None:
+        raise ValueError(
+            f"{settings.near_points} points near the tip are asked for, but where it is was not "
+            "given; give tip=, or near_points=0"
+        )
+    near = np.linalg.norm(xyz - np.asarray(tip), axis=1) < settings.near_radius
+    return [
+        (~near, settings.voxel, settings.points),
+        (near, settings.near_voxel, settings.near_points),
+    ]
+
+
+def _joined(parts: Sequence[Cloud]) -> Cloud:
+    xyz, rgb = (np.concatenate(arrays).astype(np.float32) for arrays in zip(*parts, strict=True))
+    return Cloud(xyz, rgb)
 
 
 def thinned(cloud: Cloud, points: int, random: np.random.Generator | None = None) -> Cloud:

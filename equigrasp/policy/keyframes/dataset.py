@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,9 +22,14 @@ from equigrasp.data.files import ArrayFileError, pack_arrays, read_arrays, write
 from equigrasp.data.split import on_side
 from equigrasp.options import check_list
 from equigrasp.policy.episodes.files import LOW_DIM, Episode, find_episodes
-from equigrasp.policy.episodes.frames import CAMERAS
+from equigrasp.policy.episodes.frames import CAMERAS, is_disturbed
 from equigrasp.policy.episodes.keypoints import keyframe_actions
-from equigrasp.policy.keyframes.clouds import Cloud, CloudSettings, cloud_of_episode, thinned
+from equigrasp.policy.keyframes.clouds import (
+    Cloud,
+    CloudSettings,
+    cloud_of_episode,
+    thinned_by_zone,
+)
 from equigrasp.policy.keyframes.rotation_bins import rotation_to_bins
 
 KEPT_POINTS = 8192
@@ -64,6 +69,7 @@ class KeyframeItem(NamedTuple):
         rotation: (3, 3) of the next keyframe. bins: (3,) of it, see `rotation_bins`.
         open: 0.0 or 1.0.
         task: name.
+        past: (K, 8) like `state`, at the start and at the keyframes before this one, newest first.
     """
 
     cloud: Cloud
@@ -74,6 +80,7 @@ class KeyframeItem(NamedTuple):
     bins: NDArray[np.int64]
     open: float
     task: str
+    past: NDArray[np.float32]
 
 
 class KeyframeDataset:
@@ -123,8 +130,14 @@ class KeyframeDataset:
         self._items = [
             (row, step)
             for row, episode in enumerate(self.episodes)
-            for step in range(len(episode.keypoints))
+            for step, there in enumerate(episode.keypoints)
+            if not is_disturbed(episode.demo[there])
         ]
+        if not self._items:
+            raise FileNotFoundError(
+                f"{root} holds nothing to learn on the side '{split}': every keyframe of it was "
+                "missed on purpose"
+            )
 
     def __len__(self) -> int:
         return len(self._items)
@@ -148,17 +161,18 @@ class KeyframeDataset:
         row, step = self._items[index]
         episode = self.episodes[row]
         frames = [0, *episode.keypoints]
-        here, there = keyframe_actions(episode.demo, frames[step : step + 2])
+        actions = keyframe_actions(episode.demo, frames[: step + 2])
         cloud = self._clouds(row)[step]
         sentence = episode.descriptions[0]
         if self.augmentation is not None:
             sentence = episode.descriptions[random.integers(len(episode.descriptions))]
             turn = random.uniform(-self.augmentation.yaw, self.augmentation.yaw)
             cloud = self._shaken(turned_cloud(cloud, turn), random)
-            here, there = turned_action(here, turn), turned_action(there, turn)
+            actions = turned_actions(actions, turn)
+        *past, here, there = actions
         rotation = Rotation.from_quat(there[3:7]).as_matrix()
         return KeyframeItem(
-            thinned(cloud, self.cloud.points, random),
+            thinned_by_zone(cloud, self.cloud, here[:3], random),
             here.astype(np.float32),
             sentence,
             there[:3].astype(np.float32),
@@ -166,6 +180,7 @@ class KeyframeDataset:
             rotation_to_bins(rotation),
             float(there[7]),
             episode.task,
+            np.array(past[::-1], np.float32).reshape(-1, 8),
         )
 
     def _shaken(self, cloud: Cloud, random: np.random.Generator) -> Cloud:
@@ -193,7 +208,8 @@ class KeyframeDataset:
                 return _unpacked(read_arrays(path))
             except ArrayFileError:
                 pass  # a torn file of the cache is made again
-        settings = replace(self.cloud, points=KEPT_POINTS)
+        near = KEPT_POINTS if self.cloud.near_points else 0
+        settings = replace(self.cloud, points=KEPT_POINTS, near_points=near)
         clouds = [
             cloud_of_episode(episode, frame, self.cameras, settings)
             for frame in [0, *episode.keypoints[:-1]]
@@ -205,7 +221,7 @@ class KeyframeDataset:
 
     def _digest(self, episode: Episode) -> str:
         """Name of stored clouds: another episode, camera or setting has another one."""
-        made_of = {**asdict(self.cloud), "points": KEPT_POINTS, "cameras": self.cameras}
+        made_of = {**self.cloud.told(), "points": KEPT_POINTS, "cameras": self.cameras}
         name = json.dumps(made_of, sort_keys=True).encode()
         return hashlib.sha256(name + (episode.path / LOW_DIM).read_bytes()).hexdigest()[:24]
 
@@ -229,11 +245,11 @@ def turned_cloud(cloud: Cloud, angle: float) -> Cloud:
     return Cloud(cloud.xyz @ turn.T, cloud.rgb)
 
 
-def turned_action(action: NDArray, angle: float) -> NDArray:
-    """An action (8,) of `keyframe_actions`, turned like `turned_cloud` by an angle (rad)."""
+def turned_actions(actions: NDArray, angle: float) -> NDArray:
+    """Actions (K, 8) of `keyframe_actions`, turned like `turned_cloud` by an angle (rad)."""
     turn = Rotation.from_euler("z", angle)
-    pose = turn.apply(action[:3]), (turn * Rotation.from_quat(action[3:7])).as_quat()
-    return np.concatenate([*pose, action[7:]])
+    rotation = (turn * Rotation.from_quat(actions[:, 3:7])).as_quat()
+    return np.concatenate([turn.apply(actions[:, :3]), rotation, actions[:, 7:]], 1)
 
 
 def _packed(clouds: Sequence[Cloud]) -> dict[str, NDArray]:

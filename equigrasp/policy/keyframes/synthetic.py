@@ -17,7 +17,8 @@ SENTENCES = ("stack two red blocks", "open the top drawer", "press the blue butt
 def random_observations(
     batch: int = 3, count: int = 40, seed: int = 0, dtype: torch.dtype = torch.float64
 ) -> Observations:
-    """Uniform clouds above a table of 0.75 m, the last one without its last 10 points.
+    """Uniform clouds above a table of 0.75 m, the last one without its last 10 points; two earlier
+    keyframes in all but the last, which has one.
 
     Args:
         batch: B.
@@ -35,7 +36,12 @@ def random_observations(
     mask[-1, count - 10 :] = False
     state = torch.cat([xyz[:, 0], uniform(batch, 4), uniform(batch, 1).round()], 1)
     sentences = list(itertools.islice(itertools.cycle(SENTENCES), batch))
-    return Observations(xyz, 2 * uniform(batch, count, 3) - 1, mask, state, sentences)
+    rgb = 2 * uniform(batch, count, 3) - 1
+    turned = uniform(batch, 2, 4), uniform(batch, 2, 1).round()
+    past = torch.cat([xyz[:, 1:3], *turned], 2)
+    past_mask = torch.ones(batch, 2, dtype=torch.bool)
+    past_mask[-1, 1] = False
+    return Observations(xyz, rgb, mask, state, sentences, past, past_mask)
 
 
 def random_actions(batch: int = 3, dtype: torch.dtype = torch.float64) -> Actions:
@@ -49,7 +55,7 @@ def random_actions(batch: int = 3, dtype: torch.dtype = torch.float64) -> Action
 
 def replicated(seen: Observations, samples: int) -> Observations:
     """Every observation `samples` times in a row: what a batch without a second level has to be."""
-    return Observations(
-        *(replicate_conditions(tensor, samples) for tensor in seen[:4]),
-        [sentence for sentence in seen.sentences for _ in range(samples)],
-    )
+    sentences = [sentence for sentence in seen.sentences for _ in range(samples)]
+    rows = seen._replace(sentences=None)
+    found = (None if part is None else replicate_conditions(part, samples) for part in rows)
+    return Observations(*found)._replace(sentences=sentences)

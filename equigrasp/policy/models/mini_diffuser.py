@@ -32,6 +32,7 @@ from equigrasp.policy.models.whole_pose import (
     pose_of,
 )
 from equigrasp.policy.nn.agreement import most_supported
+from equigrasp.policy.nn.past_keyframes import PastKeyframes
 from equigrasp.policy.nn.point_encoder import Context, PointEncoder
 from equigrasp.policy.nn.pose_denoiser import PoseAnswer
 from equigrasp.policy.nn.position_reader import PositionMemory, PositionReader, head, summarise
@@ -65,6 +66,7 @@ class Encoded(NamedTuple):
         "patch": (1, 4096),
         "noise_steps": (1, 10_000),
         "table_top": (-10.0, 10.0),
+        "past": (0, 64),
     },
 )
 class MiniDiffuser(KeyframePolicy):
@@ -86,6 +88,8 @@ class MiniDiffuser(KeyframePolicy):
             attends to all of its points.
         decoupled_head: whether the position alone is noised, and rotation and gripper are read at
             it. Without it whole poses are noised, see `whole_pose`, and one network answers all.
+        past: so many of the latest keyframes are read, see `PastKeyframes`. The paper's policy
+            reads none; where a picture can be of two moments of a task, something has to remember.
 
     Raises:
         ValueError: widths or channels that are no multiples of `head_channels`; see `action_noise`.
@@ -114,6 +118,7 @@ class MiniDiffuser(KeyframePolicy):
         rope: bool = True,
         local_query: bool = True,
         decoupled_head: bool = True,
+        past: int = 0,
     ) -> None:
         super().__init__()
         self.diffusion = action_noise(schedule, noise_steps, prediction)
@@ -130,6 +135,7 @@ class MiniDiffuser(KeyframePolicy):
             patch=patch,
             table_top=table_top,
             rope=rope,
+            marks=past,
         )
         self.weigh = nn.Linear(channels, 1)
         coarse_to_fine = tuple(reversed(list(widths)))
@@ -153,6 +159,7 @@ class MiniDiffuser(KeyframePolicy):
             self.action_head = head(channels, 3 * BINS + 1)
         else:
             self.noise_head = head(channels, self.noised + 1)
+        self.past = PastKeyframes(channels, past) if past else None
 
     def encode(self, seen: Observations) -> Encoded:
         """See `KeyframePolicy`: points at all scales and a summary of words and state."""
@@ -161,9 +168,12 @@ class MiniDiffuser(KeyframePolicy):
         state[:, :3] = whiten(state[:, :3])
         tokens = torch.cat([words, self.state(state).unsqueeze(1)], 1)
         mask = F.pad(mask, (0, 1), value=True)
-        tip, context = seen.state[:, :3], Context(tokens, mask)
-        scales = self.points(seen.xyz, seen.rgb, seen.mask, tip, context)
-        summary = summarise(tokens, mask, self.weigh)
+        tip, context, marks = seen.state[:, :3], Context(tokens, mask), None
+        if self.past is not None:
+            context = self.past(context, seen.past, seen.past_mask, tip)
+            marks = self.past.marks(seen.xyz, seen.past, seen.past_mask)
+        scales = self.points(seen.xyz, seen.rgb, seen.mask, tip, context, marks)
+        summary = summarise(context.tokens, context.mask, self.weigh)
         acting = self.actor.remember(scales, summary) if self.decoupled else None
         return Encoded(self.denoiser.remember(scales, summary), acting)
 

@@ -162,6 +162,7 @@ class PointEncoder(nn.Module):
         patch: points that attend to each other.
         table_top: height (m) that counts as zero.
         rope: see `PointBlock`; without it, points know their places from `describe_points` alone.
+        marks: numbers that are known of every point beforehand.
 
     Raises:
         ValueError: a width is no multiple of `head_channels`.
@@ -176,6 +177,7 @@ class PointEncoder(nn.Module):
         patch: int = 128,
         table_top: float = 0.75,
         rope: bool = True,
+        marks: int = 0,
     ) -> None:
         super().__init__()
         if bad := [width for width in widths if width % head_channels]:
@@ -186,7 +188,7 @@ class PointEncoder(nn.Module):
             return PointBlock(width, context, width // head_channels, patch, rope)
 
         self.in_projection = nn.Sequential(
-            nn.Linear(DESCRIBED, widths[0]), nn.GELU(), nn.Linear(widths[0], widths[0])
+            nn.Linear(DESCRIBED + marks, widths[0]), nn.GELU(), nn.Linear(widths[0], widths[0])
         )
         self.down_blocks = nn.ModuleList(block(width) for width in widths)
         steps = list(zip(widths, widths[1:], strict=False))
@@ -195,7 +197,13 @@ class PointEncoder(nn.Module):
         self.up_blocks = nn.ModuleList(block(width) for width in widths[:-1])
 
     def forward(
-        self, xyz: Tensor, rgb: Tensor, mask: Tensor, tip: Tensor, context: Context
+        self,
+        xyz: Tensor,
+        rgb: Tensor,
+        mask: Tensor,
+        tip: Tensor,
+        context: Context,
+        marks: Tensor | None = None,
     ) -> list[Points]:
         """Features at every scale, coarse to fine.
 
@@ -205,14 +213,17 @@ class PointEncoder(nn.Module):
             mask: (B, N) bool, True for points.
             tip: (B, 3) metres, where the gripper is.
             context: what points may look at.
+            marks: (B, N, `marks`) known of the points beforehand; None stands for none.
         """
+        marks = xyz[..., :0] if marks is None else marks
         order = morton_order(xyz, mask)
-        xyz, rgb = (pick_samples(t, order) for t in (xyz, rgb))
+        xyz, rgb, marks = (pick_samples(t, order) for t in (xyz, rgb, marks))
         mask = mask.gather(1, order)
         missing = -xyz.shape[1] % GROUP ** (len(self.widths) - 1)
-        xyz, rgb = (F.pad(t, (0, 0, 0, missing)) for t in (xyz, rgb))
+        xyz, rgb, marks = (F.pad(t, (0, 0, 0, missing)) for t in (xyz, rgb, marks))
         mask = F.pad(mask, (0, missing))
         known = describe_points(xyz, rgb, mask, tip, self.table_top)
+        known = torch.cat([known, marks], -1)
         features = self.in_projection(known).masked_fill(~mask.unsqueeze(-1), 0.0)
         points = Points(features, xyz, mask)
         scales: list[Points] = []

@@ -8,6 +8,7 @@ import torch
 
 from equigrasp.policy.agent import KeyframeAgent
 from equigrasp.policy.episodes.synthetic import random_frames, write_synthetic_demonstrations
+from equigrasp.policy.models.mini_diffuser import MiniDiffuser
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.recipe import KeyframeRecipe, KeyframeStep, keyframe_metrics
 from equigrasp.policy.saved import load_policy
@@ -125,6 +126,38 @@ def test_a_saved_policy_acts_the_same_under_a_seed(trained):
     del frame.images["wrist"]
     with pytest.raises(ValueError, match="no image of camera 'wrist'"):
         agent.act(frame, "open it")
+
+
+def test_an_agent_remembers_where_it_has_been_until_the_next_episode():
+    torch.manual_seed(0)
+    options = {k: v for k, v in TINY["mini_diffuser"].items() if k != "_target_"}
+    policy = MiniDiffuser(Vocabulary(["it"]), **options, past=2).eval()
+    policy.card = {"cameras": CAMERAS, "image_size": 8, "cloud": {"points": 32, "table_top": -9}}
+    asked = []
+    act = policy.act
+    policy.act = lambda seen, **rest: asked.append(seen) or act(seen, **rest)
+    agent = KeyframeAgent(policy, candidates=2, steps=2)
+    frames = random_frames(5, 4, 8, CAMERAS)
+    for frame in frames:
+        agent.act(frame, "it")
+    states = [np.append(f.state.gripper_pose, 1.0).astype(np.float32) for f in frames]
+    assert [seen.past_mask[0].tolist() for seen in asked[:2]] == [[False] * 2, [True, False]]
+    np.testing.assert_array_equal(asked[3].past[0], [states[2], states[1]])
+    agent.begin(0)
+    agent.act(frames[0], "it")
+    assert not asked[-1].past_mask.any()
+
+
+def test_a_policy_with_a_past_and_finer_clouds_trains_and_acts(root, tmp_path):
+    wanted = configuration(root, tmp_path / "run", max_steps=2)
+    wanted["model"] = {**wanted["model"], "past": 2}
+    wanted["data"]["cloud"] |= {"near_points": 16, "near_radius": 0.3}
+    train_policy(wanted)
+    agent = KeyframeAgent.load(tmp_path / "run", candidates=2, steps=2)
+    assert agent.settings.near_points == 16
+    for frame in random_frames(5, 3, 8, CAMERAS):
+        pose, _ = agent.act(frame, "open it")
+        assert np.isfinite(pose).all()
 
 
 def test_a_run_starts_from_a_saved_policy_and_learns_new_words(trained, root, tmp_path):

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
-from equigrasp.policy.episodes.frames import Demo
-from sim.keyframes.demonstrate import demonstrate
+from equigrasp.policy.episodes.frames import Demo, is_disturbed
+from sim.keyframes.demonstrate import DemonstrationError, demonstrate, missed_pose
 from sim.keyframes.environment import LOWEST_TIP, TaskEnvironment, parse_action
 from sim.stage.stage import TABLE_TOP
 from sim.stage.task import down
@@ -15,8 +16,6 @@ def environment():
 
 
 def action(pose, opened):
-    from scipy.spatial.transform import Rotation
-
     quaternion = Rotation.from_matrix(pose[:3, :3]).as_quat()
     return np.concatenate([pose[:3, 3], quaternion, [float(opened)]])
 
@@ -41,6 +40,44 @@ def test_a_demonstration_is_the_same_twice(environment):
     for a, b in zip(first.frames, second.frames, strict=True):
         np.testing.assert_array_equal(a.state.gripper_pose, b.state.gripper_pose)
         np.testing.assert_array_equal(a.state.task_low_dim_state, b.state.task_low_dim_state)
+
+
+@pytest.mark.parametrize("task", ["drag_with_stick", "block_in_tray"])
+def test_a_demonstration_of_recovery_misses_and_reaches_the_goal_all_the_same(environment, task):
+    shown = None
+    for seed in range(8):
+        try:
+            errors = np.random.default_rng(seed)
+            shown = demonstrate(environment, task, 0, seed, errors=errors)
+        except DemonstrationError:
+            continue
+        if any(is_disturbed(shown.frames[k].state) for k in shown.keypoints):
+            break
+    missed = [k for k in shown.keypoints if is_disturbed(shown.frames[k].state)]
+    assert missed
+    assert not is_disturbed(shown.frames[shown.keypoints[-1]].state)
+    for key in missed:  # the gripper does nothing where it should not be
+        before = shown.frames[key - 1].state.gripper_open
+        assert shown.frames[key].state.gripper_open == before
+    again = demonstrate(environment, task, 0, seed, errors=np.random.default_rng(seed))
+    assert again.keypoints == shown.keypoints
+    np.testing.assert_array_equal(
+        again.frames[-1].state.gripper_pose, shown.frames[-1].state.gripper_pose
+    )
+
+
+def test_errors_are_as_large_as_they_may_be():
+    errors, pose = np.random.default_rng(0), down(0.2, 0.0, 0.1, 0.3)
+    moved = [missed_pose(pose, errors) for _ in range(300)]
+    off = np.array([missed[:3, 3] - pose[:3, 3] for missed in moved])
+    assert 0.024 < np.abs(off[:, :2]).max() <= 0.025
+    assert off[:, 2].min() >= 0
+    assert 0.029 < off[:, 2].max() <= 0.03
+    turns = [
+        np.degrees(Rotation.from_matrix(m[:3, :3] @ pose[:3, :3].T).magnitude()) for m in moved
+    ]
+    assert 9.5 < max(turns) <= 10.0
+    assert all(missed[2, 2] == pytest.approx(-1) for missed in moved)  # still looks down
 
 
 def test_poses_out_of_reach_fail_and_say_so(environment):

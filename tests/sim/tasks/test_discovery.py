@@ -28,7 +28,7 @@ def new_task(tmp_path, monkeypatch):
 
 
 def test_a_file_is_all_that_a_new_task_needs(new_task):
-    assert len(task_classes()) == 11
+    assert len(task_classes()) == 15
     assert find_task(new_task).__name__ == "LidOnTwoJars"
     assert describe_tasks(["all"])[new_task] == 2
 

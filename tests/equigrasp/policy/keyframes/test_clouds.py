@@ -15,6 +15,7 @@ from equigrasp.policy.keyframes.clouds import (
     cloud_of_frame,
     make_cloud,
     pad_clouds,
+    thinned_by_zone,
 )
 
 WIDE = CloudSettings(low=(-9, -9, -9), high=(9, 9, 9), table_top=-9, voxel=0.05, points=10**6)
@@ -96,8 +97,58 @@ def test_nothing_in_the_box_is_an_empty_cloud():
 
 
 @pytest.mark.parametrize(
-    "change", [{"low": (1, 0, 0), "high": (1, 1, 1)}, {"voxel": 0.0}, {"points": 0}]
+    "change",
+    [{"low": (1, 0, 0), "high": (1, 1, 1)}, {"voxel": 0.0}, {"points": 0}, {"near_voxel": 0.0}],
 )
 def test_impossible_settings_are_refused(change):
     with pytest.raises(ValueError, match=r"holds nothing|need > 0"):
         CloudSettings(**change)
+
+
+def test_the_cloud_near_the_tip_is_finer_and_counted_by_itself():
+    (frame,) = random_frames(5, 1, 16)
+    plain = CloudSettings(**{**vars(WIDE), "voxel": 0.4})
+    tip = np.median(cloud_of_frame(frame, plain).xyz, 0)
+    frame.state.gripper_pose = np.array([*tip, 0, 0, 0, 1])
+    near = CloudSettings(**{**vars(plain), "near_points": 10**6, "near_radius": 1.0})
+    fine, coarse = cloud_of_frame(frame, near), cloud_of_frame(frame, plain)
+
+    def split(cloud):
+        inside = np.linalg.norm(cloud.xyz - tip, axis=1) < near.near_radius
+        return cloud.xyz[inside], cloud.xyz[~inside]
+
+    assert len(split(fine)[0]) > 1.2 * len(split(coarse)[0])
+    rows = {tuple(row) for row in split(coarse)[1]}  # only cubes on the border are cut
+    assert len([row for row in split(fine)[1] if tuple(row) in rows]) > 0.8 * len(rows)
+    few = CloudSettings(**{**vars(near), "points": 30, "near_points": 20})
+    drawn = cloud_of_frame(frame, few, np.random.default_rng(0))
+    assert [len(part) for part in split(drawn)] == [20, 30]
+    again = thinned_by_zone(fine, few, tip, np.random.default_rng(0))
+    np.testing.assert_array_equal(again.xyz, drawn.xyz)
+    assert few.most == len(drawn.xyz) == 50
+
+
+def test_a_frame_on_disk_is_as_fine_near_the_tip(tmp_path):
+    frames = random_frames(3, 2, 8)
+    for frame in frames:
+        frame.state.gripper_pose = np.array([0.1, 0.2, 0.3, 0, 0, 0, 1])
+    episode = write_episode(tmp_path, "t", 0, frames, variation=0, descriptions=["x"])
+    settings = CloudSettings(**{**vars(WIDE), "near_points": 10**6, "near_radius": 0.5})
+    live = cloud_of_frame(frames[1], settings)
+    assert len(live.xyz) != len(cloud_of_frame(frames[1], WIDE).xyz)
+    stored = cloud_of_episode(episode, 1, CAMERAS, settings)
+    assert len(stored.xyz) == pytest.approx(len(live.xyz), abs=3)
+
+
+def test_points_near_the_tip_need_a_tip():
+    (frame,) = random_frames(4, 1, 8)
+    cameras = {name: FrameCamera.of(frame.state, name) for name in CAMERAS}
+    with pytest.raises(ValueError, match="give tip="):
+        make_cloud(frame.images, cameras, CloudSettings(near_points=5))
+
+
+def test_settings_without_a_tip_are_told_as_ever():
+    assert set(CloudSettings().told()) == {"low", "high", "table_top", "voxel", "points"}
+    near = CloudSettings(near_points=7)
+    assert CloudSettings.of(near.told()) == near
+    assert CloudSettings.of(CloudSettings().told()) == CloudSettings()

@@ -3,13 +3,14 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from equigrasp.policy.episodes.files import EpisodeError, write_episode
-from equigrasp.policy.episodes.frames import CAMERAS
+from equigrasp.policy.episodes.frames import CAMERAS, DISTURBED
 from equigrasp.policy.episodes.synthetic import random_frames
+from equigrasp.policy.keyframes.batches import KeyframeBatches
 from equigrasp.policy.keyframes.clouds import CloudSettings, cloud_of_episode
 from equigrasp.policy.keyframes.dataset import (
     Augmentation,
     KeyframeDataset,
-    turned_action,
+    turned_actions,
     turned_cloud,
 )
 from equigrasp.policy.keyframes.rotation_bins import rotation_to_bins
@@ -50,6 +51,50 @@ def test_an_item_is_a_keyframe_and_the_next(root):
     assert data.item(2).state[7] == 1.0
     seen = cloud_of_episode(episode, 6, CAMERAS, WIDE)
     assert item.cloud.xyz.shape == seen.xyz.shape == (100, 3)
+
+
+def test_an_item_knows_the_keyframes_before_it_newest_first(root):
+    data = KeyframeDataset(root / "demos", cloud=WIDE)
+    demo = data.episodes[1].demo
+    assert data.item(2).past.shape == (0, 8)
+    np.testing.assert_allclose(data.item(3).past, [[*demo[0].gripper_pose, 1.0]], atol=1e-6)
+    turned = KeyframeDataset(root / "demos", cloud=WIDE, augmentation=Augmentation(yaw=0.7)).item(
+        3, np.random.default_rng(0)
+    )
+    apart = np.linalg.norm(data.item(3).past[0, :3] - data.item(3).position)
+    assert np.linalg.norm(turned.past[0, :3] - turned.position) == pytest.approx(apart, abs=1e-5)
+    kept = KeyframeBatches(data, ["first"], past=3)[0, 3]
+    assert (kept["past"].shape, kept["past_mask"].tolist()) == ((3, 8), [True, False, False])
+    assert "past" not in KeyframeBatches(data, ["first"])[0, 3]
+
+
+def test_nobody_learns_to_go_where_an_arm_missed_on_purpose(root):
+    frames = random_frames(7, 12, 8)
+    for index, frame in enumerate(frames):
+        frame.state.gripper_pose = unit(frame.state.gripper_pose)
+        frame.state.gripper_open = float(index < 6)
+    frames[6].state.misc[DISTURBED] = True
+    write_episode(root / "missed", "t", 0, frames, variation=0, descriptions=["first"])
+    data = KeyframeDataset(root / "missed", cloud=WIDE)
+    assert data.episodes[0].keypoints == [6, 11]
+    assert len(data) == 1
+    np.testing.assert_allclose(data.item(0).state[:7], frames[6].state.gripper_pose, atol=1e-6)
+    np.testing.assert_allclose(data.item(0).past[0, :7], frames[0].state.gripper_pose, atol=1e-6)
+    seen = cloud_of_episode(data.episodes[0], 6, CAMERAS, WIDE)
+    np.testing.assert_array_equal(data.item(0).cloud.xyz, seen.xyz)
+
+
+def test_stored_clouds_keep_what_is_finer_near_the_tip(root):
+    near = CloudSettings(**{**vars(WIDE), "near_points": 50, "near_radius": 0.5})
+    fresh = KeyframeDataset(root / "demos", cloud=near)
+    stored = KeyframeDataset(root / "demos", cloud=near, cache=root / "cache")
+    for _ in range(2):
+        for index in range(len(fresh)):
+            first, second = fresh.item(index), stored.item(index)
+            np.testing.assert_array_equal(first.cloud.xyz, second.cloud.xyz)
+            aside = np.linalg.norm(first.cloud.xyz - first.state[:3], axis=1)
+            assert (aside < 0.5).sum() <= 50
+            assert (aside >= 0.5).sum() <= 100
 
 
 def test_stored_clouds_are_those_made_anew_and_a_torn_one_is_made_again(root):
@@ -111,7 +156,7 @@ def test_a_turned_scene_keeps_its_shape(root, angle):
     data = KeyframeDataset(root / "demos", cloud=WIDE)
     item = data.item(1)
     action = np.concatenate([item.position, [0, 0, 0, 1], [1.0]]).astype(float)
-    cloud, moved = turned_cloud(item.cloud, angle), turned_action(action, angle)
+    cloud, moved = turned_cloud(item.cloud, angle), turned_actions(action[None], angle)[0]
     before = np.linalg.norm(item.cloud.xyz - item.position, axis=1)
     np.testing.assert_allclose(np.linalg.norm(cloud.xyz - moved[:3], axis=1), before, atol=1e-5)
     np.testing.assert_allclose(cloud.xyz[:, 2], item.cloud.xyz[:, 2], atol=1e-6)

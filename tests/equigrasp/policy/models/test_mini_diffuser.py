@@ -47,6 +47,10 @@ class TestFlowWithoutAny(PolicyContract):
     config = SMALL | WITHOUT["all"] | FLOW
 
 
+class TestWithPast(PolicyContract):
+    config = SMALL | {"past": 2}
+
+
 def made(**options):
     torch.manual_seed(0)
     options = {k: v for k, v in {**SMALL, **options}.items() if k != "name"}
