@@ -52,7 +52,7 @@ class PutItemInDrawer(Task):
 
     def build(self) -> None:
         """A chest of three shut drawers, turned a little, and a cube to its left or right."""
-        place = np.array([0.44, 0.0]) + self.random.uniform(-1, 1, 2) * [0.02, 0.04]
+        place = np.array([0.44, 0.0]) + self.random.uniform(-1, 1, 2) * [0.02, 0.03]
         self.yaw = self.random.uniform(-math.pi / 36, math.pi / 36)
         levels = range(len(NAMES))
         self.chest = self.stage.jointed(
@@ -62,7 +62,7 @@ class PutItemInDrawer(Task):
             [_with_tray(drawer(level)) for level in levels],
             yaw=self.yaw,
         )
-        aside = self.random.choice([-1, 1]) * self.random.uniform(0.21, 0.27)
+        aside = self.random.choice([-1, 1]) * self.random.uniform(0.235, 0.285)
         half = self.size * SIDE / 2
         self.item = self.stage.add(
             box((half,) * 3),
