@@ -23,9 +23,9 @@ from typing import Any
 from equigrasp.data.files import disk_fault, read_json, write_atomically, write_json
 from equigrasp.data.folder_lock import hold_folder
 from sim.keyframes.films import film_name, write_film
+from sim.keyframes.held_out_kinds import HELD_OUT
 from sim.keyframes.success_rates import markdown_table, summarise
 from sim.keyframes.suite import (
-    HELD_OUT,
     KEY,
     episode_row,
     known_tasks,

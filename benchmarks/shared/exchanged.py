@@ -119,12 +119,14 @@ def which_pressed(environment: TaskEnvironment, index: int) -> Callable[[], None
     above = next(environment.task.waypoints())
     _act(environment, 2)
     environment.act(above.pose, above.open)
-    joints = environment.arm.joints
+    p = environment.stage.p
+    count = p.getNumJoints(environment.arm.body)
+    joints = [p.getJointState(environment.arm.body, joint)[0] for joint in range(count)]
 
     def exchange() -> None:
         environment.reset(*scene)
-        _act(environment, 1)
-        environment.arm.place(joints)
+        for joint, value in enumerate(joints):
+            p.resetJointState(environment.arm.body, joint, value)
 
     return exchange
 

@@ -101,7 +101,7 @@ class TaskEnvironment:
             task: its name, or a class of one's own.
             variation: number below the task's `variations`.
             seed: a number, or a state that `numpy.random.RandomState.get_state` returned.
-            held_out: what is unlike in demonstrations, see `sim.keyframes.suite.HELD_OUT`.
+            held_out: what is unlike in demonstrations, see `sim.keyframes.held_out_kinds.HELD_OUT`.
 
         Raises:
             ValueError: no such task or variation, or the task has nothing of that kind.

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from equigrasp.geometry.transforms import Matrix, make_transform
 from equigrasp.policy.episodes.frames import CAMERAS
-from sim.keyframes.suite import HELD_OUT
+from sim.keyframes.held_out_kinds import HELD_OUT
 from sim.stage.arm import Arm
 from sim.stage.bodies import box, cylinder
 from sim.stage.stage import TABLE_TOP, Stage

@@ -107,7 +107,7 @@ def play_episode(
         demos: folder of episodes, whose scenes are played instead of new ones: that of the task's
             episode number `index` in the folder's order. The seed is then the policy's alone.
         held_out: what of a new scene is unlike in demonstrations, see
-            `sim.keyframes.suite.HELD_OUT`.
+            `sim.keyframes.held_out_kinds.HELD_OUT`.
 
     Returns:
         success, failure (None or one of `FAILURES`), keyframes, variation, sentence, and `film`: a

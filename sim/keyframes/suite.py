@@ -16,10 +16,6 @@ from sim.workers.run import run_jobs
 
 KEY = ("task", "seed", "index")
 """What names an episode."""
-HELD_OUT = ("colours", "sizes", "sentences", "distractors", "camera")
-"""colours: the same names stand for other shades. sizes: things are smaller or larger, in tasks
-that have a size. sentences: words that no demonstration has. distractors: two things more. camera:
-every one stands elsewhere, and its description says so."""
 
 
 def known_tasks(wanted: Sequence[str], env: str = "pybullet") -> dict[str, int]:

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equigrasp.geometry.rotations import quaternion_to_matrix
-from equigrasp.policy.nn.point_encoder import HAND, Context
+from equigrasp.policy.nn.point_encoder import Context
+from equigrasp.policy.nn.point_features import HAND
 from equigrasp.policy.nn.whitening import SCALE, whiten
 
 

@@ -8,7 +8,6 @@ scale. After PointTransformer V3 and "Mini Diffuser" (arXiv 2505.09430), in plai
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -17,19 +16,11 @@ from torch import Tensor, nn
 
 from equigrasp.diffusion.attention import TwoLevelAttention
 from equigrasp.diffusion.batch import pick_samples, repeat_conditions
+from equigrasp.policy.nn.point_features import DESCRIBED, describe_points
 from equigrasp.policy.nn.rotary import rotate_by_position
 
 GROUP = 4
 """Points that pooling joins."""
-LEAST = -30.0
-"""Logarithms of neighbours' weights are not smaller than this: `exp` of much smaller ones would be
-denormal numbers, with which processors are slow."""
-DESCRIBED = 23
-"""Numbers that describe a point by itself and by its neighbours."""
-REACH = 0.02
-"""Neighbours within about this (m) tell what a point's surroundings look like."""
-HAND = 0.05
-"""Points within about this (m) of the tip are in the gripper, or below it."""
 MORTON_BITS, MORTON_CELL = 10, 0.005
 """Cells of the Morton curve along each axis (a power of two), and their side, m."""
 
@@ -242,55 +233,6 @@ class PointEncoder(nn.Module):
             )
             result.append(self.up_blocks[level](joined, context))
         return result
-
-
-def describe_points(
-    xyz: Tensor, rgb: Tensor, mask: Tensor, tip: Tensor, table_top: float
-) -> Tensor:
-    """What a point is before it looks at others: (B, N, `DESCRIBED`).
-
-    Waves of the colour keep neighbouring hues apart. The gripper's place tells how far a task has
-    come, so points know where it is from them, and whether it is within `HAND`. `local_shape` tells
-    edges and their directions, which turn with an object.
-
-    Args:
-        xyz, rgb, mask, tip, table_top: see `PointEncoder`.
-    """
-    height = 5 * (xyz[..., 2:] - table_top)
-    offset = xyz - tip.unsqueeze(1)
-    near = torch.exp(-(offset / HAND).square().sum(-1, keepdim=True))
-    waves = math.pi * rgb
-    shape = local_shape(xyz, mask)
-    return torch.cat([rgb, waves.sin(), waves.cos(), shape, height, 4 * offset, near], -1)
-
-
-@torch.no_grad()
-def local_shape(xyz: Tensor, mask: Tensor) -> Tensor:
-    """Where the neighbours of a point lie: their mean from it, and their covariance (B, N, 9).
-
-    Neighbours count by a Gaussian of standard deviation `REACH`, which is the unit of both. Of the
-    covariance come xx, yy, zz, xy, yz, zx.
-
-    Args:
-        xyz: (B, N, 3) metres.
-        mask: (B, N) bool, True for points.
-    """
-    there = mask.unsqueeze(-1)
-    middle = (xyz * there).sum(1, keepdim=True) / there.sum(1, keepdim=True).clamp(min=1)
-    # Variances are differences of squares, which large coordinates would leave no digits of.
-    x = (xyz - middle) / REACH
-    half = 0.5 * x.square().sum(-1)
-    moments = torch.cat([torch.ones_like(x[..., :1]), x, x.square(), x * x.roll(-1, -1)], -1)
-    # One cloud after the other: the (N, N) weights of one fit into a processor's cache.
-    sums = torch.stack(
-        [
-            torch.addmm(-h - h.unsqueeze(1), row, row.T).clamp_(min=LEAST).exp_() @ values
-            for row, h, values in zip(x, half, moments * there, strict=True)
-        ]
-    )
-    mean, squares, products = (sums[..., 1:] / sums[..., :1].clamp(min=1e-6)).split(3, -1)
-    spread = torch.cat([squares - mean.square(), products - mean * mean.roll(-1, -1)], -1)
-    return torch.cat([mean - x, spread], -1) * there
 
 
 def pool_groups(points: Points, linear: nn.Module) -> Points:

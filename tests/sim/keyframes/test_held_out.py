@@ -19,7 +19,7 @@ from sim.keyframes.held_out import (
     reworded,
     shaded,
 )
-from sim.keyframes.suite import HELD_OUT
+from sim.keyframes.held_out_kinds import HELD_OUT
 from sim.stage.palette import COLOURS
 from sim.stage.stage import TABLE_TOP
 from sim.tasks import task_classes

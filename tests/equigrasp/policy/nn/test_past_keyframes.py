@@ -8,7 +8,8 @@ import torch
 from equigrasp.policy.keyframes.policy_io import pad_past
 from equigrasp.policy.keyframes.synthetic import random_observations
 from equigrasp.policy.nn.past_keyframes import PastKeyframes
-from equigrasp.policy.nn.point_encoder import HAND, Context
+from equigrasp.policy.nn.point_encoder import Context
+from equigrasp.policy.nn.point_features import HAND
 
 
 @pytest.fixture

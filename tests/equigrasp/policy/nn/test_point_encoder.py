@@ -5,14 +5,11 @@ import pytest
 import torch
 
 from equigrasp.policy.nn.point_encoder import (
-    DESCRIBED,
-    REACH,
     Context,
     PointEncoder,
-    describe_points,
-    local_shape,
     morton_order,
 )
+from equigrasp.policy.nn.point_features import DESCRIBED, REACH, describe_points, local_shape
 
 WIDTHS = (24, 48, 48)
 
