@@ -86,7 +86,7 @@ def study(arguments: argparse.Namespace) -> None:
             ]
             if found:
                 rows.append(row(model, arm, rate, found))
-    text = markdown(rows)
+    text = f"{markdown(rows)}\n\n{how(arguments, scenes)}"
     print(text)
     if arguments.record:
         write_json(arguments.result.with_name("published_rows.json"), rows)
@@ -147,6 +147,16 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         cells += [cell(each.get(score), 3 if score == "ap" else 1) for score in SCORES]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def how(arguments: argparse.Namespace, scenes: int) -> str:
+    """What the rows stand on."""
+    rounds = f", {arguments.closed_loop} rounds per seed" if arguments.closed_loop else ""
+    return (
+        f"{arguments.scene}: {arguments.steps} steps of {arguments.batch_size} scenes, {scenes} "
+        f"training scenes, rates tried {', '.join(arguments.rates)}{rounds}. Means over seeds and "
+        "95 % intervals of the mean."
+    )
 
 
 def cell(score: dict[str, Any] | None, digits: int) -> str:
