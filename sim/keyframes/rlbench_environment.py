@@ -169,7 +169,7 @@ class RLBenchEnvironment:
         Raises:
             ValueError: the demonstration does not tell its seed or its variation.
         """
-        variation = getattr(demo, "variation_number", None)  # PerAct's fork writes it
+        variation = getattr(demo, "variation_number", None)  # `Episode.demo` fills it in
         if variation is None and len(demo):
             variation = demo[0].misc.get("variation_index")
         if demo.random_seed is None or variation is None:

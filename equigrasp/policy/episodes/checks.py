@@ -10,12 +10,19 @@ from numpy.typing import NDArray
 
 from equigrasp.geometry.transforms import check_rigid
 from equigrasp.options import is_whole
-from equigrasp.policy.episodes.frames import Demo, FrameCamera, FrameState
+from equigrasp.policy.episodes.frames import CAMERAS, Demo, FrameCamera, FrameState
 
 OPEN_FROM = 0.9
 """RLBench calls a gripper open from this share of its opening on; files may hold the share."""
 SIZES = {"gripper_pose": 7, "joint_velocities": None}
 """Numbers that keyframes are made from, each with how many there are; None for any number."""
+NO_CAMERAS = (
+    "RLBench before 1.1 does not record where cameras are, and codes depth in another unit: record "
+    "the demonstration again with a newer one"
+)
+"""What to do about episodes without any camera."""
+_PLACE = "_camera_extrinsics"
+"""Ending of the entry of `misc` that tells where a camera is."""
 SIZE_TOLERANCE = 2.0
 """An image may differ by so many pixels from the size that its principal point speaks of."""
 
@@ -102,6 +109,13 @@ def _numbers(values: Any) -> NDArray[np.float64] | None:
     except (TypeError, ValueError):
         return None
     return found if values is not None and found.size and np.isfinite(found).all() else None
+
+
+def described_cameras(state: FrameState) -> list[str]:
+    """Cameras that a frame tells the place of: RLBench's five in its order, then others."""
+    told = [str(name) for name, value in state.misc.items() if value is not None]
+    found = {name.removesuffix(_PLACE) for name in told if name.endswith(_PLACE)}
+    return [*(name for name in CAMERAS if name in found), *sorted(found - set(CAMERAS))]
 
 
 def checked_camera(camera: FrameCamera) -> FrameCamera:

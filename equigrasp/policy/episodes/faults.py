@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from equigrasp.policy.episodes.checks import NO_CAMERAS, described_cameras
 from equigrasp.policy.episodes.files import LOW_DIM, Episode, EpisodeError
-from equigrasp.policy.episodes.frames import CAMERAS, IMAGES
-
-_DESCRIBED = "_camera_extrinsics"
-"""Ending of the entry that tells where a camera is."""
+from equigrasp.policy.episodes.frames import IMAGES
 
 
 def episode_faults(episode: Episode, *, deep: bool = False) -> list[str]:
@@ -24,7 +22,7 @@ def episode_faults(episode: Episode, *, deep: bool = False) -> list[str]:
         count, _, _ = len(episode.demo), episode.variation, episode.descriptions
     except EpisodeError as error:
         return [str(error)]
-    described = described_cameras(episode)
+    described = described_cameras(episode.demo[0])
     for camera in dict.fromkeys([*described, *episode.cameras]):
         if camera not in episode.cameras:
             faults.append(f"{episode.path}: no images of camera '{camera}'")
@@ -35,20 +33,10 @@ def episode_faults(episode: Episode, *, deep: bool = False) -> list[str]:
         for kind in IMAGES:
             if kind != "mask" or (episode.path / f"{camera}_mask").is_dir():
                 faults += _image_faults(episode, camera, kind, count, deep)
-    if not described and not episode.cameras:
-        faults.append(f"{episode.path}: no images of cameras, and none is described")
+    if not described:
+        kept = "" if episode.cameras else "no images of cameras, and "
+        faults.insert(0, f"{episode.path}: {kept}none is described; {NO_CAMERAS}")
     return faults
-
-
-def described_cameras(episode: Episode) -> list[str]:
-    """Cameras that the first frame tells the place of: RLBench's five in its order, then others.
-
-    Raises:
-        EpisodeError: see `Episode.demo`.
-    """
-    told = [n for n, value in episode.demo[0].misc.items() if value is not None]
-    found = {n.removesuffix(_DESCRIBED) for n in map(str, told) if n.endswith(_DESCRIBED)}
-    return [*(name for name in CAMERAS if name in found), *sorted(found - set(CAMERAS))]
 
 
 def _image_faults(episode: Episode, camera: str, kind: str, count: int, deep: bool) -> list[str]:

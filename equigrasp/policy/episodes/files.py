@@ -68,11 +68,18 @@ class Episode:
     def demo(self) -> Demo:
         """States of all frames, without images.
 
+        Its variation is `variation`: PerAct's fork leaves 0 in every file, RLBench says nothing.
+
         Raises:
             EpisodeError: the file is missing, torn, hostile or no demonstration, or a frame lacks
                 what keyframes are made from.
         """
-        return self._checked(self.path / LOW_DIM, checks.checked_demo)
+        found = self._checked(self.path / LOW_DIM, checks.checked_demo)
+        try:
+            found.variation_number = self.variation
+        except EpisodeError:  # told when somebody asks for it
+            found.variation_number = None
+        return found
 
     @cached_property
     def variation(self) -> int:
@@ -114,10 +121,13 @@ class Episode:
         Raises:
             EpisodeError: the demonstration does not describe that camera, or not as one.
         """
+        state = self.demo[frame]
         try:
-            return checks.checked_camera(FrameCamera.of(self.demo[frame], name))
+            return checks.checked_camera(FrameCamera.of(state, name))
         except (KeyError, IndexError, TypeError, ValueError) as error:
             told = error.args[0] if isinstance(error, KeyError) else error
+            if not checks.described_cameras(state):
+                told = f"{told}, and no other camera's; {checks.NO_CAMERAS}"
             raise EpisodeError(f"{self.path / LOW_DIM}: frame {frame}, {name}: {told}") from error
 
     def rgb(self, camera: str, frame: int) -> NDArray[np.uint8]:
