@@ -1,0 +1,67 @@
+"""Arms of studies of policies: each is a configuration that builds, and is what its name says."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+import mini_diffuser
+import policy_batches
+
+from equigrasp.home import CONFIGS
+from equigrasp.policy.nn.vocabulary import Vocabulary
+from equigrasp.policy.recipe import KeyframeRecipe
+from equigrasp.policy.training import build_policy
+
+OPTIONS = {
+    "no_rope": {"rope": False},
+    "no_local_query": {"local_query": False},
+    "coupled_head": {"decoupled_head": False},
+    "flow": {"schedule": "flow"},
+}
+
+
+def composed(arm):
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        found = compose("train_policy", policy_batches.chosen(policy_batches.ARMS[arm]))
+    return OmegaConf.to_container(found, resolve=False)
+
+
+@pytest.mark.parametrize("arm", policy_batches.ARMS)
+def test_an_arm_builds_and_differs_as_its_name_says(arm):
+    config = composed(arm)
+    policy = build_policy(config["model"], Vocabulary(["push"]))
+    assert policy.name == ("diffuser_actor" if arm == "actor" else "mini_diffuser")
+    whole = build_policy(composed("m64")["model"], Vocabulary(["push"])).options
+    if arm != "actor":
+        assert policy.options == {**whole, **OPTIONS.get(arm, {})}
+    counted = arm.removeprefix("m").split("_")[0]
+    assert config["policy"]["samples"] == (int(counted) if counted.isdigit() else 64)
+    twice = 2 if arm == "m1_2b" else 1
+    assert config["trainer"]["batch_size"] == twice * policy_batches.BATCH
+    weights = KeyframeRecipe(["push"], **config["policy"]).step(policy, "32-true").weights
+    assert set(weights) == set(policy.loss_weights)
+
+
+def test_the_study_of_parts_knows_all_of_them():
+    assert mini_diffuser.WITHOUT == OPTIONS
+    assert set(mini_diffuser.ARMS) <= set(policy_batches.ARMS)
+    assert mini_diffuser.parser().parse_args([]).arms == list(mini_diffuser.ARMS)
+    assert policy_batches.parser().parse_args([]).arms == ["m64", "m1", "m1_2b"]
+
+
+def test_a_page_tells_what_is_on_record():
+    costs = dict.fromkeys(("seconds", "mib", "time_ratio", "memory_ratio"), 1.5)
+    numbers = {f"whole_m1_{name}": value for name, value in costs.items()}
+    numbers |= {"published_m64_seconds": 2.0, "draws_scenes": 3.0, "draws_right_answers": 2.5}
+    numbers |= {"draws_at_a_right_answer": 0.875, "draws_coverage_n1": 0.25}
+    numbers |= {"draws_coverage_of_chance_n1": 0.4}
+    page = mini_diffuser.report(numbers)
+    assert "| whole_m1 | 1.5 | 1.5 | 1.5 | 1.5 |" in page
+    assert "| published_m64 | 2 | - | - | - |" in page
+    assert "87.5 %" in page
+    assert "| drawn | 0.25 |" in page
