@@ -4,7 +4,9 @@ import importlib.util
 import os
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -28,7 +30,39 @@ def program(name):
     return module
 
 
-def test_the_site_builds_strictly_and_has_the_docstrings(tmp_path):
+class Page(HTMLParser):
+    """Where a page leads, and the places in it that others can lead to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.places = [], {""}
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.places |= {found[name] for name in ("id", "name") if found.get(name)}
+        self.links += [found[name] for name in ("href", "src") if found.get(name)]
+
+
+def dead_links(site):
+    """Links of a site that lead to no page, no file or no place in a page."""
+    pages, dead = {path: Page(path) for path in site.rglob("*.html")}, []
+    for path, page in pages.items():
+        if path.name == "404.html":  # its links are those of the server
+            continue
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            target = target / "index.html" if target.is_dir() else target
+            other = pages.get(target)
+            if not target.is_file() or (other and unquote(parts.fragment) not in other.places):
+                dead.append(f"{path.relative_to(site)}: {link}")
+    return dead
+
+
+def test_the_site_builds_strictly_and_every_link_leads_somewhere(tmp_path):
     pytest.importorskip("mkdocs", reason="pip install 'equigrasp[docs]'")
     pytest.importorskip("mkdocstrings", reason="pip install 'equigrasp[docs]'")
     line = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
@@ -39,6 +73,17 @@ def test_the_site_builds_strictly_and_has_the_docstrings(tmp_path):
     assert "Grasps for one scene seen in one or several depth images" in page
     assert "equigrasp.serving.client.PlannerClient" in page
     assert (tmp_path / "pictures" / "symmetry.png").is_file()
+    shown = (tmp_path / "sources/equigrasp/data/scene_files.py/index.html").read_text("utf-8")
+    assert "SCHEMA" in shown
+    assert (tmp_path / "sources/configs/protocol/index.html").is_file()
+    assert dead_links(tmp_path) == []
+
+
+def test_dead_links_are_found(tmp_path):
+    (tmp_path / "a.html").write_text('<a href="b/">1</a><a href="b/#x">2</a><a href="c/">3</a>')
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/index.html").write_text('<h1 id="y">b</h1><a href="../a.html">4</a>')
+    assert dead_links(tmp_path) == ["a.html: b/#x", "a.html: c/"]
 
 
 def test_every_convention_has_a_picture():
