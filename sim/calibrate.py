@@ -28,12 +28,15 @@ from equigrasp.weights import PUBLISHED_SUFFIXES, find_weights, read_card
 from sim.clutter.planners import WEIGHTS, planner_class
 from sim.clutter.protocol import OBJECTS_PER_ROUND, VIEWS, EvalSettings
 from sim.clutter.scene_lists import build_scene_list, public_object_names
-from sim.scene.kinds import scene_kinds
+from sim.scene.choice import SIMULATOR_HELP, SIMULATORS, choose
+from sim.scene.kinds import find_kind, scene_kinds
 from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
 SEED = 1000
 """Of the scenes; evaluations begin at seed 0, so that none of theirs is met here."""
+ANEW = "the card is as it was, and the same command begins anew"
+"""What an interruption means."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--model", required=True, help="a shipped name or saved weights")
     p.add_argument("--scene", choices=tuple(scene_kinds()), required=True)
+    p.add_argument("--simulator", choices=SIMULATORS, help=SIMULATOR_HELP)
     p.add_argument("--objects", default="default", help="object sets and folders, comma-separated")
     p.add_argument("--split", choices=("train", "val", "test", "all"), default="val")
     p.add_argument("--scenes", type=int, default=100, help="scenes that are cleared")
@@ -68,7 +72,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         return _run(args)
-    except (ValueError, FileNotFoundError, RuntimeError) as error:
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; {ANEW}", file=sys.stderr)
+        return 130
+    except (ValueError, FileNotFoundError, RuntimeError, ImportError) as error:
         print(f"calibrate: {error}", file=sys.stderr)
         return 2
     except OSError as error:
@@ -79,6 +86,10 @@ def main(argv: list[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     note = _card_of(args)
     card = read_card(note)
+    choice = choose(args.simulator, args.objects, find_kind(args.scene).objects)
+    if choice.line:
+        print(choice.line, file=sys.stderr)
+    args.simulator, args.objects = choice.simulator, choice.objects
     print(f"{note.stem}: {args.scenes} scenes of {public_object_names(args.objects)}, {args.split}")
     tried = play(args)
     scores = np.array([entry["score"] for entry in tried])
@@ -92,7 +103,7 @@ def _run(args: argparse.Namespace) -> int:
         "scene": args.scene,
         "objects": public_object_names(args.objects),
         **{name: getattr(args, name) for name in ("split", "view", "noise", "scenes", "seed")},
-        **{name: getattr(args, name) for name in ("tries", "floor")},
+        **{name: getattr(args, name) for name in ("tries", "floor", "simulator")},
     }
     found = fit(scores, success, made, about)
     print(in_words(found, scores, about, success, best))
@@ -133,7 +144,7 @@ def play(args: argparse.Namespace) -> list[dict[str, Any]]:
     settings = EvalSettings(
         scene=args.scene, noise=args.noise, model=args.model, detection=floor, hand=hand.to_dict(),
         objects=args.objects, split=args.split, num_objects=args.num_objects,
-        table_rectify=not args.no_rectify,
+        table_rectify=not args.no_rectify, simulator=args.simulator,
     )  # fmt: skip
     keys = [(args.seed, index) for index in range(args.scenes)]
     views = VIEWS if args.view == "both" else (args.view,)

@@ -2,6 +2,7 @@
 
     class TestMine(HandContract):
         hand = load_hand("my_hand.yaml")
+        simulator = "pybullet"  # or "mujoco"
 
 in a test module checks a hand: that it is written down whole, that its shapes, its opening and its
 grasp frame are where it says, that it lifts what it should, and that the shortened labelling of
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import trimesh
@@ -22,25 +24,26 @@ from equigrasp.data.vocabulary import Fate
 from equigrasp.hand import Hand
 from equigrasp.testing.require import require
 from sim.grasping.body import gripper_hulls
-from sim.grasping.gripper import LEFT_JOINT, RIGHT_JOINT, Gripper
+from sim.grasping.free_hand import FreeHand
+from sim.grasping.hands import free_hand
 from sim.grasping.label import Labels, label_fast, label_reference
 from sim.grasping.propose import propose
-from sim.grasping.sweep import (
-    COLLISION_MARGIN,
-    ContactSweep,
-    ray_collision,
-    region_empty,
-    table_clearance,
-)
+from sim.grasping.sweep import ContactSweep, ray_collision, region_empty, table_clearance
 from sim.grasping.trial import TrialOutcome, execute_grasp, move, pregrasp
+from sim.scene.choice import PUBLISHED_SIMULATOR, open_world
 from sim.scene.renderer import SceneGeometry
-from sim.scene.world import World
+from sim.scene.simulator import Simulator
 
 PLACE, TILT, YAW = (0.15, 0.15), 0.3, 1.2
 SHAPE_SLACK = 0.004
 """How far a hull may lie from the box that describes it, metres."""
 TIP_SLACK = 0.0015
 """How far tips and pads may lie from where the hand says, metres."""
+FREE_SHARE = 0.02
+"""Share of approaches that rays and sweep reject and a simulated one may pass, but for PyBullet,
+where there is none; of the project's hands MuJoCo passes 2 and 4 of 250."""
+PLATE = 0.001
+"""Thickness (m) of what is put between the pads to tell how far apart they are."""
 URDF = """<robot name="box"><link name="base"><inertial><mass value="0.1"/>
 <inertia ixx="1" ixy="0" ixz="0" iyy="1" iyz="0" izz="1"/></inertial>
 <contact><lateral_friction value="1.0"/></contact>
@@ -51,6 +54,7 @@ class HandContract:
     """Test methods for a hand; see the module."""
 
     hand: Hand
+    simulator: str = PUBLISHED_SIMULATOR
 
     def test_it_is_written_down_whole(self) -> None:
         """What a card or a manifest holds describes the same hand, and no folder of a machine."""
@@ -82,44 +86,46 @@ class HandContract:
         )
 
     def test_the_tcp_is_between_the_finger_tips(self) -> None:
-        """In the hulls, and in Bullet: a hand that points at the table is as high as its TCP."""
+        """In the hulls, and in the simulator: it points at the table and is as high as its TCP."""
         _, left, right = (_bounds(part) for part in gripper_hulls(self.hand))
         tips = [float(left[1, 2]), float(right[1, 2])]
         require(max(map(abs, tips)) < TIP_SLACK, f"finger tips {tips} m beyond the TCP")
-        with World() as world:
-            table, gripper = world.load_table(), Gripper(world, self.hand)
+        with open_world(self.simulator) as world:
+            table, gripper = world.load_table(), free_hand(world, self.hand)
             T = _downwards((*PLACE, world.workspace.table_height + 0.05))
             gripper.load(T)
             error = float(np.abs(gripper.tcp_position() - T[:3, 3]).max())
             require(error < 1e-6, f"the loaded TCP is {error} m from where it was asked for")
-            points = world.p.getClosestPoints(gripper.body, table, 1.0)
-            height = min(point[8] for point in points) + COLLISION_MARGIN
+            height = min(d for _, d in gripper.clearances(table, 1.0)) + world.contact_margin
             require(abs(height - 0.05) < TIP_SLACK, f"{height} m over the table, asked for 0.05 m")
 
     def test_the_fingers_go_where_they_are_told(self) -> None:
         """Motors close and open them, evenly, and the gap between the pads is the width."""
         opening = self.hand.opening
-        with World() as world:
-            gripper = Gripper(world, self.hand)
+        with open_world(self.simulator) as world:
+            gripper = free_hand(world, self.hand)
             gripper.load(gripper.parked)
             for width in (0.0, opening, opening / 2):
                 gripper.command_width(width)
                 world.step(240)
                 require(abs(gripper.width - width) < 1e-3, f"{gripper.width} m, told {width} m")
-                left, right = world.p.getJointStates(gripper.body, (LEFT_JOINT, RIGHT_JOINT))
-                require(abs(left[0] - right[0]) < 1e-3, f"uneven: {left[0]} m and {right[0]} m")
+                left, right = gripper.fingers
+                require(abs(left - right) < 1e-3, f"uneven: {left} m and {right} m")
+            T = gripper.parked
+            T[:3, 3] -= 0.25 * self.hand.finger_depth * T[:3, 2]
+            plate = world.load_urdf(_box_urdf(world, (0.2, PLATE, 0.004)), T)
             for width in (opening, opening / 2):
                 gripper.set_width(width)
-                found = world.p.getClosestPoints(
-                    gripper.body, gripper.body, 1.0, LEFT_JOINT, RIGHT_JOINT
-                )
-                gap = min(point[8] for point in found) + 2 * COLLISION_MARGIN
+                found = dict.fromkeys(range(3), np.inf)
+                for part, distance in gripper.clearances(plate, 1.0):
+                    found[part] = min(found[part], distance + world.contact_margin)
+                gap = found[1] + found[2] + PLATE
                 require(abs(gap - width) < 2 * TIP_SLACK, f"pads {gap} m apart, width {width} m")
 
     def test_it_lifts_a_box_that_fits_and_no_wider_one(self) -> None:
         """A box of half the opening comes along; one wider than the opening stops the hand."""
         for share, fates in ((0.5, {Fate.SUCCESS}), (1.1, COLLISIONS)):
-            with World() as world:
+            with open_world(self.simulator) as world:
                 body, outcome = self._grasp_box(world, share * self.hand.opening)
                 lifted = outcome.body == body
             require(
@@ -135,9 +141,10 @@ class HandContract:
         with self._bench() as (world, gripper, geometry):
             state, sweep = world.save(), ContactSweep(world, gripper)
             poses = self._poses(world, 250)
-            above = table_clearance(poses, self.hand, world.workspace.table_height)
+            height, margin = world.workspace.table_height, world.contact_margin
+            above = table_clearance(poses, self.hand, height, margin)
             clear = (above > sweep.table_limits).all(axis=1)
-            rays = ray_collision(geometry, poses, self.hand)
+            rays = ray_collision(geometry, poses, self.hand, margin)
             exact = np.array([sweep.collides(pose) for pose in poses])
             touched = np.zeros(len(poses), bool)
             for i, pose in enumerate(poses):
@@ -149,8 +156,11 @@ class HandContract:
         same = ((exact | ~clear) == touched).mean()
         require(same > 0.98, f"{said}: the sweep agrees with {same:.3f} of them")
         seen = rays[touched & clear].mean()
-        require(seen > 0.75, f"{said}: rays settle {seen:.2f} of them, Bullet is asked the rest")
-        require(touched[rays].all(), f"{said}: rays reject {(rays & ~touched).sum()} free ones")
+        require(seen > 0.75, f"{said}: rays settle {seen:.2f} of them, sweeps the rest")
+        require(bool(exact[rays].all()), f"{said}: rays reject what the sweep lets pass")
+        free = int((rays & ~touched).sum())
+        most = 0 if self.simulator == PUBLISHED_SIMULATOR else FREE_SHARE * len(poses)
+        require(free <= most, f"{said}: rays reject {free} free ones")
 
     def test_an_empty_region_closes_empty(self) -> None:
         """Where no ray meets anything between the pads, the hand ends up closed."""
@@ -198,31 +208,31 @@ class HandContract:
         """(3,) of a box of some width, high enough for the hand's fingers."""
         return np.array([0.03, width, self.hand.finger_depth + 0.02])
 
-    def _grasp_box(self, world: World, width: float) -> tuple[int, TrialOutcome]:
+    def _grasp_box(self, world: Simulator, width: float) -> tuple[int, TrialOutcome]:
         world.load_table()
         sides = self._sides(width)
         body = _load_box(world, sides, (*PLACE, 0.0))
         world.settle()
         top = world.workspace.table_height + sides[2]
         T = _downwards((*PLACE, top - 0.6 * self.hand.finger_depth))
-        return body, execute_grasp(world, Gripper(world, self.hand), T)
+        return body, execute_grasp(world, free_hand(world, self.hand), T)
 
     @contextmanager
-    def _bench(self) -> Iterator[tuple[World, Gripper, SceneGeometry]]:
+    def _bench(self) -> Iterator[tuple[Simulator, FreeHand, SceneGeometry]]:
         """Two boxes of half the opening on the table; the open hand, out of the way."""
         sides = self._sides(self.hand.opening / 2)
-        with World() as world:
+        with open_world(self.simulator) as world:
             world.load_table()
             _load_box(world, sides, (0.11, 0.12, TILT))
             _load_box(world, sides, (0.20, 0.18, YAW))
             world.settle()
             mesh = trimesh.creation.box(sides)
             geometry = SceneGeometry([(mesh, 1.0, T) for T in world.body_poses().values()])
-            gripper = Gripper(world, self.hand)
+            gripper = free_hand(world, self.hand)
             gripper.load(gripper.parked)
             yield world, gripper, geometry
 
-    def _poses(self, world: World, count: int) -> np.ndarray:
+    def _poses(self, world: Simulator, count: int) -> np.ndarray:
         """(count, 4, 4) grasps about the boxes, from above and from the side."""
         rng = np.random.default_rng(0)
         poses = np.tile(np.eye(4), (count, 1, 1))
@@ -244,15 +254,19 @@ def _downwards(position: Sequence[float]) -> np.ndarray:
     return T
 
 
-def _load_box(world: World, sides: np.ndarray, place: Sequence[float]) -> int:
+def _load_box(world: Simulator, sides: np.ndarray, place: Sequence[float]) -> int:
     """A box on the table at x, y and yaw; its body id."""
-    path = world.scratch / "box.urdf"
-    path.write_text(URDF.format(*sides))
     x, y, yaw = place
     T = np.eye(4)
     T[:3, :3] = Rotation.from_euler("z", yaw).as_matrix()
     T[:3, 3] = x, y, world.workspace.table_height + sides[2] / 2 + 5e-4
-    return world.load_object(path, T)
+    return world.load_object(_box_urdf(world, sides), T)
+
+
+def _box_urdf(world: Simulator, sides: Sequence[float]) -> Path:
+    path = world.scratch / f"box{len(list(world.scratch.iterdir()))}.urdf"
+    path.write_text(URDF.format(*sides))
+    return path
 
 
 def _bounds(hulls: Sequence[trimesh.Trimesh]) -> np.ndarray:
