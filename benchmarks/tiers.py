@@ -8,8 +8,9 @@
 Tiers are added one after another to one environment, so that each costs what it brings beyond
 those before it. Packages come from pip's own index; seconds include the download. pip's torch for
 Linux brings the libraries of a GPU, some GB; `--cpu` looks for the build without them, in pip's own
-index and in that of PyTorch, and takes the default build where neither has it. Where no index of
-packages answers at all, the last line says SKIPPED; whatever else goes wrong is a failure.
+index and in that of PyTorch, and takes the default build where neither has it. It is recorded apart
+(tiers_cpu.json). Where no index of packages answers at all, the last line says SKIPPED; whatever
+else goes wrong is a failure.
 """
 
 from __future__ import annotations
@@ -153,6 +154,8 @@ def main() -> None:
     parser.add_argument("--tiers", nargs="+", choices=TIERS, default=TIERS)
     parser.add_argument("--cpu", action="store_true", help="torch without the libraries of a GPU")
     options = parser.parse_args()
+    if options.cpu:
+        options.result = options.result.with_stem("tiers_cpu")
     if options.python == "newest":
         options.python = newest_python()
     busy = load()

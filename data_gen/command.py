@@ -18,6 +18,7 @@ from data_gen.settings import LABELLERS, STAGES, VIEWS, DataDesign, SceneSetting
 from equigrasp.data.files import ArrayFileError, disk_fault, read_arrays
 from equigrasp.data.manifest import ManifestError
 from equigrasp.hand import PANDA, load_hand
+from equigrasp.progress import counted, duration
 from equigrasp.sizes import HELP
 from sim.objects.spec import SPLITS
 from sim.scene.choice import SIMULATOR_HELP, SIMULATORS, choose
@@ -186,7 +187,7 @@ def describe_progress(progress: Progress, seconds: float) -> str:
     if progress.done and seconds > 0:
         rate = progress.done / seconds
         left = (progress.total - progress.done) / rate
-        line += f", {rate * 60:.0f} scenes/min, {_duration(left)} left"
+        line += f", {rate * 60:.0f} scenes/min, {duration(left)} left"
     return line
 
 
@@ -208,7 +209,7 @@ def count_data_set(directory: str | Path) -> Totals:
     """Count scenes, grasp points and successes from the files of a data set."""
     sums = np.zeros(6, dtype=np.int64)
     paths, unreadable = sorted((Path(directory) / "scenes").glob("*.npz")), 0
-    for path in paths:
+    for path in counted(paths, "scene files counted", len(paths)):
         try:
             arrays = read_arrays(path, ["yaw_success", "yaw_audited"])
         except ArrayFileError:
@@ -251,15 +252,9 @@ def report(directory: str | Path, progress: Progress) -> str:
         parts = ", ".join(f"{stage} {seconds:.3f}" for stage, seconds in per_scene.items())
         lines.append(f"  core-seconds per scene: {sum(per_scene.values()):.3f} ({parts})")
         elapsed = time.monotonic() - progress.started
-        lines.append(f"  this run: {progress.done} scenes in {_duration(elapsed)}")
+        lines.append(f"  this run: {progress.done} scenes in {duration(elapsed)}")
     return "\n".join(lines)
 
 
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "none"
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(int(round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}"

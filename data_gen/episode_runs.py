@@ -9,6 +9,7 @@ from typing import Any
 
 from data_gen.data_set import FATAL, GenerationError
 from equigrasp.data.files import read_json, write_json
+from equigrasp.progress import ProgressLine
 from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
@@ -58,11 +59,8 @@ def make_episodes(
         ImportError: for engine "ray" without Ray.
     """
     failures: list[Failed] = []
-    done = 0
 
     def note(result: Ok | Failed) -> None:
-        nonlocal done
-        done += 1
         if isinstance(result, Failed):
             if FATAL & set(result.kinds):
                 raise GenerationError(
@@ -70,10 +68,9 @@ def make_episodes(
                 )
             failures.append(result)
             print(f"\n{result.key}: {result.reason}: {result.message}", file=sys.stderr)
-        end = "\r" if sys.stderr.isatty() else "\n"
-        if done % (1 if end == "\r" else 20) == 0 or done == len(todo):
-            print(f"{done}/{len(todo)} episodes", end=end, file=sys.stderr, flush=True)
+        progress.advance()
 
     limits = {"workers": workers, "timeout_s": timeout_s}
-    run_jobs(function, todo, **limits, on_result=note, engine=engine)
+    with ProgressLine("episodes", len(todo)) as progress:
+        run_jobs(function, todo, **limits, on_result=note, engine=engine)
     return failures

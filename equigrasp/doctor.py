@@ -283,9 +283,13 @@ def main(arguments: list[str] | None = None) -> int:
     checks = []
     files = options.camera, options.pose, options.depth, options.depth_scale
     camera = [Check(*found) for found in check_camera_files(*files)] if options.camera else []
-    for check in itertools.chain(camera, diagnose(options.model, witness=options.witness)):
-        checks.append(check)
-        show(check)
+    try:
+        for check in itertools.chain(camera, diagnose(options.model, witness=options.witness)):
+            checks.append(check)
+            show(check)
+    except KeyboardInterrupt:
+        print("\ninterrupted; what was checked stands above", file=sys.stderr)
+        return 130
     if options.json:
         findings = {"system": system, "checks": [asdict(check) for check in checks]}
         write_json(options.json, findings, indent=2)

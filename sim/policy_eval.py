@@ -22,6 +22,7 @@ from typing import Any
 
 from equigrasp.data.files import disk_fault, read_json, write_atomically, write_json
 from equigrasp.data.folder_lock import hold_folder
+from equigrasp.progress import ProgressLine
 from sim.keyframes.films import film_name, write_film
 from sim.keyframes.held_out_kinds import HELD_OUT
 from sim.keyframes.success_rates import markdown_table, summarise
@@ -181,15 +182,17 @@ def play_missing(
         known[result.key] = row
         with log.open("a") as file:  # a line torn by a kill is passed over when read
             file.write(json.dumps({"policy": who, **row}) + "\n")
+        progress.advance()
 
-    run_jobs(
-        "sim.keyframes.rollout:play_episode",
-        jobs,
-        workers=options.workers,
-        timeout_s=options.timeout,
-        on_result=keep,
-        engine=options.engine,
-    )
+    with ProgressLine("episodes", len(jobs)) as progress:
+        run_jobs(
+            "sim.keyframes.rollout:play_episode",
+            jobs,
+            workers=options.workers,
+            timeout_s=options.timeout,
+            on_result=keep,
+            engine=options.engine,
+        )
     return [known[key] for key in todo]
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from equigrasp.data.files import disk_fault, write_atomically, write_json
 from equigrasp.data.folder_lock import hold_folder
 from equigrasp.optional import require_extra
+from equigrasp.progress import ProgressLine
 from equigrasp.sizes import HELP, default_size
 from sim.keyframes.films import write_film
 from sim.keyframes.success_rates import interval
@@ -118,15 +119,17 @@ def play_missing(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]
             known[row["seed"]] = row
             with log.open("a") as file:  # a line torn by a kill is passed over when read
                 file.write(json.dumps({"policy": who, **row}) + "\n")
+            progress.advance()
 
-    run_jobs(
-        "sim.pusht.evaluation:play_seeds",
-        jobs,
-        workers=options.workers,
-        timeout_s=options.timeout,
-        on_result=keep,
-        engine=options.engine,
-    )
+    with ProgressLine("episodes", len(missing)) as progress:
+        run_jobs(
+            "sim.pusht.evaluation:play_seeds",
+            jobs,
+            workers=options.workers,
+            timeout_s=options.timeout,
+            on_result=keep,
+            engine=options.engine,
+        )
     return [known[seed] for seed in seeds]
 
 

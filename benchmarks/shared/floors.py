@@ -11,8 +11,8 @@ FLOORS = (
     "equigrasp/home.py equigrasp/optional.py",
     # values, geometry, data
     "equigrasp/devices.py equigrasp/differences.py equigrasp/discovery.py equigrasp/imports.py "
-    "equigrasp/options.py equigrasp/page.py equigrasp/reliability.py equigrasp/sizes.py "
-    "sim/__init__.py",
+    "equigrasp/options.py equigrasp/page.py equigrasp/progress.py equigrasp/reliability.py "
+    "equigrasp/sizes.py sim/__init__.py",
     "equigrasp/calibration.py equigrasp/geometry equigrasp/hand.py equigrasp/workspace.py",
     "equigrasp/diffusion equigrasp/grasp.py equigrasp/perception",
     "equigrasp/data equigrasp/grasp_arrays.py equigrasp/nn",

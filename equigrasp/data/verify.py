@@ -32,6 +32,7 @@ from equigrasp.data.scene_files import (
     read_scene,
     scene_path,
 )
+from equigrasp.progress import counted
 
 REASONS = ("empty", "exception", "crash", "timeout")
 
@@ -92,7 +93,11 @@ def main(arguments: list[str] | None = None) -> int:
         "--repair", action="store_true", help="remove faulty scenes; the generator makes them again"
     )
     options = parser.parse_args(arguments)
-    faults = verify(options.directory)
+    try:
+        faults = verify(options.directory)
+    except KeyboardInterrupt:
+        print("\ninterrupted; nothing was changed", file=sys.stderr)
+        return 130
     for fault in faults:
         print(fault)
     count = len(list((options.directory / "scenes").glob("*.npz")))
@@ -131,7 +136,8 @@ def _scene_faults(directory: Path, manifest: Manifest | None) -> Iterator[DataFa
     known = set(manifest.object_ids) if manifest else set()
     made_for = manifest.made_for if manifest else PUBLISHED
     first_with: dict[bytes, Path] = {}
-    for path in _scene_files(directory):
+    paths = _scene_files(directory)
+    for path in counted(paths, "scene files checked", len(paths)):
         try:
             record = read_scene(path)
         except SceneFileError as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 from equigrasp.data.files import read_json, write_json
 from equigrasp.options import check_list
+from equigrasp.progress import ProgressLine
 from sim.clutter.protocol import PHYSICS_STREAM, SCENE_STREAM, EvalSettings, round_generator
 from sim.scene.builders import Scene, build_scene
 from sim.scene.choice import PUBLISHED_SIMULATOR, open_world
@@ -79,10 +80,12 @@ def build_scene_list(
                 f"{result.told}"
             )
         built[result.key] = Scene.from_json(result.value)
+        progress.advance()
 
     jobs = [Job((s, r), {**common, "seed": s, "index": r}) for s, r in keys]
-    function = "sim.clutter.scene_lists:build_round"
-    run_jobs(function, jobs, workers=workers, timeout_s=timeout_s, on_result=keep, engine=engine)
+    how = {"workers": workers, "timeout_s": timeout_s, "engine": engine}
+    with ProgressLine("scenes built", len(jobs)) as progress:
+        run_jobs("sim.clutter.scene_lists:build_round", jobs, on_result=keep, **how)
     return dict(sorted(built.items()))
 
 

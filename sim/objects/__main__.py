@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 
 import numpy as np
-from tqdm import tqdm
 
+from equigrasp.progress import counted
 from sim.objects.cache import cache_root
 from sim.objects.load import load_objects
 from sim.objects.meshes import load_mesh
@@ -28,7 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status is 1 if a check found broken objects."""
     kinds = scene_kinds()
     options = _parser(list(kinds)).parse_args(arguments)
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
     faults: list[Fault] = []
+    kinds = scene_kinds()
     try:
         specs = load_objects(
             options.objects, kinds[options.kind].objects, options.split, report=faults
@@ -74,14 +86,17 @@ def _prepare(specs: Sequence[ObjectSpec], workers: int, check: bool) -> list[Fau
     start, faults, sizes = time.perf_counter(), [], []
     task = _checked if check else _extents
     pool = ProcessPoolExecutor(max(1, workers), mp_context=get_context("spawn"))
-    with pool:
-        found = pool.map(task, specs, chunksize=8)
+    try:
+        with _ignored_by_those_who_start():
+            found = pool.map(task, specs, chunksize=8)
         pairs = zip(specs, found, strict=True)
-        for spec, (extents, reason) in tqdm(pairs, "objects", len(specs), disable=None):
+        for spec, (extents, reason) in counted(pairs, "objects", len(specs)):
             if reason:
                 faults.append(Fault(spec.object_id, reason))
             else:
                 sizes.append(extents)
+    finally:
+        pool.shutdown(cancel_futures=True)  # what is begun is finished, and kept in the cache
     seconds = time.perf_counter() - start
     print(f"{len(sizes)} ready in {seconds:.1f} s, cache {cache_root()}")
     if sizes:
@@ -92,6 +107,16 @@ def _prepare(specs: Sequence[ObjectSpec], workers: int, check: bool) -> list[Fau
                 f" (5-95 %: {low[axis]:.1f} to {high[axis]:.1f})"
             )
     return faults
+
+
+@contextmanager
+def _ignored_by_those_who_start() -> Iterator[None]:
+    """Processes that are started meanwhile ignore Ctrl-C, which is for their parent."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _extents(spec: ObjectSpec) -> tuple[tuple[float, float, float] | None, str]:

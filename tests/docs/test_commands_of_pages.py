@@ -107,6 +107,7 @@ def module(name):
 
     def run(words):
         sys.argv = [name, *words]
+        sys.modules.pop(name, None)  # another test may have imported it
         runpy.run_module(name, run_name="__main__", alter_sys=True)
 
     return run
