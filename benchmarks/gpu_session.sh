@@ -28,7 +28,7 @@ MINUTES=${MINUTES:-4}
 STEPS=${STEPS:-null}
 BATCH=${BATCH:-32}
 DEVICE=${DEVICE:-cuda}
-TABLES=${TABLES:-"planning two_level"}
+TABLES=${TABLES:-"planning two_level published_policy"}
 LOADERS=${LOADERS:-2}
 export OMP_NUM_THREADS=1
 mkdir -p "$OUT/weights" "$OUT/tables" "$OUT/runs"

@@ -9,7 +9,7 @@ Costs: a training step (forward, backward, optimiser) of the whole policy with M
 with twice the observations, of the policy without each of its parts, with flow matching in the
 place of diffusion, and of the drop-in variant; all take turns, medians are compared. Seconds are
 of one core and of the process, so that waiting on a busy machine does not count. The network of the
-published size takes a step of two observations of 4,000 points.
+published size (`published_policy.py`) takes a step of two observations of 4,000 points.
 
 Draws: keyframes that a policy draws for scenes whose first keyframe has several right answers, and
 the share of these that at least one of N draws hits.
@@ -28,8 +28,8 @@ from typing import Any
 
 import policy_batches
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from published_policy import POINTS as PUBLISHED_POINTS
+from published_policy import PUBLISHED, published_steps
 from shared.answers import answer_numbers, draw_scenes, drawn_scenes
 from shared.arm_curves import markdown_table
 from shared.results import RESULTS, finish, load
@@ -37,12 +37,10 @@ from shared.steps import measure, peak_bytes
 from two_level import POINTS, SAMPLES, held_bytes, policy_batch, policy_step
 
 from equigrasp.data.files import write_atomically
-from equigrasp.home import CONFIGS
 from equigrasp.policy.keyframes.synthetic import SENTENCES
 from equigrasp.policy.models.diffuser_actor import DiffuserActor
 from equigrasp.policy.models.mini_diffuser import MiniDiffuser
 from equigrasp.policy.nn.vocabulary import Vocabulary
-from equigrasp.policy.training import build_policy
 from equigrasp.training.memory import keep_freed_memory
 
 OBSERVATIONS = 4
@@ -58,8 +56,7 @@ WITHOUT = {
 """Options of the variants."""
 VARIANTS: dict[str, Any] = {"whole": MiniDiffuser, "actor": DiffuserActor}
 VARIANTS |= {name: partial(MiniDiffuser, **options) for name, options in WITHOUT.items()}
-PUBLISHED = "published_mini_diffuser"
-PUBLISHED_POINTS, PUBLISHED_OBSERVATIONS = 4000, 2
+PUBLISHED_OBSERVATIONS = 2
 COSTS = ("seconds", "mib", "time_ratio", "memory_ratio")
 COUNTED = ("m4", "m16", "m64", "m128", "m256", "m1", "m1_2b")
 ARMS = (*COUNTED, *WITHOUT, "actor")
@@ -137,21 +134,7 @@ def costs(seconds: float, quick: bool) -> dict[str, float]:
         numbers |= {f"{name}_{what}": value for what, value in zip(COSTS, found, strict=True)}
     for name, model in models.items():
         numbers[f"{name}_parameters"] = sum(p.numel() for p in model.parameters())
-    return numbers if quick else numbers | published_step()
-
-
-def published_step() -> dict[str, float]:
-    """Parameters, seconds and MiB of a step of the network of the published size."""
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = compose("train_policy", [f"experiment={PUBLISHED}", "data=demos"])
-    torch.manual_seed(0)
-    block = OmegaConf.to_container(config.model)
-    model = build_policy(block, Vocabulary.of(SENTENCES))
-    run = policy_step(model, M, *policy_batch(PUBLISHED_OBSERVATIONS, PUBLISHED_POINTS))
-    numbers = {"seconds": measure({"step": run}, 0.0)["step"][1]}
-    numbers["mib"] = (held_bytes(model) + peak_bytes(run)) / 2**20
-    numbers["parameters"] = float(sum(p.numel() for p in model.parameters()))
-    return {f"{PUBLISHED}_m{M}_{name}": value for name, value in numbers.items()}
+    return numbers if quick else numbers | published_steps((M,), PUBLISHED_OBSERVATIONS)
 
 
 def report(numbers: dict[str, float]) -> str:

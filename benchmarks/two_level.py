@@ -142,7 +142,7 @@ def policy_batch(
     """Made-up observations of a policy and their next keyframes."""
     seen = random_observations(count, points, dtype=torch.float32)
     wanted = random_actions(count, dtype=torch.float32)
-    tensors = (t.to(device) for t in seen[:-1])
+    tensors = (t.to(device) for t in seen[:4])
     return Observations(*tensors, seen.sentences), Actions(*(t.to(device) for t in wanted))
 
 

@@ -11,8 +11,12 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import mini_diffuser
 import policy_batches
+import published_policy
+import two_level
 
 from equigrasp.home import CONFIGS
+from equigrasp.policy.keyframes.synthetic import SENTENCES
+from equigrasp.policy.models.mini_diffuser import MiniDiffuser
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.recipe import KeyframeRecipe
 from equigrasp.policy.training import build_policy
@@ -52,6 +56,33 @@ def test_the_study_of_parts_knows_all_of_them():
     assert set(mini_diffuser.ARMS) <= set(policy_batches.ARMS)
     assert mini_diffuser.parser().parse_args([]).arms == list(mini_diffuser.ARMS)
     assert policy_batches.parser().parse_args([]).arms == ["m64", "m1", "m1_2b"]
+
+
+def test_a_step_of_a_study_moves_a_policy():
+    model = MiniDiffuser(
+        Vocabulary.of(SENTENCES), widths=(12, 12), channels=24, head_channels=12, patch=8
+    )
+    seen, wanted = two_level.policy_batch(2, 32)
+    assert (len(seen.xyz), len(wanted.position)) == (2, 2)
+    before = model.in_projection.weight.clone()
+    two_level.policy_step(model, 4, seen, wanted)()
+    assert (model.in_projection.weight - before).abs().max() > 0
+    assert two_level.held_bytes(model) == 16 * sum(p.numel() for p in model.parameters())
+
+
+def test_costs_of_the_published_size_are_told_by_m(monkeypatch):
+    monkeypatch.setattr(published_policy, "POINTS", 32)
+    monkeypatch.setattr(
+        published_policy,
+        "published_policy",
+        lambda: MiniDiffuser(
+            Vocabulary.of(SENTENCES), widths=(12, 12), channels=24, head_channels=12, patch=8
+        ),
+    )
+    numbers = published_policy.published_steps((1, 8), 2)
+    names = {name.removeprefix("published_mini_diffuser_") for name in numbers}
+    assert names == {"parameters", "m1_seconds", "m1_mib", "m8_seconds", "m8_mib"}
+    assert min(numbers.values()) > 0
 
 
 def test_a_page_tells_what_is_on_record():
