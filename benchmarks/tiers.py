@@ -9,8 +9,8 @@ Tiers are added one after another to one environment, so that each costs what it
 those before it. Packages come from pip's own index; seconds include the download. pip's torch for
 Linux brings the libraries of a GPU, some GB; `--cpu` looks for the build without them, in pip's own
 index and in that of PyTorch, and takes the default build where neither has it. It is recorded apart
-(tiers_cpu.json). Where no index of packages answers at all, the last line says SKIPPED; whatever
-else goes wrong is a failure.
+(tiers_cpu.json). Where no index of packages answers at all, or the default build does not come
+within some minutes, the last line says SKIPPED; whatever else goes wrong is a failure.
 """
 
 from __future__ import annotations
@@ -77,8 +77,12 @@ def reachable(url: str) -> bool:
         return False
 
 
-class NoIndexError(RuntimeError):
-    """No index of packages answers."""
+PATIENCE = 600.0
+"""Seconds in which the default build of torch has to come where one for CPUs is asked for."""
+
+
+class SkippedError(RuntimeError):
+    """Nothing can be tried here, and nothing is wrong with equigrasp."""
 
 
 def ways_to_torch() -> dict[str, tuple[str, ...]]:
@@ -96,21 +100,25 @@ def install_torch(python: Path) -> str:
     """Install torch in the first way that works; the words for it.
 
     Raises:
-        NoIndexError: no way works, and pip gets no other package either.
+        SkippedError: no way works, and pip gets no other package either; or the default build,
+            some GB, takes longer than `PATIENCE`.
         RuntimeError: no way works; with what pip said of the last.
     """
     said = None
     for words, arguments in ways_to_torch().items():
         try:
-            install(python, "--retries", "1", *arguments)
+            install(python, "--retries", "1", *arguments, seconds=PATIENCE)
         except RuntimeError as error:
             said = error
+        except subprocess.TimeoutExpired as late:
+            told = f"torch, {words}, did not come within {PATIENCE / 60:.0f} minutes"
+            raise SkippedError(told) from late
         else:
             return words
     try:
         install(python, "--retries", "1", "--no-deps", "safetensors")
     except RuntimeError as error:
-        raise NoIndexError("no index of packages answers") from error
+        raise SkippedError("no index of packages answers") from error
     raise said
 
 
@@ -162,7 +170,7 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:
             figures, version = measure(options, Path(folder))
-    except NoIndexError as error:
+    except SkippedError as error:
         print(
             f"{'=' * 40}\nSKIPPED: {error}. Nothing was installed and no plan was made", flush=True
         )

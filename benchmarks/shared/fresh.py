@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -41,14 +42,15 @@ def make_environment(folder: Path, python: str = sys.executable) -> Path:
     return folder / "bin" / "python"
 
 
-def install(python: Path, *arguments: str) -> None:
-    """Let the pip of this environment install into another one.
+def install(python: Path, *arguments: str, seconds: float | None = None) -> None:
+    """Let the pip of this environment install into another one, in so many seconds at most.
 
     Raises:
         RuntimeError: with what pip said.
+        subprocess.TimeoutExpired: it took longer.
     """
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q"]
-    run([*pip, *arguments], python.parent)
+    run([*pip, *arguments], python.parent, seconds=seconds)
 
 
 def site_packages(python: Path) -> Path:
@@ -62,7 +64,11 @@ def borrow_packages(python: Path) -> None:
 
 
 def run(
-    command: Sequence[str], folder: Path, status: int = 0, extra: Mapping[str, str] = {}
+    command: Sequence[str],
+    folder: Path,
+    status: int = 0,
+    extra: Mapping[str, str] = {},
+    seconds: float | None = None,
 ) -> str:
     """Run a command without a way to this tree; what it said.
 
@@ -71,16 +77,23 @@ def run(
         folder: in which.
         status: that it ends with.
         extra: variables of its environment.
+        seconds: that it may take; None for as many as it takes.
 
     Raises:
         RuntimeError: it ended with another; with what it said.
+        subprocess.TimeoutExpired: it took longer, and was ended with all that it started.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"OMP_NUM_THREADS": "1", **extra}
-    finished = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    said = finished.stdout + finished.stderr
-    if finished.returncode != status:
-        raise RuntimeError(f"{command} ended with status {finished.returncode}:\n{said}")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, start_new_session=True, **pipes
+    ) as process:
+        try:
+            said = "".join(process.communicate(timeout=seconds))
+        except BaseException:  # too late, or Ctrl-C
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode != status:
+        raise RuntimeError(f"{command} ended with status {process.returncode}:\n{said}")
     return said

@@ -1,5 +1,6 @@
 """Which Python and which torch the smallest installation is tried with, and when it is skipped."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,8 +18,10 @@ def pip(monkeypatch):
     """What pip was asked to install; what is named in `lacks` cannot be had."""
     asked, lacks = [], []
 
-    def install(python, *arguments):
+    def install(python, *arguments, seconds=None):
         asked.append(arguments)
+        if "slow" in lacks and arguments[-1] == "torch":
+            raise subprocess.TimeoutExpired("pip", seconds)
         if any(word in " ".join(arguments) for word in lacks):
             raise FAILED
 
@@ -51,7 +54,7 @@ def test_it_fails_where_others_can_be_had_and_is_skipped_where_nothing_can(
         tiers.install_torch(Path("python"))
     assert failed.value is FAILED
     lacks.append("safetensors")
-    with pytest.raises(tiers.NoIndexError):
+    with pytest.raises(tiers.SkippedError, match="no index"):
         tiers.install_torch(Path("python"))
     monkeypatch.setattr(sys, "argv", ["tiers.py", "--cpu", "--tiers", "base"])
     monkeypatch.setattr(tiers, "build_wheel", lambda folder: Path(__file__))
@@ -59,6 +62,21 @@ def test_it_fails_where_others_can_be_had_and_is_skipped_where_nothing_can(
     monkeypatch.setattr(tiers, "site_packages", lambda python: Path(__file__).parent)
     tiers.main()
     assert capsys.readouterr().out.splitlines()[-1].startswith("SKIPPED: no index of packages")
+
+
+def test_a_default_build_that_does_not_come_is_skipped(pip, monkeypatch):
+    monkeypatch.setattr(tiers, "reachable", lambda url: False)
+    pip[1].extend(["+cpu", "slow"])
+    with pytest.raises(tiers.SkippedError, match="did not come within 10 minutes"):
+        tiers.install_torch(Path("python"))
+
+
+def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path):
+    with pytest.raises(subprocess.TimeoutExpired):
+        tiers.run(["sh", "-c", "sleep 600 & echo $! > child; wait"], tmp_path, seconds=1.0)
+    child = int((tmp_path / "child").read_text())
+    state = Path(f"/proc/{child}/stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def test_the_newest_released_python_is_taken(tmp_path, monkeypatch):
