@@ -61,6 +61,8 @@ class Candidates(NamedTuple):
 CELLS = 20
 """Noise is drawn for so many cells along each side of the cube: 15 mm of 0.30 m, so that peaks,
 which are further apart, have noise of their own."""
+LAYERS = 5
+"""Cells above each other that have noise of their own; those 75 mm higher have the same again."""
 
 
 def noise_at(
@@ -91,9 +93,9 @@ def noise_at(
     turns = torch.where(y > 0, (x < 0).long(), 2 + (x > 0).long())
     odd, step = turns % 2 == 1, max(1, resolution // CELLS)
     home = torch.stack([torch.where(odd, y, x), torch.where(odd, x, y)]).abs() // 2 // step
-    half, height = math.ceil(resolution / 2 / step), math.ceil(resolution / step)
-    cell = (home[0] * half + home[1]) * height + peaks[:, 2].cpu() // step
-    noise = model.prior((half * half * height, num_samples), generator)[cell]
+    half = math.ceil(resolution / 2 / step)
+    cell = (home[0] * half + home[1]) * LAYERS + peaks[:, 2].cpu() // step % LAYERS
+    noise = model.prior((half * half * LAYERS, num_samples), generator)[cell]
     for number in (1, 2, 3):
         there = turns == number
         noise[there] = model.turn_noise(noise[there], number)

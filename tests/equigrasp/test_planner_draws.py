@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from equigrasp import build_model
-from equigrasp.candidates import CELLS, noise_at
+from equigrasp.candidates import CELLS, LAYERS, noise_at
 from equigrasp.geometry.turns import turn_matrix
 from equigrasp.perception.camera import fixed_view
 from equigrasp.planner import GraspPlanner
@@ -102,11 +102,13 @@ def test_noise_is_as_even_as_the_prior_and_peaks_have_their_own(drawing):
     n = 2 * CELLS
     places = torch.cartesian_prod(*[torch.arange(0, n, 2)] * 3)
     noise = noise_at(drawing, places, n, 4, seeded())[0].double()
-    assert noise.mean((0, 1)).abs().max() < 0.02
-    assert (noise.square().mean((0, 1)) - 1 / 3).abs().max() < 0.02
-    quadrant = (places[:, :2] < n // 2).all(1)
+    assert noise.mean((0, 1)).abs().max() < 0.05
+    assert (noise.square().mean((0, 1)) - 1 / 3).abs().max() < 0.03
+    quadrant = (
+        (places[:, :2] < n // 2).all(1) & (places[:, 2] >= 8) & (places[:, 2] < 8 + 2 * LAYERS)
+    )
     own = noise[quadrant].flatten(1)
-    assert len(own.unique(dim=0)) == len(own) == CELLS**3 // 4
+    assert len(own.unique(dim=0)) == len(own) == CELLS**2 // 4 * LAYERS
 
 
 def test_a_model_that_takes_no_noise_draws_by_itself(blob_model):
