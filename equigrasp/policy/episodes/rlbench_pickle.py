@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import io
 import pickle  # noqa: TID251 - only here: a reader that admits named classes alone
-from collections.abc import Callable
+import reprlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -37,10 +38,25 @@ class HostilePickleError(pickle.UnpicklingError):
     """A pickle names something that no RLBench file has a use for; nothing of it was called."""
 
 
+Known = Mapping[tuple[str, str], Any]
+"""What names (module, name) in a pickle stand for."""
+
+
 class _Reader(pickle.Unpickler):
+    def __init__(
+        self, file: BinaryIO, known: Known = _OWN, stored: Callable[[Any], Any] | None = None
+    ) -> None:
+        super().__init__(file)
+        self._known, self._stored = known, stored
+
+    def persistent_load(self, pid: Any) -> Any:
+        if self._stored is None:
+            raise HostilePickleError(f"it refers to {reprlib.repr(pid)}, which lies elsewhere")
+        return self._stored(pid)
+
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _OWN:
-            return _OWN[module, name]
+        if (module, name) in self._known:
+            return self._known[module, name]
         if (module, name) in _FROM_NUMPY:
             return _numpy_object(name)
         if name == "_frombuffer" and module in _NUMERIC:  # arrays, from protocol 5 on
@@ -101,8 +117,25 @@ def loads(data: bytes) -> Any:
         HostilePickleError: it names anything but RLBench's two classes and numpy's arrays.
         ValueError: it is torn, or no pickle.
     """
+    return read_plain(io.BytesIO(data))
+
+
+def read_plain(
+    file: BinaryIO, known: Known = _OWN, *, stored: Callable[[Any], Any] | None = None
+) -> Any:
+    """The object in the next pickle of a file; what follows is left to be read.
+
+    Args:
+        file: at the beginning of a pickle.
+        known: what may be named besides numpy's arrays; by default RLBench's two classes.
+        stored: what references to things outside of the pickle become; None refuses them.
+
+    Raises:
+        HostilePickleError: it names something else.
+        ValueError: it is torn, or no pickle.
+    """
     try:
-        return _Reader(io.BytesIO(data)).load()
+        return _Reader(file, known, stored).load()
     except HostilePickleError:
         raise
     except Exception as error:  # a torn pickle raises whatever its bytes happen to ask for
