@@ -205,7 +205,7 @@ def lens_of(values: Any) -> NDArray[np.float64] | None:
     given = next((values[name] for name in DISTORTIONS if name in values), [])
     given = given.get("data", []) if isinstance(given, Mapping) else given
     found = np.asarray(given, np.float64)
-    return found if np.abs(found).max(initial=0.0) > 0 else None
+    return found if found.any() else None  # what is no number is refused where it is used
 
 
 def _intrinsics(values: Mapping[str, Any], size: Mapping[str, int]) -> Intrinsics:

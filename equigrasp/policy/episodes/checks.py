@@ -17,8 +17,8 @@ OPEN_FROM = 0.9
 SIZES = {"gripper_pose": 7, "joint_velocities": None}
 """Numbers that keyframes are made from, each with how many there are; None for any number."""
 NO_CAMERAS = (
-    "RLBench before 1.1 does not record where cameras are, and codes depth in another unit: record "
-    "the demonstration again with a newer one"
+    "RLBench before 1.1 does not record where cameras are: record the demonstration again with a "
+    "newer one"
 )
 """What to do about episodes without any camera."""
 _PLACE = "_camera_extrinsics"

@@ -76,6 +76,8 @@ def read_take(folder: Path, *, widest: float | None = None) -> Take:
 
     def look(index: int) -> Mapping[str, Look]:
         named = told["frames"][index].get("images", {})
+        if not isinstance(named, Mapping):
+            raise ValueError(f'images are {named}; give {{"front": {{"rgb": ..., "depth": ...}}}}')
         return {name: _look(folder, name, index, named.get(name, {})) for name in rig.cameras}
 
     return Take(
@@ -118,6 +120,10 @@ def _cameras_file(folder: Path) -> Path:
 
 
 def _look(folder: Path, camera: str, index: int, named: Mapping[str, str]) -> Look:
+    if not isinstance(named, Mapping):
+        raise ValueError(
+            f'images of camera \'{camera}\' are {named}; give {{"rgb": ..., "depth": ...}}'
+        )
     files = {kind: named.get(kind, image_name(camera, kind, index)) for kind in ("rgb", "depth")}
     try:
         return read_image(folder / files["rgb"]), read_image(folder / files["depth"])

@@ -91,7 +91,12 @@ def lerobot_takes(
         raise RecordingError(str(error)) from error
     for episode in np.unique(numbers[EPISODE]).tolist():
         own = {name: rows[numbers[EPISODE] == episode] for name, rows in numbers.items()}
-        sentence = sentences[int(own[TASK][0])]
+        number = int(own[TASK][0])
+        if number not in sentences:
+            raise RecordingError(
+                f"{root}/meta lists no task {number}, which episode {episode} is of"
+            )
+        sentence = sentences[number]
         yield Take(
             f"episode_{episode:06d}",
             task or _slug(sentence),
@@ -176,15 +181,17 @@ def _check_picture(root: Path, shown: dict[str, Any], name: str, camera: str, ki
 def _sentences(root: Path) -> dict[int, str]:
     """Sentences by number, of either version."""
     listed = root / "meta" / "tasks.jsonl"
-    if listed.is_file():
-        rows = [json.loads(line) for line in listed.read_text().splitlines() if line.strip()]
-    else:
-        _, pq = arrow()
-        rows = pq.read_table(root / "meta" / "tasks.parquet").to_pylist()
     try:
+        if listed.is_file():
+            rows = [json.loads(line) for line in listed.read_text().splitlines() if line.strip()]
+        else:
+            listed = root / "meta" / "tasks.parquet"
+            rows = arrow()[1].read_table(listed).to_pylist()
         return {int(row[TASK]): row.get("task") or row["__index_level_0__"] for row in rows}
-    except KeyError as error:
-        raise ReplayError(f"{root}/meta lists tasks without {error}") from error
+    except FileNotFoundError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, OSError) as error:
+        raise ReplayError(f"{listed} is torn, or lists no tasks: {error!r}") from error
 
 
 def _numbers(root: Path, shown: dict[str, Any], columns: Columns) -> dict[str, NDArray]:

@@ -16,7 +16,8 @@ from equigrasp.data.files import write_json
 from equigrasp.options import check_list
 from equigrasp.policy.episodes.image_files import png_bytes
 from equigrasp.policy.recording.folders import EPISODE_FILE, image_name
-from equigrasp.policy.recording.rig import CAMERAS_FILE, Look, Rig, opening, tip_pose
+from equigrasp.policy.recording.motion import opening, tip_pose
+from equigrasp.policy.recording.rig import CAMERAS_FILE, WORD, Look, Rig
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -45,7 +46,7 @@ class Recorder:
         folder: of the take, once it is saved. A kill leaves a folder `.take.*.tmp` at worst.
 
     Raises:
-        ValueError: no sentence.
+        ValueError: no sentence, or a task that is not called by a word.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class Recorder:
         }
         if not self._told["sentences"]:
             raise ValueError("sentences is empty; say what is asked for")
+        if not WORD.fullmatch(str(task)):
+            raise ValueError(f"task is '{task}'; give a word of letters, digits, - and _")
         self.folder: Path | None = None
         self._unfinished = Path(root) / task / f".take.{uuid.uuid4().hex[:12]}.tmp"
         self._unfinished.mkdir(parents=True)

@@ -15,7 +15,6 @@ here; every frame tells it.
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,20 +25,22 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 from equigrasp.data.files import read_json
-from equigrasp.geometry.transforms import Matrix, check_rigid, quaternion_to_transform
+from equigrasp.geometry.transforms import Matrix, check_rigid
 from equigrasp.input_files import UNIT, camera_of, lens_of
 from equigrasp.options import is_finite
 from equigrasp.perception.camera import Intrinsics, valid_pixels, validate_depth
-from equigrasp.perception.distortion import undistort
+from equigrasp.perception.distortion import distorted, undistort
 from equigrasp.perception.units import to_metres
 from equigrasp.policy.episodes.checks import OPEN_FROM
 from equigrasp.policy.episodes.frames import CameraImages, Frame, FrameCamera, FrameState
+from equigrasp.policy.recording.motion import checked_poses, joint_speeds, opening, tip_pose
 
 CAMERAS_FILE = "cameras.json"
 FAR = 10.0
 """Metres; what is farther, and what has no reading, counts as that far: outside of every box."""
 MOUNTS = ("T_world_camera", "T_tip_camera")
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""Names of cameras and of tasks."""
 _TO_RLBENCH = np.diag([-1.0, -1.0, 1.0, 1.0])
 """Its cameras have x to the left and y up, and negative focal lengths for it."""
 
@@ -82,7 +83,10 @@ class RigCamera:
         scale = values.get(UNIT)
         if scale is not None and not (is_finite(scale) and scale > 0):
             raise ValueError(f"{UNIT} is {scale}; give the metres of one unit, as 0.001")
-        return cls(intrinsics, pose, MOUNTS[1] in given, scale, lens_of(values))
+        lens = lens_of(values)
+        if lens is not None:
+            distorted(np.zeros(1), np.zeros(1), lens)  # refuses coefficients that are none
+        return cls(intrinsics, pose, MOUNTS[1] in given, scale, lens)
 
     def to_dict(self) -> dict[str, Any]:
         """An entry of `cameras.json`."""
@@ -159,7 +163,7 @@ class Rig:
 
     def __init__(self, cameras: Mapping[str, RigCamera]) -> None:
         self.cameras = dict(cameras)
-        wrong = [name for name in self.cameras if not _WORD.fullmatch(str(name))]
+        wrong = [name for name in self.cameras if not WORD.fullmatch(str(name))]
         if wrong or not self.cameras:
             raise ValueError(
                 f"cameras are called {list(self.cameras)}; give at least one, each called by a "
@@ -216,7 +220,7 @@ class Rig:
         tip = tip_pose(pose)
         if missing := sorted(set(self.cameras) - set(looks)):
             raise ValueError(f"there is no image of camera '{missing[0]}'; the set-up has it")
-        told, images, misc = camera_poses or {}, {}, {}
+        told, images, misc = checked_poses(camera_poses), {}, {}
         for name, camera in self.cameras.items():
             try:
                 images[name], seen = _taken(camera, looks[name], tip, told.get(name))
@@ -228,52 +232,10 @@ class Rig:
             gripper_open=float(opening(gripper_open) >= OPEN_FROM),
             gripper_pose=np.concatenate([tip[:3, 3], quaternion]),
             gripper_matrix=tip,
-            joint_velocities=None if joint_velocities is None else np.asarray(joint_velocities),
+            joint_velocities=joint_speeds(joint_velocities),
             misc=misc,
         )
         return Frame(state, images)
-
-
-def tip_pose(values: ArrayLike, name: str = "the tip's pose") -> Matrix:
-    """(4, 4) of a pose that is given so, or as xyz and quaternion xyzw.
-
-    Args:
-        values: 16 or 7 numbers.
-        name: for messages.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    try:
-        given = np.asarray(values, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} is not an array of numbers; give 7 or (4, 4)") from None
-    if given.shape != (7,):
-        return check_rigid(given.reshape(4, 4) if given.shape == (16,) else given, name)
-    if not np.isfinite(given).all() or np.linalg.norm(given[3:]) < 0.9:
-        raise ValueError(
-            f"{name} is {given.round(4).tolist()}; give xyz in metres and a unit quaternion "
-            "in the order x, y, z, w"
-        )
-    return quaternion_to_transform(given[3:], given[:3])
-
-
-def opening(share: Any) -> float:
-    """The share of a gripper's opening.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        value = np.asarray(share, np.float64).item()
-    except (TypeError, ValueError):  # no number, or several
-        value = np.nan
-    if not -0.1 <= value <= 1.1:
-        raise ValueError(
-            f"gripper_open is {reprlib.repr(share)}; give 1 (open) to 0 (closed). An opening in "
-            "metres is divided by the widest, as `--widest 0.08` does"
-        )
-    return value
 
 
 def _taken(

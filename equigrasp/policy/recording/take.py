@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from equigrasp.policy.episodes.checks import checked_keyframes
+from equigrasp.policy.episodes.checks import OPEN_FROM, checked_keyframes
 from equigrasp.policy.episodes.frames import Frame, FrameState
 from equigrasp.policy.episodes.keypoints import discover_keypoints
-from equigrasp.policy.recording.rig import OPEN_FROM, Look, Rig, opening
+from equigrasp.policy.recording.motion import joint_speeds, opening
+from equigrasp.policy.recording.rig import Look, Rig
 
 
 class RecordingError(ValueError):
@@ -109,7 +110,7 @@ class Take:
     def digest(self, **settings: Any) -> str:
         """Tells this take, as it is converted with settings, from another; images do not count."""
         told = [
-            [np.asarray(m.pose).tolist(), m.gripper_open, dict(m.camera_poses), m.joint_velocities]
+            [np.asarray(m.pose).tolist(), m.gripper_open, m.camera_poses, m.joint_velocities]
             for m in self.moments
         ]
         parts = [self.task, list(self.sentences), self.rig.to_dict(), told, self.marks]
@@ -120,13 +121,10 @@ class Take:
         moment = self.moments[index]
         try:
             share = opening(moment.gripper_open)
+            speeds = joint_speeds(moment.joint_velocities)
         except ValueError as error:
             raise ValueError(f"frame {index}: {error}") from error
-        velocities = moment.joint_velocities
-        return FrameState(
-            gripper_open=float(share >= OPEN_FROM),
-            joint_velocities=None if velocities is None else np.asarray(velocities, np.float64),
-        )
+        return FrameState(gripper_open=float(share >= OPEN_FROM), joint_velocities=speeds)
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,8 @@ from equigrasp.geometry.transforms import make_transform
 from equigrasp.perception.camera import Intrinsics, depth_to_points
 from equigrasp.policy.episodes.camera import point_cloud
 from equigrasp.policy.episodes.frames import FrameCamera
-from equigrasp.policy.recording.rig import FAR, Rig, RigCamera, opening, tip_pose
+from equigrasp.policy.recording.motion import opening, tip_pose
+from equigrasp.policy.recording.rig import FAR, Rig, RigCamera
 
 
 def test_points_are_those_of_a_pinhole_camera_with_positive_focal_lengths(robot):
