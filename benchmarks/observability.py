@@ -32,6 +32,11 @@ SIZES, VOXELS = (128, 192, 256), (0.01, 0.005)
 """Of images, pixels per side, and of the cubes of clouds, m."""
 KEPT = 1024
 """Points of a cloud after thinning, as the shipped policy was trained."""
+READING = (
+    "Shapes keep their turns when they change places, so a part of what differs is turn. Where "
+    "nothing differs, the answer is not in the observation: something has to remember it."
+)
+"""What the table does not say by itself."""
 
 
 def main() -> None:
@@ -93,9 +98,8 @@ def table(found: dict[str, list[dict[str, float]]], sizes: Sequence[int]) -> str
             ]
             lines.append("| " + " | ".join(cells) + " |")
     scenes = len(next(iter(found.values())))
-    return "\n".join(
-        [*lines, "", f"Mean (least) over {scenes} scenes; {KEPT} points of a cloud are kept."]
-    )
+    said = f"Mean (least) over {scenes} scenes; {KEPT} points of a cloud are kept. {READING}"
+    return "\n".join([*lines, "", said])
 
 
 def _mean_and_least(rows: list[dict[str, float]], name: str) -> str:

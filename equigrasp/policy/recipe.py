@@ -106,6 +106,24 @@ class KeyframeRecipe:
             position_error_mm and rotation_error_deg (means), position_median_mm; shares `near`
             (1 cm), `turned` (5 degrees), `gripper`, `correct` (all three), and `correct` by task.
         """
+        found = self.errors(model, dataset, workers=workers, device=device)
+        return keyframe_metrics(found, dataset.tasks)
+
+    @torch.no_grad()
+    def errors(
+        self,
+        model: KeyframePolicy,
+        dataset: KeyframeBatches,
+        *,
+        workers: int,
+        device: torch.device | str,
+    ) -> dict[str, Tensor]:
+        """What is wrong with the keyframe that a policy chooses, for every item of a data set.
+
+        Returns:
+            position (n,) metres, angle (n,) degrees, gripper (n,) bool, True where it is right;
+            task and step (n,), numbers of the task and of the keyframe in its episode.
+        """
         model.eval()
         generator = torch.Generator().manual_seed(0)
         keys = [(0, index) for index in range(len(dataset))]
@@ -126,10 +144,10 @@ class KeyframeRecipe:
                     "angle": geodesic_distance(rotation, batch["rotation"]).rad2deg().cpu(),
                     "gripper": ((chosen.open > 0.5) == (batch["open"] > 0.5)).cpu(),
                     "task": batch["task"].cpu(),
+                    "step": batch["step"].cpu(),
                 }
             )
-        found = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
-        return keyframe_metrics(found, dataset.tasks)
+        return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
     def summary(self, metrics: dict[str, float]) -> str:
         """See `Recipe`."""

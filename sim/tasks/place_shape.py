@@ -54,7 +54,7 @@ class PlaceShape(Task):
         self.goal = places[0]
         middle = (*self.goal, TABLE_TOP + PLATE_HALF[2])
         self.stage.add(box(PLATE_HALF), middle, COLOURS["silver"], mass=0)
-        bodies = [
+        self.bodies = [
             self.stage.add(
                 prism(self.size * SHAPES[name], HEIGHT),
                 (*place, TABLE_TOP + HEIGHT / 2),
@@ -63,7 +63,7 @@ class PlaceShape(Task):
             )
             for place, (name, paint) in zip(places[1:], shown, strict=True)
         ]
-        self.shape = bodies[0]
+        self.shape = self.bodies[0]
 
     def succeeded(self) -> bool:
         """Whether the shape that was named lies on the plate, and was let go."""

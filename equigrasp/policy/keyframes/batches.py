@@ -17,8 +17,9 @@ class KeyframeBatches:
     """Items by key (epoch, index), a pure function of key and seed (see `KeyedDataset`).
 
     An item holds xyz (P, 3), rgb (P, 3) and mask (P,) of the cloud, state (8,), position (3,),
-    rotation (3, 3), bins (3,), open, and the numbers of its sentence and of its task; and where the
-    policy reads earlier keyframes, `past` (K, 8) and `past_mask` (K,).
+    rotation (3, 3), bins (3,), open, and the numbers of its sentence, of its task and of the
+    keyframe in its episode; where the policy reads earlier keyframes, `past` (K, 8) and
+    `past_mask` (K,) besides.
 
     Args:
         data: items as arrays.
@@ -55,6 +56,7 @@ class KeyframeBatches:
             "open": np.float32(item.open),
             "sentence": np.int64(self.sentences[item.sentence]),
             "task": np.int64(self.tasks.index(item.task)),
+            "step": np.int64(len(item.past)),
         }
         if self.past:
             arrays["past"], arrays["past_mask"] = pad_past(item.past, self.past)

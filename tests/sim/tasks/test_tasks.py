@@ -1,10 +1,13 @@
 """Every task keeps the contract of tasks; what some of them add to it."""
 
+import numpy as np
 import pytest
 
 from sim.keyframes.demonstrate import DemonstrationError, demonstrate
 from sim.keyframes.environment import TaskEnvironment
+from sim.stage.palette import COLOURS
 from sim.tasks import find_task, task_classes
+from sim.tasks.place_shape import ALIKE
 from sim.testing.task_contract import TaskContract
 
 
@@ -106,6 +109,74 @@ def test_buttons_out_of_order_spoil_it(environment):
         environment.act(waypoint.pose, waypoint.open)
     assert environment.task.pressed == [1, 0, 2]
     assert not environment.succeeded()
+
+
+def played(environment, name, variation, seed):
+    """A task whose script has been played; it succeeds."""
+    environment.reset(name, variation, seed)
+    for waypoint in environment.task.waypoints():
+        environment.act(waypoint.pose, waypoint.open)
+    assert environment.succeeded()
+    return environment.task
+
+
+def test_a_ring_beside_its_peg_or_on_top_of_it_is_not_on_it(environment):
+    task = played(environment, "insert_onto_peg", 3, 1)
+    place = environment.stage.p.resetBasePositionAndOrientation
+    for shift in ([0.03, 0, 0], [0, 0.12, 0], [0, 0, 0.09]):
+        x, y, z = np.add([*task.goal, 0.77], shift)
+        place(task.ring, [x, y, z], [0, 0, 0, 1])
+        assert not task.succeeded()
+    place(task.ring, [*task.goal, 0.77], [0, 0, 0, 1])
+    assert task.succeeded()
+    environment.arm.commanded_open = False
+    assert not task.succeeded()
+
+
+def test_cups_stand_in_the_one_that_is_named(environment):
+    task = played(environment, "stack_cups", 2, 1)
+    heights = [environment.stage.position(cup)[2] - 0.75 for cup in task.cups]
+    np.testing.assert_allclose(heights, [0.03, 0.06, 0.09], atol=0.003)
+    task.cups = task.cups[1:] + task.cups[:1]  # now another one was named
+    assert not task.succeeded()
+
+
+def test_the_cube_is_in_the_drawer_and_not_on_the_chest(environment):
+    task = played(environment, "put_item_in_drawer", 1, 1)
+    x, y, z = environment.stage.position(task.item)
+    place = environment.stage.p.resetBasePositionAndOrientation
+    for shift in ([0, 0, 0.08], [0.12, 0, 0], [0, 0.15, 0]):
+        place(task.item, np.add([x, y, z], shift), [0, 0, 0, 1])
+        assert not task.succeeded()
+    place(task.item, [x, y, z], [0, 0, 0, 1])
+    assert task.succeeded()
+    environment.stage.p.resetJointState(task.chest, 2, 0.1)
+    assert not task.succeeded()  # another drawer is open too
+
+
+def test_only_the_shape_that_is_named_counts_and_others_are_like_it(environment):
+    for variation in (0, 13, 26):
+        task = played(environment, "place_shape", variation, 1)
+        shape, colour = task.wanted(variation)
+        paint = environment.stage.p.getVisualShapeData
+        shades = {tuple(np.round(paint(body)[0][7][:3], 3)) for body in task.bodies}
+        group = next(group for group in ALIKE if colour in group)
+        assert shades == {tuple(np.round(COLOURS[name], 3)) for name in group}
+        task.shape = task.bodies[1]
+        assert not task.succeeded()
+
+
+def test_a_stick_that_missed_the_cube_hooks_it_again(environment):
+    environment.reset("drag_with_stick", 1, 2)
+    missed = 0
+    for number, waypoint in enumerate(environment.task.waypoints()):
+        if number == 5:  # the drag is left out
+            missed += 1
+            continue
+        environment.act(waypoint.pose, waypoint.open)
+    assert missed == 1
+    assert number == 9
+    assert environment.succeeded()
 
 
 def test_a_script_that_fails_says_where(environment, monkeypatch):
