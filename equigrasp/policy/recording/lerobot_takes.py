@@ -17,14 +17,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equigrasp.data.files import read_json
 from equigrasp.policy.recording.rig import Look, Rig
 from equigrasp.policy.recording.take import Moment, RecordingError, Take
-from equigrasp.policy.replays.lerobot_files import EPISODE, FRAME, arrow, numbers_of, tables
+from equigrasp.policy.replays.lerobot_files import (
+    EPISODE,
+    FRAME,
+    INFO,
+    arrow,
+    listed_features,
+    numbers_of,
+    tables,
+)
 from equigrasp.policy.replays.replay import ReplayError
 
 TASK = "task_index"
-INFO = "meta/info.json"
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ def lerobot_takes(
     """
     root = Path(root)
     try:
-        shown = _features(root)
+        shown = listed_features(root)
         for camera in rig.cameras:
             for kind in ("rgb", "depth"):
                 _check_picture(root, shown, columns.picture(camera, kind), camera, kind)
@@ -153,14 +159,6 @@ def _decoded(cell: Any, what: str) -> NDArray:
             return np.asarray(image)
     except (OSError, ValueError) as error:
         raise ValueError(f"{what} cannot be read: {error}") from error
-
-
-def _features(root: Path) -> dict[str, Any]:
-    told = read_json(root / INFO)
-    shown = told.get("features") if isinstance(told, dict) else None
-    if not isinstance(shown, dict):
-        raise ReplayError(f"{root / INFO} has no list of features; it is no data set")
-    return shown
 
 
 def _check_picture(root: Path, shown: dict[str, Any], name: str, camera: str, kind: str) -> None:

@@ -24,6 +24,7 @@ from equigrasp.policy.replays.lerobot_meta import EPISODES, FPS, IMAGE, features
 from equigrasp.policy.replays.replay import Replay, ReplayError
 from equigrasp.policy.replays.tee import COVERED, keypoints, pose_of
 
+INFO = "meta/info.json"
 DATA = "data/chunk-000/file-000.parquet"
 AGENT, CORNERS, ACTION = "observation.state", "observation.environment_state", "action"
 REWARD, EPISODE, FRAME = "next.reward", "episode_index", "frame_index"
@@ -52,7 +53,7 @@ def write_lerobot(replay: Replay, path: Path) -> None:
                 writer.write_table(_table(pa, rows, shown, replay.image, start, end))
         pq.write_table(_episode_table(pa, replay), episodes)
         pq.write_table(_task_table(pa), tasks)
-        write_json(unfinished / "meta" / "info.json", info(replay, shown))
+        write_json(unfinished / INFO, info(replay, shown))
         write_json(unfinished / "meta" / "stats.json", statistics(columns, replay.image))
 
 
@@ -102,10 +103,7 @@ def read_lerobot(path: Path, *, images: bool, episodes: int | None = None) -> Re
     Raises:
         ReplayError: it is torn or foreign, or has no pictures in its tables though they are wanted.
     """
-    told = read_json(path / "meta" / "info.json")
-    shown = told.get("features") if isinstance(told, dict) else None
-    if not isinstance(shown, dict):
-        raise ReplayError(f"{path}/meta/info.json has no list of features; it is no data set")
+    shown = listed_features(path)
     if images and shown.get(IMAGE, {}).get("dtype") != "image":
         raise ReplayError(
             f"{path} has no {IMAGE} in its tables (videos are not read); take a data set that "
@@ -143,6 +141,20 @@ def arrow() -> tuple[Any, Any]:
     """The modules pyarrow and pyarrow.parquet."""
     purpose = "LeRobot's layout"
     return require("pyarrow", purpose), require("pyarrow.parquet", purpose)
+
+
+def listed_features(path: Path) -> dict[str, Any]:
+    """Columns of a data set by name, as it lists them.
+
+    Raises:
+        FileNotFoundError: it has no `meta/info.json`.
+        ReplayError: that is no list of columns.
+    """
+    told = read_json(path / INFO)
+    shown = told.get("features") if isinstance(told, dict) else None
+    if not isinstance(shown, dict):
+        raise ReplayError(f"{path / INFO} has no list of features; it is no data set")
+    return shown
 
 
 def tables(path: Path, columns: list[str], episode: int | None = None) -> Iterator[Any]:
