@@ -47,7 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print("building, planning and clearing objects, packed and in a pile ...")
     function = "sim.clutter.story:play_story"
-    run_jobs(function, jobs, workers=2, timeout_s=TIME_LIMIT, on_result=show)
+    try:
+        run_jobs(function, jobs, workers=2, timeout_s=TIME_LIMIT, on_result=show)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command begins anew")
+        return 130
     if len(done) < len(SCENES):
         return 1
     print(f"\n{time.perf_counter() - begin:.0f} s in all; pictures: {folder}/")
