@@ -64,6 +64,13 @@ CASES = [
     ),
     Case("patch zero", changed(config(patch=0)), "patch is 0; give a whole number from 1"),
     Case("noise steps", changed(config(noise_steps=10**9)), "noise_steps is 1000000000; "),
+    Case("rope of words", changed(config(rope="no")), "rope is 'no'; give true or false"),
+    Case("schedule", changed(config(schedule="rapid")), "schedule is 'rapid'; choose one of"),
+    Case(
+        "flow of noise",
+        changed(config(schedule="flow", prediction="epsilon")),
+        "prediction is 'epsilon'; a flow predicts velocities",
+    ),
     Case("table NaN", changed(config(table_top=float("nan"))), "table_top is nan; give a finite"),
     Case("no text", changed(without("text")), "has no `text` with a `vocabulary` or `clip`"),
     Case("text of words", changed(config(text="words")), "has no `text` with a `vocabulary`"),
