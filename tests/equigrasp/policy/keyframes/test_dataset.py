@@ -68,6 +68,18 @@ def test_an_item_knows_the_keyframes_before_it_newest_first(root):
     assert "past" not in KeyframeBatches(data, ["first"])[0, 3]
 
 
+def test_the_past_of_a_third_keyframe_is_told_newest_first(root):
+    frames = random_frames(8, 12, 8)
+    for index, frame in enumerate(frames):
+        frame.state.gripper_pose = unit(frame.state.gripper_pose)
+        frame.state.gripper_open = float(not 4 <= index < 8)
+    episode = write_episode(root / "long", "t", 0, frames, variation=0, descriptions=["first"])
+    assert episode.keypoints == [4, 8, 11]
+    past = KeyframeDataset(root / "long", cloud=WIDE).item(2).past
+    states = [[*frames[i].state.gripper_pose, frames[i].state.gripper_open] for i in (4, 0)]
+    np.testing.assert_allclose(past, states, atol=1e-6)
+
+
 def test_nobody_learns_to_go_where_an_arm_missed_on_purpose(root):
     frames = random_frames(7, 12, 8)
     for index, frame in enumerate(frames):
