@@ -10,7 +10,8 @@ those before it. Packages come from pip's own index; seconds include the downloa
 Linux brings the libraries of a GPU, some GB; `--cpu` looks for the build without them, in pip's own
 index and in that of PyTorch, and takes the default build where neither has it. It is recorded apart
 (tiers_cpu.json). Where no index of packages answers at all, or the default build does not come
-within some minutes, the last line says SKIPPED; whatever else goes wrong is a failure.
+within some minutes or has no room, the last line says SKIPPED; whatever else goes wrong is a
+failure.
 """
 
 from __future__ import annotations
@@ -77,8 +78,13 @@ def reachable(url: str) -> bool:
         return False
 
 
+DEFAULT = ("torch",)
 PATIENCE = 600.0
 """Seconds in which the default build of torch has to come where one for CPUs is asked for."""
+
+
+ROOM = 15e9
+"""Bytes that the default build of torch may need while it is unpacked."""
 
 
 class SkippedError(RuntimeError):
@@ -93,7 +99,7 @@ def ways_to_torch() -> dict[str, tuple[str, ...]]:
     if reachable(f"{CPU_INDEX}/torch/"):
         index = ("--extra-index-url", CPU_INDEX)
         ways[f"the build for CPUs, from {CPU_INDEX}"] = (f"torch=={version}+cpu", *index)
-    return ways | {"the default build, maybe some GB, from pip's own index": ("torch",)}
+    return ways | {"the default build, maybe some GB, from pip's own index": DEFAULT}
 
 
 def install_torch(python: Path) -> str:
@@ -101,11 +107,14 @@ def install_torch(python: Path) -> str:
 
     Raises:
         SkippedError: no way works, and pip gets no other package either; or the default build,
-            some GB, takes longer than `PATIENCE`.
+            some GB, finds less than `ROOM` or takes longer than `PATIENCE`.
         RuntimeError: no way works; with what pip said of the last.
     """
     said = None
     for words, arguments in ways_to_torch().items():
+        free = shutil.disk_usage(python.parent).free
+        if arguments == DEFAULT and free < ROOM:
+            raise SkippedError(f"torch, {words}, may not fit into {free / 1e9:.0f} GB")
         try:
             install(python, "--retries", "1", *arguments, seconds=PATIENCE)
         except RuntimeError as error:

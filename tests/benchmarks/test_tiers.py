@@ -71,6 +71,16 @@ def test_a_default_build_that_does_not_come_is_skipped(pip, monkeypatch):
         tiers.install_torch(Path("python"))
 
 
+def test_a_default_build_that_has_no_room_is_skipped(pip, monkeypatch):
+    monkeypatch.setattr(tiers, "reachable", lambda url: False)
+    monkeypatch.setattr(tiers, "ROOM", 1e18)
+    asked, lacks = pip
+    lacks.append("+cpu")
+    with pytest.raises(tiers.SkippedError, match=r"may not fit into \d+ GB"):
+        tiers.install_torch(Path("python"))
+    assert ("torch",) not in [each[-1:] for each in asked]
+
+
 def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path):
     with pytest.raises(subprocess.TimeoutExpired):
         tiers.run(["sh", "-c", "sleep 600 & echo $! > child; wait"], tmp_path, seconds=1.0)
