@@ -2,8 +2,7 @@
 
     python examples/demo.py --out outputs/demo
 
-What a user of a real camera would copy is in `plan_from_files.py`. Simulators run in worker
-processes, as everywhere in this project.
+What a user of a real camera would copy is in `plan_from_files.py`. Simulators run in workers.
 """
 
 from __future__ import annotations

@@ -160,6 +160,12 @@ def test_group_of_hands_describes_hands(file):
 
 
 GRASP_DATA = ("auto", "pile", "packed", "both", "adversarial")
+KEYFRAMES = (
+    "policy_one_core",
+    "policy_three_hours",
+    "published_mini_diffuser",
+    "real_one_camera",
+)
 PUBLISHED = ("giga", "igd", "vgn", "equigiga", "equiigd")
 
 
@@ -187,8 +193,7 @@ def known_options(main, *groups):
     [
         ("experiment/one_core.yaml", "train.yaml", "model/equigiga"),
         *[(f"experiment/published_{m}.yaml", "train.yaml", f"model/{m}") for m in PUBLISHED],
-        ("experiment/policy_one_core.yaml", "train_policy.yaml", "model/mini_diffuser"),
-        ("experiment/published_mini_diffuser.yaml", "train_policy.yaml", "model/mini_diffuser"),
+        *[(f"experiment/{k}.yaml", "train_policy.yaml", "model/mini_diffuser") for k in KEYFRAMES],
         *[(f"data/{name}.yaml", "train.yaml", "") for name in GRASP_DATA],
         ("data/demos.yaml", "train_policy.yaml", ""),
         ("experiment/pusht_one_core.yaml", "train_chunks.yaml", "model/diffusion_policy"),
@@ -211,8 +216,8 @@ def test_every_file_is_checked_by_something():
     """A new group of configs needs a line in this module."""
     groups = {path.name for path in CONFIGS.iterdir() if path.is_dir() and path.name[0] != "_"}
     assert groups == {"data", "experiment", "hand", "model", "protocol", "text", "trainer"}
-    covered = {"one_core", "policy_one_core", "pusht_one_core", "demos", "pusht", *GRASP_DATA}
-    covered |= {f"published_{name}" for name in (*PUBLISHED, "mini_diffuser")}
+    covered = {"one_core", "pusht_one_core", "demos", "pusht", *GRASP_DATA, *KEYFRAMES}
+    covered |= {f"published_{name}" for name in PUBLISHED}
     assert {p.stem for g in ("data", "experiment") for p in CONFIGS.glob(f"{g}/*.yaml")} == covered
 
 

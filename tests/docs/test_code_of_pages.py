@@ -28,6 +28,7 @@ RUN_BY = {
     "docs/models.md": "test_code_in_text.py",
     "docs/planning.md": "test_examples_in_text.py",
     "docs/serving.md": "test_examples_in_text.py",
+    "docs/robots.md": "policy/recording/test_page.py",
     "docs/tutorials/first_grasp.md": "test_examples_in_text.py",
     "docs/tutorials/add_a_model.md": "test_examples_in_text.py",
     **dict.fromkeys(

@@ -34,8 +34,8 @@ TESTS = {
     "ruff",
     "twine",
 }
-UNLISTED = {"rlbench", "pyrep"}
-"""Modules that no index has."""
+UNLISTED = {"rlbench", "pyrep", "blosc", "mkdocs"}
+"""Modules that no index has, one that is installed by its own name, and one of the site alone."""
 
 
 def modules(requirements):

@@ -80,7 +80,7 @@ def test_either_side_draws_the_scenes_that_are_its_own(monkeypatch):
     asked = {}
 
     def note(name):
-        def stop(*given):
+        def stop(*given, **options):
             asked[name] = given
             raise Seen
 
