@@ -21,7 +21,7 @@ COMMANDS = {
         "Stop it at any time",
         GOES_ON + "here",
     ),
-    "objects check --objects procedural:150": ("objects, split all", GOES_ON + "here"),
+    "objects check --objects procedural:4000": ("objects, split all", GOES_ON + "here"),
     "calibrate --model equigiga_pile --scene pile --objects procedural:60 --dry-run": (
         "100 scenes of",
         "interrupted; the card is as it was, and the same command begins anew",
