@@ -5,7 +5,7 @@
     python -m equigrasp.policy.episodes.packaged TASK+VARIATION/*.dat     # list what they hold
 
 They hold PyTorch tensors, whose own loader would run whatever a file names. Here arrays are rebuilt
-from plain numbers, and everything else is refused by name. Needs blosc (`pip install blosc`).
+from plain numbers, and everything else is refused by name. Needs numcodecs (extra `pusht`).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def read_packaged(path: str | Path) -> PackagedEpisode:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ImportError: blosc is not installed.
+        ImportError: numcodecs is not installed.
         ValueError: its name does not tell what it is, or it is torn or foreign.
         HostilePickleError: it names something that no such file has a use for.
     """
@@ -78,12 +78,12 @@ def read_packaged(path: str | Path) -> PackagedEpisode:
     number = path.stem.removeprefix("ep")
     if not (task and variation.isdigit() and number.isdigit()):
         raise ValueError(f"{path}: the name is not TASK+VARIATION/epNUMBER.dat")
-    blosc = require("blosc", "reading packaged episodes")
+    codecs = require("numcodecs", "reading packaged episodes")
     try:
-        data = blosc.decompress(path.read_bytes())
+        data = codecs.Blosc().decode(path.read_bytes())
     except FileNotFoundError:
         raise
-    except Exception as error:  # blosc has errors of its own kinds for torn bytes
+    except Exception as error:  # codecs have errors of its own kinds for torn bytes
         raise ValueError(f"{path}: torn, or not compressed by blosc: {error}") from error
     try:
         return unpack(data, task, int(variation), int(number))
