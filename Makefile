@@ -8,7 +8,7 @@ ARGS ?=
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cover base mutants docs screenshots lint format data train eval bench-quick clean
+.PHONY: help setup demo test cover base mutants pages docs screenshots lint format data train eval bench-quick clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -19,7 +19,7 @@ setup:          ## make .venv (Python, torch, equigrasp); nothing to do when it 
 demo: setup     ## scenes, a depth image, grasps, a cleared table: pictures in outputs/demo
 	$(PYTHON_ENV) examples/demo.py $(ARGS)
 
-test cover: export OPTIONAL = ray,view,rerun,docs# what some tests need, and nothing else
+test cover pages: export OPTIONAL = ray,view,rerun,docs# what some tests need, and nothing else
 test: setup     ## the test suite
 	$(PYTHON_ENV) -m pytest -n $(WORKERS) $(ARGS)
 
@@ -34,6 +34,9 @@ mutants: setup  ## do the tests notice? 40 small wrong changes, each against the
 
 base: setup     ## the base tier alone, installed into the newest Python here, and a plan with it
 	$(PYTHON_ENV) benchmarks/tiers.py --python newest --tiers base --cpu
+
+pages: setup    ## type every line that a page has people type, each page in a folder of its own
+	$(PYTHON_ENV) benchmarks/pages.py $(ARGS)
 
 docs: export OPTIONAL = docs
 docs: setup     ## the site of the documents, in build/site; every warning is an error

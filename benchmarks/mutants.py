@@ -48,7 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
     if wrong := misfits(mutants, ROOT):
         print(*wrong, sep="\n")
         return 1
-    chosen = [m for m in mutants if (m.quick or not options.quick) and options.only in m.file]
+    within = [m for m in mutants if m.quick or not options.quick]
+    chosen = [m for m in within if options.only in m.file]
+    if not chosen:
+        print(f"--only {options.only}: no file with mutants is called so; there are")
+        print(*sorted({m.file for m in within}), sep="\n")
+        return 1
     started = time.perf_counter()
     killed = recorded(mutants) if options.record else {}
     for mutant, dead in outcomes(chosen, ROOT, options.workers):

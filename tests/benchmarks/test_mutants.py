@@ -158,3 +158,10 @@ def test_the_command_refuses_lists_that_do_not_fit(project):
     )
     assert done.returncode == 1, done.stderr
     assert "the code has moved on" in done.stdout
+
+
+def test_a_file_without_mutants_is_told_which_have_some(capsys):
+    assert mutants.main(["--only", "no/such.py"]) == 1
+    said = capsys.readouterr().out
+    assert "--only no/such.py: no file with mutants is called so; there are\n" in said
+    assert read_mutants(mutants.LISTS)[0].file in said

@@ -1,12 +1,10 @@
 """Every line that a page has people type: its program exists and takes these arguments.
 
-Programs are asked no further than their command line. That they then do what they say is tested
-where they are; README's and the tutorials' first lines are run in `test_three_commands.py`,
-`test_wheel.py` and `test_examples_in_text.py`.
+Programs are asked no further than their command line here: that takes a minute. `make pages` types
+the lines and waits for what comes.
 """
 
 import argparse
-import os
 import re
 import runpy
 import shlex
@@ -17,49 +15,21 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
+from benchmarks.shared.page_lines import Line, pages, typed
 from equigrasp.cli import main
 from equigrasp.home import CONFIGS
 from equigrasp.train import main_config
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md")))
+PAGES = pages(ROOT)
 SHELLS = {"pip": "installs", ".": "is the shell's own", ".ci/run": "is all of this"}
 """First words of lines that are no program of ours, and why there is nothing to ask."""
-ELSEWHERE = {
-    "train model=glance": "the tutorial's model, which tests/test_additions.py adds and trains",
-    "data_gen ...": "its arguments stand in the file that the line before names",
-}
+ELSEWHERE = {"train model=glance": "the tutorial's model, which is not there yet"}
 """Lines that cannot be asked as they stand, and why."""
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 
 
 class Understood(BaseException):
     """A program has read its command line."""
-
-
-def typed(page):
-    """Lines of a page that are meant for a shell: of blocks without or with its language, and of
-    indented ones."""
-    text = page.read_text(encoding="utf-8")
-    blocks = [code for kind, code in BLOCK.findall(text) if kind in ("", "sh")]
-    blocks += re.findall(r"^    \S.*$", BLOCK.sub("\n", text), re.MULTILINE)
-    for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
-        words = shlex.split(os.path.expandvars(line).rstrip("& "), comments=True)
-        while words and (words[0] == "xvfb-run" or words[0] == "-a"):
-            words = words[1:]
-        if words and words[0] in ("python", "equigrasp", "make", *SHELLS):
-            yield line.strip(), words
-
-
-@pytest.fixture(scope="module", autouse=True)
-def kind():
-    """What pages write for any kind of scene."""
-    before = os.environ.get("KIND")
-    os.environ["KIND"] = "pile"
-    yield
-    os.environ.pop("KIND")
-    if before is not None:
-        os.environ["KIND"] = before
 
 
 @pytest.fixture
@@ -132,7 +102,7 @@ def understood(words, ask):
 
 
 def test_pages_have_lines_to_type():
-    found = {page.name: len([*typed(page)]) for page in PAGES}
+    found = {page.name: len(typed(page, ROOT)) for page in PAGES}
     assert sum(found.values()) > 80
     assert {"README.md", "tasks.md", "hands.md", "planners.md", "pusht.md"} <= {
         name for name, count in found.items() if count
@@ -140,16 +110,15 @@ def test_pages_have_lines_to_type():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_line_is_one_that_its_program_takes(page, ask, monkeypatch):
-    for line, words in typed(page):
-        if words[0] in SHELLS or any(text in " ".join(words) for text in ELSEWHERE):
+def test_every_line_is_one_that_its_program_takes(page, ask):
+    for line in typed(page, ROOT):
+        if line.words[0] in SHELLS or any(text in line.command for text in ELSEWHERE):
             continue
-        left_out = [i for i, word in enumerate(words) if word == "..." and words[i - 1][:2] != "--"]
-        kept = [word for i, word in enumerate(words) if i not in left_out]
-        try:
-            understood(kept, ask)
-        except (SystemExit, Exception) as error:
-            raise AssertionError(f"{page.name}: {line}") from error
+        for command in line.commands(ROOT):
+            try:
+                understood(Line(line.page, command).words, ask)
+            except (SystemExit, Exception) as error:
+                raise AssertionError(f"{line.page}: {command}") from error
 
 
 @pytest.mark.parametrize(
