@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import io
+import itertools
 import statistics
 import subprocess
 import tarfile
@@ -124,12 +126,18 @@ def listing_files(kind: str, files: Mapping[str, str]) -> list[str]:
     for path, text in files.items():
         if path.split("/")[0] not in LIBRARY or path.startswith(addition.homes):
             continue
-        tree = ast.parse(text)
-        named = {word for string in _strings(tree) for word in string.replace(":", ".").split(".")}
-        lists_peers = len(named & set(addition.peers)) >= 2
-        if lists_peers or _names(tree) & set(addition.constants):
+        words, names = _mentions(text)
+        if len(words & set(addition.peers)) >= 2 or names & set(addition.constants):
             found.append(path)
     return found
+
+
+@functools.cache
+def _mentions(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Words in the strings of a module, and its names; every kind of addition asks for them."""
+    tree = ast.parse(text)
+    strings = (string.replace(":", ".").split(".") for string in _strings(tree))
+    return frozenset(itertools.chain.from_iterable(strings)), frozenset(_names(tree))
 
 
 def public(tree: ast.Module) -> Iterator[ast.AST]:

@@ -1,7 +1,9 @@
 """Training arms on PushT: comparisons by hand, memory, row-wise updates, and runs that go on."""
 
+import itertools
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import pusht
 import pusht_tuning
+from shared import chunk_arms
 from shared.chunk_arms import Arm, Study, kept_megabytes, run_arm
 
 from equigrasp.policy.chunks.diffusion_policy import DiffusionPolicy
@@ -47,7 +50,10 @@ def test_memory_of_a_step_grows_with_its_samples():
     assert 0 < few < many / 10
 
 
-def test_an_arm_goes_on_where_it_was(tmp_path):
+def test_an_arm_goes_on_where_it_was(tmp_path, monkeypatch):
+    ticks = itertools.count()
+    clock = SimpleNamespace(process_time=lambda: 0.06 * next(ticks))  # so much for every step
+    monkeypatch.setattr(chunk_arms, "time", clock)
     pytest.importorskip("gym_pusht")
     pytest.importorskip("numcodecs")
     random = np.random.default_rng(0)
@@ -57,8 +63,8 @@ def test_an_arm_goes_on_where_it_was(tmp_path):
     study = Study(tmp_path / "data", MODEL, minutes=4e-3, points=2, **common)
     rows = run_arm(Arm("state", 4, 0), study, tmp_path / "arm")
     assert len(rows) == 2
-    assert rows[1]["step"] > rows[0]["step"]
-    assert rows[1]["minutes"] >= 4e-3
+    assert [row["step"] for row in rows] == [2, 4]
+    assert [row["minutes"] for row in rows] == pytest.approx([2e-3, 4e-3])
     assert run_arm(Arm("state", 4, 0), study, tmp_path / "arm") == rows
     longer = Study(tmp_path / "data", MODEL, minutes=6e-3, points=3, **common)
     more = run_arm(Arm("state", 4, 0), longer, tmp_path / "arm")

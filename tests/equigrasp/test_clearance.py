@@ -117,7 +117,7 @@ def test_all_of_it_commutes_with_turns(seed, turns):
     points = torch.tensor(rng.uniform(0.0, 0.3, (3000, 3)))
     unseen = torch.tensor(rng.random((40, 40, 40)) < 0.3)
     R = turn_matrix(turns).double()
-    middle = torch.tensor([0.15, 0.15, 0.0]).double()
+    middle = torch.tensor([0.15, 0.15, 0.0], dtype=torch.float64)
 
     def turn(p):
         return (p - middle) @ R.T + middle
