@@ -48,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
     except ValueError as error:
         for fault in faults:
             print(f"broken: '{fault.path}' {fault.reason}")
-        print(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
         return 1
     counts = {s: sum(x.source == s for x in specs) for s in sorted({x.source for x in specs})}
     described = ", ".join(f"{source} {n}" for source, n in counts.items())

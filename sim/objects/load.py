@@ -16,6 +16,7 @@ from pathlib import Path
 
 from equigrasp.home import typed
 from sim.objects.cache import cache_root
+from sim.objects.meshes import MESH_SUFFIXES
 from sim.objects.rule import ObjectRule
 from sim.objects.sets import load_set
 from sim.objects.spec import SPLITS, Fault, ObjectSpec
@@ -63,9 +64,12 @@ def load_objects(
     else:
         _warn(faults)
     if not found:
+        remedy = f"run `{typed('-m sim.objects')} check --objects {names}`"
+        if not faults and report is not None:  # that is what runs
+            remedy = f"a folder's objects are its files *{', *'.join(MESH_SUFFIXES)} and *.urdf"
         raise ValueError(
-            f"'{names}' holds no usable {rule.folder} objects for split '{split}'"
-            f" ({len(faults)} broken); run `{typed('-m sim.objects')} check --objects {names}`"
+            f"'{names}' holds no usable {rule.folder} objects for split '{split}' "
+            f"({len(faults)} broken); {remedy}"
         )
     return [found[key] for key in sorted(found)]
 

@@ -47,6 +47,14 @@ def test_a_set_may_be_given_a_size(cache):
         load_objects("procedural:many", PILE, "all", cache)
 
 
+def test_a_folder_of_other_files_is_told_what_objects_are(tmp_path, capsys):
+    (tmp_path / "a.dae").write_text("<COLLADA/>")
+    with pytest.raises(ValueError, match=r"0 broken.*check --objects"):
+        load_objects(str(tmp_path), PILE, "all", tmp_path / "cache")
+    assert main(["check", "--objects", str(tmp_path)]) == 1
+    assert "its files *.obj, *.stl, *.ply, *.glb, *.off and *.urdf" in capsys.readouterr().err
+
+
 def test_a_set_may_be_given_a_least_mass(cache):
     everything = load_objects("procedural:25", PILE, "all", cache)
     least = float(f"{sorted(spec.mass for spec in everything)[12]:.3f}")
@@ -152,4 +160,4 @@ def test_command_line_reports_counts_and_faults(tmp_path, monkeypatch, capsys):
     assert "1 ready" in printed
     assert "bad.stl" in printed
     assert main(["list", "--objects", str(tmp_path / "nowhere")]) == 1
-    assert "neither a folder" in capsys.readouterr().out
+    assert "neither a folder" in capsys.readouterr().err
