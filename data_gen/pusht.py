@@ -11,10 +11,12 @@ buffer, data/pusht/lerobot that of a LeRobot data set (v3.0); training reads eit
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from data_gen.announcement import episodes_announcement
@@ -29,11 +31,12 @@ from equigrasp.policy.replays.read import LEROBOT, ZARR, read_replay
 from equigrasp.policy.replays.replay import Replay, joined
 from equigrasp.sizes import HELP, default_size
 from sim.pusht.demonstrate import episode_path, read_episode
+from sim.pusht.planner import PlannerSettings
 from sim.workers.jobs import Failed, Job, WorkerError
 
 EPISODES = 200
 """Where nobody chose."""
-EPISODE_SECONDS, EPISODE_MB = 1.5, 0.2
+EPISODE_SECONDS, EPISODE_MB = 1.5, 0.25
 """Of one episode: time of one core of a 2025 server CPU, and size in all layouts."""
 LAYOUTS = {ZARR: write_diffusion_policy, LEROBOT: write_lerobot}
 KILLED = (LEFTOVERS, f"episodes/{LEFTOVERS}")
@@ -52,8 +55,8 @@ def make_demonstrations(
         timeout_s: longest time for an episode.
 
     Raises:
-        ValueError: the folder was begun with another seed, another run works on it, or a number
-            makes no sense.
+        ValueError: the folder was begun with another seed or another planner, another run works on
+            it, or a number makes no sense.
         WorkerError: the simulator cannot be started.
         GenerationError: the machine fails (disk full, memory); nothing is lost.
         ImportError: a package of the extra `pusht` is missing.
@@ -62,7 +65,9 @@ def make_demonstrations(
     if episodes < 1:
         raise ValueError(f"--episodes is {episodes}; give at least 1")
     with hold_folder(out, "choose another --out", leftovers=KILLED):
-        agree(out, {"seed": seed})
+        # as JSON has it: a tuple comes back as a list
+        planner = json.loads(json.dumps(asdict(PlannerSettings())))
+        agree(out, {"seed": seed, "planner": planner})
         todo = [
             Job(index, {"root": str(out), "seed": seed, "index": index})
             for index in range(episodes)

@@ -38,6 +38,10 @@ class PlannerSettings:
         near: mean distance of the corners from home below which the fine values hold.
         detour: cost of a pixel of the way to a push.
         temperature: of the choice among pushes; 0 takes the best.
+
+    The defaults were chosen for who learns from the episodes and looks every eight actions: with
+    strides of 18 and 28 pixels, and some chance in the choice, a policy of four minutes of training
+    on states reached a score of 30 %, with these 48 % (one seed, 50 scenes).
     """
 
     spacing: float = 15.0
@@ -46,12 +50,12 @@ class PlannerSettings:
     fine_angles: tuple[float, ...] = (0.0, -0.3, 0.3, -0.6, 0.6)
     reach: float = 110.0
     fine_reach: float = 33.0
-    stride: float = 18.0
+    stride: float = 10.0
     fine_stride: float = 4.0
-    travel: float = 28.0
+    travel: float = 18.0
     near: float = 14.0
-    detour: float = 0.004
-    temperature: float = 0.3
+    detour: float = 0.02
+    temperature: float = 0.0
 
 
 class Push(NamedTuple):

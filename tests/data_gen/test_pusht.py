@@ -53,7 +53,12 @@ def replays(replay):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"), [(["--episodes", "0"], "at least 1"), (["--seed", "5"], "seed=0")]
+    ("change", "message"),
+    [
+        (["--episodes", "0"], "at least 1"),
+        (["--seed", "5"], "seed=0"),
+        (["--seed", "0"], "was begun with planner=None"),  # before there were other planners
+    ],
 )
 def test_impossible_requests_are_named(tmp_path, change, message, capsys):
     (tmp_path / "manifest.json").write_text('{"seed": 0}')
