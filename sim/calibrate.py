@@ -8,6 +8,9 @@
 Scenes of validation objects are cleared as an evaluation clears them; of every plan some grasps,
 from the best to the poorest, are tried in simulation. `--check` fits nothing: it measures the
 calibration that the card holds on other objects. Objects of the test split are for evaluations.
+
+What is tried is kept in --out as it comes: interrupted at any moment, the same command goes on, and
+one without --dry-run, or with more scenes, begins with what is there.
 """
 
 from __future__ import annotations
@@ -19,24 +22,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from equigrasp.calibration import FEWEST, Calibration, fit
 from equigrasp.data.files import disk_fault, write_json
+from equigrasp.data.folder_lock import hold_folder
 from equigrasp.reliability import BINS, reliability
 from equigrasp.weights import PUBLISHED_SUFFIXES, find_weights, read_card
-from sim.clutter.planners import WEIGHTS, planner_class
+from sim.clutter.fingerprint import uncalibrated_fingerprint
+from sim.clutter.planners import WEIGHTS, planner_class, planner_label
 from sim.clutter.protocol import OBJECTS_PER_ROUND, VIEWS, EvalSettings
-from sim.clutter.scene_lists import build_scene_list, public_object_names
+from sim.clutter.run import agree, play_missing, round_job
+from sim.clutter.scene_lists import kept_scene_list, public_object_names
 from sim.scene.choice import SIMULATOR_HELP, SIMULATORS, choose
 from sim.scene.kinds import find_kind, scene_kinds
-from sim.workers.jobs import Failed, Job, Ok
-from sim.workers.run import run_jobs
 
 SEED = 1000
 """Of the scenes; evaluations begin at seed 0, so that none of theirs is met here."""
-ANEW = "the card is as it was, and the same command begins anew"
-"""What an interruption means."""
+PLAYER = "sim.clutter.outcomes:tried_grasps"
+"""What plays a scene in a worker."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,8 +64,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--no-rectify", action="store_true", help="take the depth as it comes")
     p.add_argument("--workers", type=int, default=2)
     p.add_argument("--timeout", type=float, default=600.0, help="longest for a scene, seconds")
+    p.add_argument("--out", type=Path, help="default: outputs/calibration/<name>")
     how = p.add_mutually_exclusive_group()
-    how.add_argument("--dry-run", action="store_true", help="fit and print, but write nothing")
+    how.add_argument("--dry-run", action="store_true", help="fit and print, but leave the card")
     how.add_argument("--check", action="store_true", help="measure what the card holds already")
     return p
 
@@ -73,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _run(args)
     except KeyboardInterrupt:
-        print(f"\ninterrupted; {ANEW}", file=sys.stderr)
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130
     except (ValueError, FileNotFoundError, RuntimeError, ImportError) as error:
         print(f"calibrate: {error}", file=sys.stderr)
@@ -90,8 +94,12 @@ def _run(args: argparse.Namespace) -> int:
     if choice.line:
         print(choice.line, file=sys.stderr)
     args.simulator, args.objects = choice.simulator, choice.objects
-    print(f"{note.stem}: {args.scenes} scenes of {public_object_names(args.objects)}, {args.split}")
-    tried = play(args)
+    objects = public_object_names(args.objects)
+    print(f"{note.stem}: {args.scenes} scenes of {objects}, {args.split}")
+    name = f"{planner_label(args.model)}_{args.scene}_{objects.replace(',', '+')}_{args.split}"
+    out = args.out or Path("outputs/calibration") / name
+    with hold_folder(out, "give another --out"):
+        tried = play(args, out)
     scores = np.array([entry["score"] for entry in tried])
     about = np.array([entry["about"] for entry in tried])
     success = np.array([entry["success"] for entry in tried], dtype=bool)
@@ -101,7 +109,7 @@ def _run(args: argparse.Namespace) -> int:
         return 0
     made = {
         "scene": args.scene,
-        "objects": public_object_names(args.objects),
+        "objects": objects,
         **{name: getattr(args, name) for name in ("split", "view", "noise", "scenes", "seed")},
         **{name: getattr(args, name) for name in ("tries", "floor", "simulator")},
     }
@@ -133,10 +141,18 @@ def _card_of(args: argparse.Namespace) -> Path:
     return find_weights(args.model)[1]
 
 
-def play(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Clear the scenes in worker processes; see `sim.clutter.outcomes.tried_grasps`.
+def play(args: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
+    """Clear in worker processes the scenes that a folder lacks; see `sim.clutter.outcomes`.
+
+    Args:
+        args: see `parser`.
+        out: folder that keeps settings, scenes, and what was tried.
+
+    Returns:
+        What was tried in all scenes.
 
     Raises:
+        SettingsMismatchError: the folder was begun with other settings, weights or code.
         RuntimeError: not a single scene could be played; the message holds the first reason.
     """
     hand = planner_class(args.model).hand_for(args.model)
@@ -145,41 +161,21 @@ def play(args: argparse.Namespace) -> list[dict[str, Any]]:
         scene=args.scene, noise=args.noise, model=args.model, detection=floor, hand=hand.to_dict(),
         objects=args.objects, split=args.split, num_objects=args.num_objects,
         table_rectify=not args.no_rectify, simulator=args.simulator,
+        fingerprint=uncalibrated_fingerprint(args.model, args.scene, PLAYER.partition(":")[0]),
     )  # fmt: skip
+    agree({**settings.to_dict(), "view": args.view, "tries": args.tries}, out)
     keys = [(args.seed, index) for index in range(args.scenes)]
+    scenes = kept_scene_list(out / "scenes.json", settings, keys, args.workers)
     views = VIEWS if args.view == "both" else (args.view,)
     jobs = [
-        Job(
-            key,
-            {
-                "settings": replace(settings, view=views[key[1] % len(views)]).to_dict(),
-                "scene": scene.to_json(),
-                "seed": key[0],
-                "index": key[1],
-                "hand": hand.to_dict(folders=True),
-                "tries": args.tries,
-            },
+        round_job(
+            key, replace(settings, view=views[key[1] % len(views)]), scene, hand, tries=args.tries
         )
-        for key, scene in build_scene_list(settings, keys, args.workers).items()
+        for key, scene in scenes.items()
     ]
-    found: dict[Any, list[dict[str, Any]]] = {}
-    lost: list[Failed] = []
-    bar = tqdm(total=len(jobs), desc="scenes")
-
-    def keep(result: Ok | Failed) -> None:
-        bar.update()
-        if isinstance(result, Failed):
-            lost.append(result)
-            tqdm.write(f"scene {result.key} lost ({result.reason}): {result.message}")
-        else:
-            found[result.key] = result.value
-
-    function = "sim.clutter.outcomes:tried_grasps"
-    run_jobs(function, jobs, workers=args.workers, timeout_s=args.timeout, on_result=keep)
-    bar.close()
-    if not found:
-        raise RuntimeError(f"every scene was lost; the first: {lost[0].told}")
-    return [entry for key in sorted(found) for entry in found[key]]
+    how = {"workers": args.workers, "timeout_s": args.timeout}
+    records, _ = play_missing(PLAYER, jobs, out / "tried.jsonl", "scenes", **how)
+    return [entry for record in records for entry in record["tried"]]
 
 
 def in_words(

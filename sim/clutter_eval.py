@@ -186,18 +186,16 @@ def _marked(settings: EvalSettings) -> str:
 
 
 def _scenes(args: argparse.Namespace, settings: EvalSettings, out: Path) -> dict[Any, Any]:
-    from sim.clutter.scene_lists import build_scene_list, read_scene_list, write_scene_list
+    from sim.clutter.scene_lists import kept_scene_list, read_scene_list
 
     keys = [(seed, index) for seed in range(args.seeds) for index in range(args.rounds)]
-    path = args.scene_list or out / "scenes.json"
-    built_with = None if args.scene_list else settings.simulator
-    known = read_scene_list(path, args.scene, built_with) if path.exists() else {}
+    path = args.scene_list
+    if path is None:
+        return kept_scene_list(out / "scenes.json", settings, keys, args.workers, args.engine)
+    known = read_scene_list(path, args.scene) if path.exists() else {}
     missing = [key for key in keys if key not in known]
-    if missing and args.scene_list:
-        raise ValueError(f"{path} lacks seed, round {missing[0]} and {len(missing) - 1} more")
     if missing:
-        known |= build_scene_list(settings, missing, args.workers, engine=args.engine)
-        write_scene_list(path, settings, known)
+        raise ValueError(f"{path} lacks seed, round {missing[0]} and {len(missing) - 1} more")
     return {key: known[key] for key in keys}
 
 

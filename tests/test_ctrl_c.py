@@ -24,7 +24,7 @@ COMMANDS = {
     "objects check --objects procedural:4000": ("objects, split all", GOES_ON + "here"),
     "calibrate --model equigiga_pile --scene pile --objects procedural:60 --dry-run": (
         "100 scenes of",
-        "interrupted; the card is as it was, and the same command begins anew",
+        GOES_ON + "here",
     ),
     "train model=giga data=pile trainer=quick trainer.max_steps=100000": (
         "training on",

@@ -87,7 +87,7 @@ COMMANDS = {
         "fit the map from a model's scores to probabilities of success",
         "sim.calibrate:main",
         "equigrasp calibrate --model equiigd_packed --scene packed --dry-run",
-        "the card is as it was, and the same command begins anew",
+        AGAIN,
     ),
     "demos": Command(
         "make demonstrations of tasks, for policies",

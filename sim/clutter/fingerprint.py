@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import sys
 from collections.abc import Iterable
 from functools import lru_cache
@@ -16,6 +17,7 @@ from pathlib import Path
 import equigrasp
 import sim
 from equigrasp.imports import Source, closure, read_sources
+from equigrasp.weights import find_weights, read_card
 from sim.clutter.planners import planner_class
 from sim.scene.kinds import find_kind
 
@@ -35,10 +37,32 @@ def fingerprint(model: str, scene: str) -> str:
         ValueError: no such scene kind.
     """
     files = planner_class(model).made_of(model)[1]
-    sources = deciding_sources(*chosen_modules(model, scene))
+    return _digests(model, scene, ENTRY, [file.read_bytes() for file in files])
+
+
+def uncalibrated_fingerprint(model: str, scene: str, entry: str) -> str:
+    """The same of what does not hang on the calibration in the card of a model.
+
+    Args:
+        model: shipped name or path of saved weights.
+        scene: name of a scene kind.
+        entry: name of the module where a worker begins.
+
+    Raises:
+        FileNotFoundError: no such weights.
+        ValueError: no such scene kind, or no card.
+    """
+    tensors, note = find_weights(model)
+    card = {name: value for name, value in read_card(note).items() if name != "calibration"}
+    told = json.dumps(card, sort_keys=True).encode()
+    return _digests(model, scene, entry, [tensors.read_bytes(), told])
+
+
+def _digests(model: str, scene: str, entry: str, made_of: list[bytes]) -> str:
+    sources = deciding_sources(*chosen_modules(model, scene), entry=entry)
     digests = [_digest(s.encode() for name in sorted(sources) for s in (name, sources[name]))]
-    if files:
-        digests.append(_digest(file.read_bytes() for file in files))
+    if made_of:
+        digests.append(_digest(made_of))
     return "-".join(digests)
 
 
@@ -53,16 +77,17 @@ def chosen_modules(model: str, scene: str) -> set[str]:
     return {planner.__module__, *planner.made_of(model)[0], *homes}
 
 
-def deciding_sources(*chosen: str) -> dict[str, str]:
+def deciding_sources(*chosen: str, entry: str = ENTRY) -> dict[str, str]:
     """Text by name of the modules between a scene and the outcome of an attempt.
 
     Args:
         chosen: see `chosen_modules`; they stand for all modules of their packages.
+        entry: name of the module where a worker begins.
     """
     sources = dict(_project())
     for name in set(chosen) - set(sources):  # of a user, from elsewhere
         sources[name] = Source(inspect.getsource(sys.modules[name]))
-    found = closure([ENTRY, *chosen], sources, chosen)
+    found = closure([entry, *chosen], sources, chosen)
     return {name: sources[name].text for name in sorted(found)}
 
 

@@ -24,7 +24,7 @@ from sim.clutter.scene_view import SceneView
 
 def tried_grasps(
     settings: dict[str, Any], scene: str, seed: int, index: int, hand: dict[str, Any], tries: int
-) -> list[dict[str, Any]]:
+) -> dict[str, Any]:
     """Clear one scene and try `tries` grasps of every plan. Runs in worker processes.
 
     Args:
@@ -35,8 +35,8 @@ def tried_grasps(
         tries: grasps of each plan, see `spread`.
 
     Returns:
-        JSON-able score, circumstances ("about"), success and rank of each, rank 0 being the grasp
-        that the round executes.
+        JSON-able: "seed" and "round" as they were given; of each grasp, under "tried", score,
+        circumstances ("about"), success and rank, rank 0 being the grasp that the round executes.
     """
     from sim.scene.builders import Scene
 
@@ -59,7 +59,7 @@ def tried_grasps(
 
     with played.laid_out() as world:
         clear_scene(world, played, planner, try_some)
-    return tried
+    return {"seed": seed, "round": index, "tried": tried}
 
 
 def spread(grasps: Sequence[Grasp], count: int) -> list[int]:

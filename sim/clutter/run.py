@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,13 +78,66 @@ def _run(
     timeout_s: float,
     engine: str,
 ) -> dict[str, Any]:
-    _check_settings(settings, out)
-    done = {(r["seed"], r["round"]): r for r in read_rounds(out / "rounds.jsonl")}
-    missing = [key for key in scenes if key not in done]
-    crashes: list[Failed] = []
+    agree(settings.to_dict(), out)
     begin = time.perf_counter()
-    with open(out / "rounds.jsonl", "a", encoding="utf-8") as stream:
-        bar = tqdm(total=len(scenes), initial=len(scenes) - len(missing), desc=out.name)
+    hand = hand or Hand.of(settings.hand)
+    jobs = [round_job(key, settings, scene, hand) for key, scene in scenes.items()]
+    function, log = "sim.clutter.rounds:run_round", out / "rounds.jsonl"
+    how = {"workers": workers, "timeout_s": timeout_s, "engine": engine}
+    records, crashes = play_missing(function, jobs, log, out.name, **how)
+    summary = summarise(records, len(crashes))
+    summary["settings"] = public_settings(settings)
+    summary["wall_seconds"] = round(time.perf_counter() - begin, 1)
+    summary["round_seconds"] = round(sum(r["seconds"] for r in records), 1)
+    write_json(out / "summary.json", summary)
+    return summary
+
+
+def round_job(key: Key, settings: EvalSettings, scene: Scene, hand: Hand, **more: Any) -> Job:
+    """A job of one round, for a function of a worker that takes what `run_round` takes.
+
+    Args:
+        hand: that of the settings, with the folders of its files.
+        more: of its arguments.
+    """
+    told = {"settings": settings.to_dict(), "scene": scene.to_json()}
+    where = {"seed": key[0], "index": key[1], "hand": hand.to_dict(folders=True)}
+    return Job(key, {**told, **where, **more})
+
+
+def play_missing(
+    function: str,
+    jobs: Iterable[Job],
+    log: Path,
+    title: str,
+    *,
+    workers: int,
+    timeout_s: float,
+    engine: str = "local",
+) -> tuple[list[dict[str, Any]], list[Failed]]:
+    """Play the rounds that a log lacks. Each becomes a line, on the disk before the next counts.
+
+    Args:
+        function: "module:callable" for workers, that returns a record: JSON-able, with "seed" and
+            "round".
+        jobs: of all rounds, by (seed, round).
+        log: lines of JSON.
+        title: of the progress bar.
+        workers, timeout_s, engine: see `sim.workers.run.run_jobs`.
+
+    Returns:
+        The records of the jobs in order of their keys, and what was lost; it is tried again next
+        time.
+
+    Raises:
+        RuntimeError: there is not a single record; the message holds the first reason.
+    """
+    jobs = {job.key: job for job in jobs}
+    done = {(r["seed"], r["round"]): r for r in read_rounds(log)}
+    missing = [job for key, job in jobs.items() if key not in done]
+    crashes: list[Failed] = []
+    with open(log, "a", encoding="utf-8") as stream:
+        bar = tqdm(total=len(jobs), initial=len(jobs) - len(missing), desc=title)
 
         def keep(result: Ok | Failed) -> None:
             bar.update()
@@ -96,33 +150,12 @@ def _run(
             stream.flush()
             os.fsync(stream.fileno())
 
-        jobs = [
-            Job(
-                key,
-                {
-                    "settings": settings.to_dict(),
-                    "scene": scenes[key].to_json(),
-                    "seed": key[0],
-                    "index": key[1],
-                    "hand": (hand or Hand.of(settings.hand)).to_dict(folders=True),
-                },
-            )
-            for key in missing
-        ]
-        function = "sim.clutter.rounds:run_round"
-        run_jobs(
-            function, jobs, workers=workers, timeout_s=timeout_s, on_result=keep, engine=engine
-        )
+        how = {"workers": workers, "timeout_s": timeout_s, "engine": engine}
+        run_jobs(function, missing, on_result=keep, **how)
         bar.close()
     if crashes and not done:
         raise RuntimeError(f"every round failed; the first: {crashes[0].told}")
-    records = [done[key] for key in sorted(done) if key in scenes]
-    summary = summarise(records, len(crashes))
-    summary["settings"] = public_settings(settings)
-    summary["wall_seconds"] = round(time.perf_counter() - begin, 1)
-    summary["round_seconds"] = round(sum(r["seconds"] for r in records), 1)
-    write_json(out / "summary.json", summary)
-    return summary
+    return [done[key] for key in sorted(done) if key in jobs], crashes
 
 
 def read_rounds(path: Path) -> list[dict[str, Any]]:
@@ -152,9 +185,18 @@ def public_settings(settings: EvalSettings) -> dict[str, Any]:
     return values
 
 
-def _check_settings(settings: EvalSettings, out: Path) -> None:
+def agree(mine: dict[str, Any], out: Path) -> None:
+    """Write down what the rounds of a folder depend on, or compare with what stands there.
+
+    Args:
+        mine: `EvalSettings.to_dict()`, and what else decides.
+        out: folder of the results.
+
+    Raises:
+        SettingsMismatchError: it was begun with other settings.
+        ValueError: it holds something else.
+    """
     path = out / "settings.json"
-    mine = settings.to_dict()
     if path.exists():
         # What a file of before does not name was as it is by default.
         theirs = {**EvalSettings().to_dict(), **_read_settings(path)}

@@ -134,6 +134,25 @@ def read_scene_list(path: Path, scene_kind: str, simulator: str | None = None) -
         raise ValueError(f"{path} is no scene list: {error!r}") from error
 
 
+def kept_scene_list(
+    path: Path, settings: EvalSettings, keys: Iterable[Key], workers: int, engine: str = "local"
+) -> dict[Key, Scene]:
+    """Scenes of a list; those that it lacks are built and written into it.
+
+    Raises:
+        ValueError: see `read_scene_list`; it has to be of the kind and simulator of the settings.
+        RuntimeError: if a scene cannot be built; the message names the round.
+    """
+    keys = list(keys)
+    kind, simulator = settings.scene, settings.simulator
+    known = read_scene_list(path, kind, simulator) if path.exists() else {}
+    missing = [key for key in keys if key not in known]
+    if missing:
+        known |= build_scene_list(settings, missing, workers, engine=engine)
+        write_scene_list(path, settings, known)
+    return {key: known[key] for key in keys}
+
+
 def public_object_names(objects: str) -> str:
     """Object sets without the folders they lie in, fit for a result file."""
     return ",".join(Path(name).name if os.sep in name else name for name in objects.split(","))

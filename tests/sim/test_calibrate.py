@@ -1,7 +1,13 @@
 """Calibrating from the command line, and the attempts that it is fitted on."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +21,9 @@ from sim.clutter.outcomes import spread, tried_grasps
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.scene_lists import build_round
 
+ROOT = Path(__file__).parents[2]
+SCENES = ["--objects", "procedural:12", "--split", "train", "--num-objects", "1", "--tries", "2"]
+"""Of one object each: quickly played."""
 TRUTH = Calibration(1.3, 0.7, -1.0, pose={"height": -1.5, "width": 2.0})
 
 
@@ -40,11 +49,21 @@ def made_up(monkeypatch):
         {"score": float(s), "about": a.tolist(), "success": bool(y), "rank": i % 6}
         for i, (s, a, y) in enumerate(zip(scores, about, success, strict=True))
     ]
-    monkeypatch.setattr(calibrate, "play", lambda args: tried)
+    monkeypatch.setattr(calibrate, "play", lambda args, out: tried)
 
 
-def run(weights, *more):
-    return calibrate.main(["--model", str(weights), "--scene", "pile", *more])
+def run(weights, *more, out="tried"):
+    out = weights.parent / out
+    return calibrate.main(
+        ["--model", str(weights), "--scene", "pile", "--out", str(out), "--workers", "1", *more]
+    )
+
+
+def rows(folder):
+    """Finished lines of a folder, by number of the scene."""
+    text = (folder / "tried.jsonl").read_text() if (folder / "tried.jsonl").exists() else ""
+    told = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    return {row["round"]: row for row in told}
 
 
 def test_the_map_is_written_into_the_card_and_nothing_else_changes(weights, made_up, capsys):
@@ -104,7 +123,9 @@ def test_attempts_of_a_scene_know_score_rank_and_outcome():
         scene="pile", objects="random_urdfs", model="equigiga_pile", detection=floor
     ).to_dict()
     scene = build_round("pile", "random_urdfs", "train", 3, 0, 0)
-    tried = tried_grasps(settings, scene, 0, 0, PANDA.to_dict(), 4)
+    told = tried_grasps(settings, scene, 0, 0, PANDA.to_dict(), 4)
+    assert (told["seed"], told["round"]) == (0, 0)
+    tried = told["tried"]
     ranks = [entry["rank"] for entry in tried]
     assert ranks.count(0) >= 2
     assert 4 < len(tried) <= 4 * ranks.count(0)
@@ -115,5 +136,79 @@ def test_attempts_of_a_scene_know_score_rank_and_outcome():
     assert ((widths > -0.5) & (widths <= 0.5)).all()
     assert {type(entry["success"]) for entry in tried} == {bool}
     assert any(entry["success"] for entry in tried)
-    assert tried == tried_grasps(settings, scene, 0, 0, PANDA.to_dict(), 4)
-    json.dumps(tried, allow_nan=False)
+    assert told == tried_grasps(settings, scene, 0, 0, PANDA.to_dict(), 4)
+    json.dumps(told, allow_nan=False)
+
+
+@pytest.fixture
+def fit_on(monkeypatch):
+    """How many attempts each fit was given; the map itself is not asked for."""
+    found = []
+
+    def note(scores, success, made, about):
+        found.append(len(scores))
+        return Calibration(fitted_on=made)
+
+    monkeypatch.setattr(calibrate, "fit", note)
+    return found
+
+
+def test_a_killed_calibration_goes_on_and_comes_to_the_same(weights, fit_on, capfd):
+    """Every scene that was finished before the kill stays; the rest is what it would have been."""
+    folder = weights.parent / "killed"
+    line = ["--model", str(weights), "--scene", "pile", "--out", str(folder), "--workers", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sim.calibrate", *line, *SCENES, "--scenes", "500"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+    )
+    while len(rows(folder)) < 2 and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = rows(folder)
+    with open(folder / "tried.jsonl", "a") as log:
+        log.write('{"seed": 1000, "round": 4, "tried": [{"sc')  # as a kill may leave it
+    count = len(before) + 1
+    assert count > 2, capfd.readouterr().err
+    assert run(weights, *SCENES, "--scenes", str(count), out="killed") == 0
+    after = rows(folder)
+    assert {name: after[name] for name in before} == before
+    assert run(weights, *SCENES, "--scenes", str(count), out="whole") == 0
+    assert after == rows(weights.parent / "whole")
+    assert fit_on == [sum(len(row["tried"]) for row in after.values())] * 2
+
+
+def test_what_was_tried_serves_again_and_other_settings_are_refused(weights, fit_on, capsys):
+    """A dry run before the real one, fewer scenes, the card that was written in between."""
+    assert run(weights, *SCENES, "--scenes", "2", "--dry-run") == 0
+    log = weights.parent / "tried" / "tried.jsonl"
+    before = log.read_text()
+    assert run(weights, *SCENES, "--scenes", "2") == 0
+    assert json.loads(weights.with_suffix(".json").read_text())["calibration"]
+    assert run(weights, *SCENES, "--scenes", "1", "--dry-run") == 0
+    assert log.read_text() == before
+    whole = [len(json.loads(line)["tried"]) for line in before.splitlines()]
+    assert fit_on == [sum(whole), sum(whole), whole[0]]
+    for change, word in (
+        (["--tries", "3"], "tries=2 (now 3)"),
+        (["--view", "fixed"], "view='both' (now 'fixed')"),
+        (["--noise", "none"], "noise='gamma' (now 'none')"),
+        (["--floor", "0.2"], "detection.quality_floor=0.1 (now 0.2)"),
+    ):
+        assert run(weights, *SCENES, "--scenes", "2", *change) == 2
+        said = capsys.readouterr().err
+        assert word in said
+        assert "another --out" in said
+    assert log.read_text() == before
+
+
+def test_other_weights_begin_another_folder(weights, fit_on, capsys):
+    """The digest is of tensors and card, without what calibrating itself writes into the card."""
+    assert run(weights, *SCENES, "--scenes", "1", "--dry-run") == 0
+    for file in find_weights("equigiga_packed"):
+        shutil.copy(file, weights.with_suffix(file.suffix))
+    assert run(weights, *SCENES, "--scenes", "1", "--dry-run") == 2
+    assert "fingerprint=" in capsys.readouterr().err
