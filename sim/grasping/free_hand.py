@@ -96,6 +96,12 @@ class FreeHand(Protocol):
     def contacts(self) -> set[int]:
         """Ids of the bodies that touched the hand in the last step."""
 
+    def stands_in(self) -> set[int]:
+        """Ids of the bodies that the hand was put into and that leave it before a move looks.
+
+        None of a simulator that pushes bodies apart so slowly that the first look finds them.
+        """
+
     def contact_forces(self) -> dict[int, dict[int, float]]:
         """Body id -> {number of a part: summed normal force in N} in the last step.
 

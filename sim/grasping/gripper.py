@@ -188,6 +188,10 @@ class Gripper:
         """
         return {c[2] for c in self.world.p.getContactPoints(self.body)} - {self.body}
 
+    def stands_in(self) -> set[int]:
+        """Nothing: Bullet pushes bodies apart slowly, and the first look at contacts finds them."""
+        return set()
+
     def contact_forces(self) -> dict[int, dict[int, float]]:
         """Body id -> {gripper link: summed normal force in N} over the last step's contacts."""
         forces: dict[int, dict[int, float]] = {}

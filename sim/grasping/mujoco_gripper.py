@@ -135,6 +135,16 @@ class MujocoGripper:
         """Ids of the bodies that touched the hand in the last step."""
         return {body for body, _, _ in self._touching()}
 
+    def stands_in(self) -> set[int]:
+        """Ids of the bodies that overlap the hand.
+
+        Stiff contacts throw a light thing out of a hand that is put 5 to 40 mm into it at 0.5 to
+        4 m/s: after two or three of the four steps before the first look nothing touches any more.
+        """
+        mujoco.mj_fwdPosition(self.world.model, self.world.data)
+        apart = self.world.data.contact.dist
+        return {body for body, _, number in self._touching() if apart[number] < 0.0}
+
     def contact_forces(self) -> dict[int, dict[int, float]]:
         """Body id -> {part: summed normal force in N} over the last step's contacts."""
         forces: dict[int, dict[int, float]] = {}

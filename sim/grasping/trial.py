@@ -76,12 +76,13 @@ def move(
 
     Returns:
         The number of increments made, and the bodies touched. Contacts are looked at once per
-        increment, as published, so that a brief touch between two looks goes unseen.
+        increment, as published, so that a brief touch between two looks goes unseen; what the hand
+        stands in at the start counts as touched.
     """
     start = gripper.tcp_position()
     delta = T_target[:3, 3] - start
     count, steps = increments(float(np.linalg.norm(delta)))
-    T, touched = np.array(T_target, dtype=float), set()
+    T, touched = np.array(T_target, dtype=float), gripper.stands_in()
     for i in range(1, count + 1):
         T[:3, 3] = start + delta * (i / count)
         gripper.drive_to(T)

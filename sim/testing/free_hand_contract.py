@@ -132,6 +132,26 @@ class FreeHandContract:
             require(hand.contacts() == set(), f"touches {hand.contacts()} in the air")
             require(hand.contact_forces() == {}, "forces in the air")
 
+    def test_an_approach_that_begins_in_a_thing_touches_it(self) -> None:
+        """However light: a simulator may throw it out of the hand before the first look."""
+        for mass in (0.02, 0.2):
+            with open_world(self.simulator) as world:
+                world.load_table()
+                body = load_box(world, box_pose(z=0.05 + 0.0402), mass=mass)
+                world.settle()
+                state, hand = world.save(), free_hand(world)
+                for aside in (0.03, 0.045, 0.06):  # a finger is from 0.04 to 0.066 m beside it
+                    T = grasp(0.03)
+                    T[0, 3] += aside
+                    hand.load(pregrasp(T, 0.02))
+                    made, touched = move(world, hand, T, stop_on_contact=True)
+                    hand.unload()
+                    world.restore(state)
+                    require(
+                        made == 1 and touched == {body},
+                        f"{mass} kg, {aside} m aside: touches {touched} after {made} increments",
+                    )
+
     def test_it_presses_with_its_closing_force(self) -> None:
         """Both fingers, within a tenth."""
         with open_world(self.simulator) as world:

@@ -28,6 +28,9 @@ class Notes:
     def step(self, count):
         self.log.append((count, *self.T[:3, 3]))
 
+    def stands_in(self):
+        return set()
+
     def contacts(self):
         closed = ("close",) in self.log
         return set(self.forces) if closed else set()
