@@ -22,7 +22,7 @@ OK, FAILED, EXCUSED = "ok", "FAILED", "not run"
 SIZE = "0.01"
 """EQUIGRASP_SIZE of the three commands."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-SECONDS = 300.0
+SECONDS = 900.0
 """Longest time for a line."""
 TAIL = 4000
 """Characters of what a line printed that are shown if it fails."""

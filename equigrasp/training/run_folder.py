@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -18,7 +19,11 @@ class RunFolder(Callback):
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Make the folder and write a block there."""
+        hydra = HydraConfig.instance()
+        before = hydra.cfg
+        hydra.set_config(config)  # as it will be: the name of the folder asks it for the choices
         folder = Path(config.run_dir)
+        hydra.cfg = before
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder, buffering=0) as probe:
