@@ -33,6 +33,7 @@ from shared.results import command_line, load, machine
 from equigrasp.data.files import write_atomically, write_json
 
 ROOT = Path(__file__).parents[1]
+INTERRUPTED = 130
 QUICK = ("docs/index.md", "docs/tutorials/first_grasp.md", "docs/serving.md")
 """Pages that need neither simulator nor training."""
 
@@ -51,9 +52,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"--only {unknown[0]}: no page with lines to type; there are {named}")
         return 1
     started, found = time.perf_counter(), []
-    for outcome in outcomes([book[name] for name in wanted if book[name]], ROOT, RULES, options):
-        found.append(outcome)
-        print(told(outcome), flush=True)
+    chosen = [book[name] for name in wanted if book[name]]
+    try:
+        for outcome in outcomes(chosen, ROOT, RULES, options):
+            found.append(outcome)
+            print(told(outcome), flush=True)
+    except KeyboardInterrupt:
+        print("\ninterrupted; what was being typed was ended", file=sys.stderr)
+        return INTERRUPTED
     seconds = time.perf_counter() - started
     print(f"\n{in_words(found, seconds)}")
     if options.json:
