@@ -27,7 +27,7 @@ from queue import Queue
 from shared.mutant_trials import copy_tree
 from shared.page_lines import Line, pages, typed
 from shared.page_rules import RULES
-from shared.page_runs import EXCUSED, FAILED, OK, Outcome, Rules, Typist
+from shared.page_runs import EXCUSED, FAILED, OK, SECONDS, Outcome, Rules, Typist
 from shared.results import command_line, load, machine
 
 from equigrasp.data.files import write_atomically, write_json
@@ -78,10 +78,11 @@ def outcomes(
         book: lines, page by page.
         root: the repository, which is only read.
         rules: how lines are typed.
-        options: `workers`, pages at a time, and `keep`, whether folders stay.
+        options: `workers`, pages at a time, `limit`, seconds for a line, and `keep`, whether
+            folders stay.
     """
     scratch = Path(tempfile.mkdtemp(prefix="equigrasp-pages-"))
-    typist, said = Typist(rules, scratch / "sources"), Queue()
+    typist, said = Typist(rules, scratch / "sources", options.limit), Queue()
 
     def try_out(number: int) -> None:
         try:
@@ -162,6 +163,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--only", nargs="+", metavar="PAGE", help="README.md, docs/tasks.md, ...")
     add("--workers", type=int, default=2, help="pages at a time")
+    add("--limit", type=float, default=SECONDS, help="longest time for a line, s")
     add("--keep", action="store_true", help="leave the folders, and say where they are")
     return parser.parse_args(arguments)
 

@@ -11,10 +11,12 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from equigrasp.data.files import read_json
 from equigrasp.data.synthetic import Primitive, render_primitives, write_synthetic_data_set
 from equigrasp.geometry.transforms import look_at, make_transform
 from equigrasp.perception.camera import Intrinsics
@@ -25,7 +27,7 @@ from equigrasp.policy.recording.rig import CAMERAS_FILE, Rig, RigCamera
 from equigrasp.sample import write_sample
 from shared.page_runs import Desk
 from sim.objects.load import load_objects
-from sim.objects.spec import split_of
+from sim.objects.spec import ObjectSpec, split_of
 from sim.scene.kinds import find_kind
 
 OBJECTS = {"train": 4, "val": 2, "test": 2}
@@ -57,25 +59,29 @@ def published_objects(desk: Desk) -> None:
 
 
 def _objects(folder: Path, *, meshes: bool) -> None:
-    """A few objects of the default set under names that put enough of them into every split."""
-    wanted, names = dict(OBJECTS), []
-    for number in range(1000):
-        split = split_of(f"thing_{number}")
-        if wanted[split]:
-            names.append(f"thing_{number}")
-            wanted[split] -= 1
-    found = load_objects(f"procedural:{4 * len(names)}", find_kind("pile").objects)
-    simple = [spec for spec in found if json.loads(_record(spec.urdf))["parts"] == 1]
+    """A few objects of our sets under names that put enough of them into every split; those for
+    validation are of the set `limit`, so that not every grasp of them holds."""
+    easy, hard = _convex(f"procedural:{4 * sum(OBJECTS.values())}"), _convex("limit")
+    wanted = dict(OBJECTS)
     folder.mkdir(parents=True)
-    for name, spec in zip(names, simple, strict=False):
+    for number in range(1000):
+        name = f"thing_{number}"
+        split = split_of(name)
+        if not wanted[split]:
+            continue
+        wanted[split] -= 1
+        spec = next(hard if split == "val" else easy)
         if meshes:
             shutil.copyfile(spec.mesh, folder / f"{name}{spec.mesh.suffix}")
         else:
             shutil.copytree(spec.urdf.parent, folder / name)
 
 
-def _record(urdf: Path) -> str:
-    return urdf.with_name("object.json").read_text(encoding="utf-8")
+def _convex(names: str) -> Iterator[ObjectSpec]:
+    """Objects of some sets that need no decomposition, which takes seconds."""
+    for spec in load_objects(names, find_kind("pile").objects):
+        if read_json(spec.urdf.with_name("object.json"))["parts"] == 1:
+            yield spec
 
 
 def own_protocol(desk: Desk) -> None:

@@ -17,7 +17,7 @@ TESTS = "tests/equigrasp/test_sizes.py -p no:cacheprovider"
 SMALLER = (
     (r"^make ", f"-o setup VENV={sys.prefix}"),
     (r"^make test", f"WORKERS=0 ARGS='{TESTS}'"),
-    (r"^make mutants", "ARGS='--only equigrasp/sizes.py --workers 1'"),
+    (r"^make mutants", "ARGS='--only data/split.py --workers 1'"),
     (r"data_gen/(packed|pile)\.py|-m data_gen|equigrasp data pile", "--scenes 4 --workers 1"),
     (r"data_gen/(packed|pile)\.py|-m data_gen|equigrasp data pile", "--grasps-per-scene 12"),
     (r"data_gen/(demos|pusht)\.py", "--workers 1"),

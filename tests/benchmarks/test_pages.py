@@ -15,7 +15,7 @@ from shared.page_rules import RULES
 from shared.page_runs import EXCUSED, FAILED, OK, Rules, Typist
 
 ROOT = Path(__file__).parents[2]
-OPTIONS = argparse.Namespace(workers=2, keep=False)
+OPTIONS = argparse.Namespace(workers=2, limit=60.0, keep=False)
 WRITES = """
 import sys
 from pathlib import Path
