@@ -53,7 +53,7 @@ def load_objects(
     found: dict[str, ObjectSpec] = {}
     for name, least_mass in _each_name(names, rule):
         for spec in load_set(name, rule, split, cache_root(cache_dir), faults):
-            if spec.mass < least_mass:
+            if least_mass and spec.mass < least_mass:  # a mass takes an object that is prepared
                 continue
             if found.setdefault(spec.object_id, spec) != spec:
                 raise ValueError(

@@ -24,10 +24,10 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.mark.parametrize(("rule", "sets"), [(PACKED, "procedural"), (PILE, "default")])
-def test_splits_partition_a_set(rule, sets, cache):
-    everything = [s.object_id for s in load_objects(sets, rule, "all", cache)]
-    parts = {x: load_objects(sets, rule, x, cache) for x in ("train", "val", "test")}
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.folder)
+def test_splits_of_the_default_set_partition_it(rule, cache):
+    everything = [s.object_id for s in load_objects("default", rule, "all", cache)]
+    parts = {x: load_objects("default", rule, x, cache) for x in ("train", "val", "test")}
     assert sorted(s.object_id for specs in parts.values() for s in specs) == everything
     assert everything == sorted(set(everything))
     for name, share in (("train", 0.8), ("val", 0.1), ("test", 0.1)):
@@ -45,6 +45,15 @@ def test_a_set_may_be_given_a_size(cache):
     assert len(load_objects("procedural:25", PILE, "all", cache)) == 25
     with pytest.raises(ValueError, match="procedural:many"):
         load_objects("procedural:many", PILE, "all", cache)
+
+
+def test_listing_prepares_nothing(tmp_path):
+    folder = tmp_path / "cache"
+    specs = load_objects("procedural:25", PILE, "all", folder)
+    made = list(folder.rglob("*.urdf"))
+    assert made == []
+    assert specs[0].mass > 0
+    assert list(folder.rglob("*.urdf")) != []
 
 
 def test_a_folder_of_other_files_is_told_what_objects_are(tmp_path, capsys):
