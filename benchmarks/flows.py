@@ -16,17 +16,15 @@ import argparse
 import itertools
 import json
 import statistics
-import tempfile
 from pathlib import Path
 
-from sample_efficiency import Run, call, training_options, training_scenes
+from sample_efficiency import Run, call, studied, training_options, training_scenes
 from sampling import STEPS, measure
 from shared.arms import TINY
 from shared.modes import mode_coverage
 from shared.results import command_line, finish
 
 from equigrasp.data.files import write_json
-from equigrasp.data.synthetic import write_synthetic_data_set
 from equigrasp.weights import load_model
 from sim.scene.kinds import scene_kinds
 
@@ -38,17 +36,7 @@ TINY.update(dict.fromkeys(FLOWS.values(), SMALL))
 
 def main() -> None:
     """Train and measure what is missing, print means over seeds."""
-    arguments = parser().parse_args()
-    if not arguments.quick:
-        if not arguments.data:
-            raise SystemExit("give --data with folders of scenes (data_gen/*.py makes them)")
-        study(arguments)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        write_synthetic_data_set(Path(folder) / "scenes", 24, seed=0)
-        arguments.data, arguments.out = [Path(folder) / "scenes"], Path(folder) / "out"
-        arguments.steps, arguments.seeds, arguments.scenes = 1, 1, 1
-        study(arguments)
+    studied(study, parser().parse_args(), {"steps": 1, "seeds": 1, "scenes": 1})
 
 
 def parser() -> argparse.ArgumentParser:

@@ -14,17 +14,15 @@ three seeds, two pairs and four rates there are 24 runs.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from sample_efficiency import Run, cleared, interval, trained, training_scenes
+from sample_efficiency import Run, cleared, interval, studied, trained, training_scenes
 from shared.arms import ARMS, TINY
 from shared.results import RESULTS, command_line, finish
 from shared.run_records import RunRecord, RunRecords
 
 from equigrasp.data.files import write_atomically, write_json
-from equigrasp.data.synthetic import write_synthetic_data_set
 from sim.scene.kinds import scene_kinds
 
 PAIRS = {
@@ -38,18 +36,8 @@ SCORES = ("ap", "gsr", "dr")
 
 def main() -> None:
     """Train what is missing, tabulate."""
-    arguments = parser().parse_args()
-    if not arguments.quick:
-        if not arguments.data:
-            raise SystemExit("give --data with folders of scenes (data_gen/*.py makes them)")
-        study(arguments)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        write_synthetic_data_set(Path(folder) / "scenes", 24, seed=0)
-        arguments.data, arguments.out = [Path(folder) / "scenes"], Path(folder) / "out"
-        arguments.models, arguments.rates, arguments.seeds = ["equigiga"], ["1e-3"], 1
-        arguments.steps, arguments.runs = 1, Path(folder) / "runs.json"
-        study(arguments)
+    quick = {"models": ["equigiga"], "rates": ["1e-3"], "seeds": 1, "steps": 1}
+    studied(study, parser().parse_args(), quick)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -23,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,21 +45,44 @@ T_975 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 def main() -> None:
     """Train what is missing, tabulate, plot."""
     arguments = parser().parse_args()
-    if arguments.quick:
-        with tempfile.TemporaryDirectory() as folder:
-            write_synthetic_data_set(Path(folder) / "scenes", 24, seed=0)
-            arguments.data, arguments.out = [Path(folder) / "scenes"], Path(folder) / "out"
-            arguments.arms, arguments.shares, arguments.seeds = list(TINY), [0.3, 1.0], 1
-            arguments.steps, arguments.runs = 20, Path(folder) / "runs.json"
-            study(arguments)
-        return
     if arguments.full:
         arguments.steps, arguments.seeds, arguments.shares = 12_000, 3, list(SHARES)
     if arguments.ablation:
         arguments.arms = list(ABLATION)
-    if not arguments.data:
-        raise SystemExit("give --data with folders of scenes (data_gen/*.py makes them)")
-    study(arguments)
+    quick = {"arms": list(TINY), "shares": [0.3, 1.0], "seeds": 1, "steps": 20}
+    studied(study, arguments, quick)
+
+
+def studied(
+    study: Callable[[argparse.Namespace], None],
+    arguments: argparse.Namespace,
+    quick: Mapping[str, Any],
+) -> None:
+    """Study the scenes of --data, or with --quick a few made-up ones.
+
+    Args:
+        study: what there is to do.
+        arguments: of the command line: `quick`, `data`, `out`, and what `study` asks for.
+        quick: what they are with --quick. Results are then thrown away.
+
+    Raises:
+        SystemExit: there are no scenes.
+    """
+    if not arguments.quick:
+        if not arguments.data:
+            raise SystemExit("give --data with folders of scenes (data_gen/*.py makes them)")
+        study(arguments)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        write_synthetic_data_set(scratch / "scenes", 24, seed=0)
+        places = {
+            "data": [scratch / "scenes"],
+            "out": scratch / "out",
+            "runs": scratch / "runs.json",
+        }
+        vars(arguments).update(quick, **places)
+        study(arguments)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -15,8 +15,8 @@ import numpy as np
 from data_gen.announcement import SCENES, announcement, scenes_wanted
 from data_gen.data_set import GenerationError, Progress, Resources, generate_data_set
 from data_gen.settings import LABELLERS, STAGES, VIEWS, DataDesign, SceneSettings
-from equigrasp.data.files import ArrayFileError, disk_fault, read_arrays
-from equigrasp.data.manifest import ManifestError
+from equigrasp.data.endings import ending
+from equigrasp.data.files import ArrayFileError, read_arrays
 from equigrasp.hand import PANDA, load_hand
 from equigrasp.progress import counted, duration
 from equigrasp.sizes import HELP
@@ -37,15 +37,6 @@ SCENES_HELP = (
     f"number of scenes; more extend a data set (without it: {SCENES}, or as many as "
     "the data set that is there was begun with)"
 )
-REPORTED = (
-    ValueError,
-    FileNotFoundError,
-    ManifestError,
-    GenerationError,
-    WorkerError,
-    ImportError,
-)
-"""Errors that are told in a sentence."""
 QUIET_SECONDS = 10.0
 """Time between two lines of progress where the output is not a terminal."""
 
@@ -53,33 +44,20 @@ QUIET_SECONDS = 10.0
 def main(kind: SceneKind, arguments: list[str] | None = None) -> int:
     """Run the generator for one kind of scene; the exit status."""
     options = vars(build_parser(kind).parse_args(arguments))
+    # The line break is for what the progress line left.
+    return ending(lambda: _run(kind, options), GenerationError, WorkerError, begin="\nerror")
+
+
+def _run(kind: SceneKind, options: dict[str, Any]) -> int:
     display = ProgressLine()
-    try:
-        design = read_design(kind, options)
-        scenes = scenes_wanted(options["out"], options["scenes"])
-        if scenes > 0:  # else refused below
-            print(announcement(kind, options, scenes), file=sys.stderr, flush=True)
-        progress = generate_data_set(
-            options["out"],
-            design,
-            scenes,
-            Resources(
-                options["workers"],
-                options["timeout"],
-                options["engine"],
-                options["retry_failed"],
-            ),
-            display.update,
-        )
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except REPORTED as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"\nerror: {disk_fault(error)}", file=sys.stderr)
-        return 1
+    design = read_design(kind, options)
+    scenes = scenes_wanted(options["out"], options["scenes"])
+    if scenes > 0:  # else refused below
+        print(announcement(kind, options, scenes), file=sys.stderr, flush=True)
+    resources = Resources(
+        options["workers"], options["timeout"], options["engine"], options["retry_failed"]
+    )
+    progress = generate_data_set(options["out"], design, scenes, resources, display.update)
     display.close()
     print(report(options["out"], progress))
     return 1 if count_data_set(options["out"]).unreadable else 0

@@ -9,7 +9,6 @@ python data_gen/demos.py --image-size 256 --recover 0.5 --out data/recovered
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,11 +17,11 @@ from typing import Any
 
 from data_gen.announcement import episodes_announcement
 from data_gen.data_set import GenerationError
-from data_gen.episode_runs import agree, make_episodes
-from equigrasp.data.files import disk_fault
+from data_gen.episode_runs import agree, episode_parser, make_episodes
+from equigrasp.data.endings import ending
 from equigrasp.data.folder_lock import LEFTOVERS, hold_folder
 from equigrasp.policy.episodes.files import LAYOUTS, LOW_DIM
-from equigrasp.sizes import HELP, default_size
+from equigrasp.sizes import default_size
 from sim.keyframes.suite import known_tasks
 from sim.workers.jobs import Failed, Job, WorkerError
 from sim.workers.run import ENGINES
@@ -135,17 +134,10 @@ def episode_folder(out: Path, task: str, variations: int, index: int, layout: st
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        epilog="interrupted at any moment, the same command goes on and ends with the same files. "
-        + HELP,
-    )
+    counted = f"of every task (without it: {EPISODES})"
+    parser = episode_parser(__doc__.splitlines()[0], Path("data/demos"), counted)
     default = DemoSettings()
     parser.add_argument("--tasks", nargs="+", default=["all"], help="names, or all")
-    parser.add_argument("--episodes", type=int, help=f"of every task (without it: {EPISODES})")
-    parser.add_argument("--out", type=Path, default=Path("data/demos"), help="of the data set")
-    parser.add_argument("--seed", type=int, default=default.seed, help="of the data set")
     parser.add_argument("--image-size", type=int, default=default.image_size, help="pixels a side")
     parser.add_argument("--layout", choices=LAYOUTS, default=default.layout, help="of folders")
     parser.add_argument(
@@ -155,33 +147,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="SHARE",
         help="of the episodes in which the arm misses waypoints on purpose and recovers",
     )
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--engine", choices=ENGINES, default="local", help="ray: of a Ray cluster")
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for an episode")
     options = parser.parse_args(arguments)
-    try:
-        variations = known_tasks(options.tasks)
-        settings = DemoSettings(options.seed, options.image_size, options.layout, options.recover)
-        if options.episodes is None:
-            options.episodes = default_size(EPISODES)
-        failures = make_demonstrations(
-            options.out,
-            variations,
-            options.episodes,
-            settings,
-            workers=options.workers,
-            timeout_s=options.timeout,
-            engine=options.engine,
-        )
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except (ValueError, WorkerError, GenerationError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {disk_fault(error)}", file=sys.stderr)
-        return 1
+    return ending(lambda: _run(options), WorkerError, GenerationError)
+
+
+def _run(options: argparse.Namespace) -> int:
+    variations = known_tasks(options.tasks)
+    settings = DemoSettings(options.seed, options.image_size, options.layout, options.recover)
+    if options.episodes is None:
+        options.episodes = default_size(EPISODES)
+    failures = make_demonstrations(
+        options.out,
+        variations,
+        options.episodes,
+        settings,
+        workers=options.workers,
+        timeout_s=options.timeout,
+        engine=options.engine,
+    )
     print(f"{len(variations)} tasks, {options.episodes} episodes each, {len(failures)} failed")
     return 1 if failures else 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +12,34 @@ from typing import Any
 from data_gen.data_set import FATAL, GenerationError
 from equigrasp.data.files import read_json, write_json
 from equigrasp.progress import ProgressLine
+from equigrasp.sizes import HELP
 from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
 MANIFEST = "manifest.json"
+
+
+def episode_parser(about: str, out: Path, episodes: str) -> argparse.ArgumentParser:
+    """Options that every program has that makes episodes; each adds its own.
+
+    Args:
+        about: a sentence on what it makes.
+        out: folder of the data set, where nobody chose.
+        episodes: what `--episodes` counts, and how many without it.
+    """
+    parser = argparse.ArgumentParser(
+        description=about,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog="interrupted at any moment, the same command goes on and ends with the same files. "
+        + HELP,
+    )
+    add = parser.add_argument
+    add("--episodes", type=int, help=episodes)
+    add("--out", type=Path, default=out, help="of the data set")
+    add("--seed", type=int, default=0, help="of the data set")
+    add("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    add("--timeout", type=float, default=120.0, help="seconds for an episode")
+    return parser
 
 
 def agree(out: Path, settings: Mapping[str, Any]) -> None:

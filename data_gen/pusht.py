@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -21,15 +20,16 @@ from pathlib import Path
 
 from data_gen.announcement import episodes_announcement
 from data_gen.data_set import GenerationError
-from data_gen.episode_runs import agree, make_episodes
-from equigrasp.data.files import ArrayFileError, disk_fault
+from data_gen.episode_runs import agree, episode_parser, make_episodes
+from equigrasp.data.endings import ending
+from equigrasp.data.files import ArrayFileError
 from equigrasp.data.folder_lock import LEFTOVERS, hold_folder
 from equigrasp.optional import require_extra
 from equigrasp.policy.replays.diffusion_policy_files import write_diffusion_policy
 from equigrasp.policy.replays.lerobot_files import write_lerobot
 from equigrasp.policy.replays.read import LEROBOT, ZARR, read_replay
 from equigrasp.policy.replays.replay import Replay, joined
-from equigrasp.sizes import HELP, default_size
+from equigrasp.sizes import default_size
 from sim.pusht.demonstrate import episode_path, read_episode
 from sim.pusht.planner import PlannerSettings
 from sim.workers.jobs import Failed, Job, WorkerError
@@ -117,32 +117,17 @@ def _read(path: Path) -> Replay:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        epilog="interrupted at any moment, the same command goes on and ends with the same files. "
-        + HELP,
-    )
-    parser.add_argument("--episodes", type=int, help=f"in all (without it: {EPISODES})")
-    parser.add_argument("--out", type=Path, default=Path("data/pusht"), help="of the data set")
-    parser.add_argument("--seed", type=int, default=0, help="of the data set")
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for an episode")
+    counted = f"in all (without it: {EPISODES})"
+    parser = episode_parser(__doc__.splitlines()[0], Path("data/pusht"), counted)
     options = parser.parse_args(arguments)
-    try:
-        episodes = default_size(EPISODES) if options.episodes is None else options.episodes
-        failures = make_demonstrations(
-            options.out, episodes, options.seed, workers=options.workers, timeout_s=options.timeout
-        )
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except (ValueError, WorkerError, GenerationError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {disk_fault(error)}", file=sys.stderr)
-        return 1
+    return ending(lambda: _run(options), WorkerError, GenerationError)
+
+
+def _run(options: argparse.Namespace) -> int:
+    episodes = default_size(EPISODES) if options.episodes is None else options.episodes
+    failures = make_demonstrations(
+        options.out, episodes, options.seed, workers=options.workers, timeout_s=options.timeout
+    )
     print(f"{episodes} episodes in {options.out}, {len(failures)} failed")
     return 1 if failures else 0
 

@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from equigrasp.calibration import FEWEST, Calibration, fit
-from equigrasp.data.files import disk_fault, write_json
+from equigrasp.data.endings import ending
+from equigrasp.data.files import write_json
 from equigrasp.data.folder_lock import hold_folder
 from equigrasp.reliability import BINS, reliability
 from equigrasp.weights import PUBLISHED_SUFFIXES, find_weights, read_card
@@ -74,17 +75,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Calibrate or check; exit status 2 for unusable input."""
     args = parser().parse_args(argv)
-    try:
-        return _run(args)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except (ValueError, FileNotFoundError, RuntimeError, ImportError) as error:
-        print(f"calibrate: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"calibrate: {disk_fault(error)}", file=sys.stderr)
-        return 2
+    return ending(lambda: _run(args), RuntimeError, begin="calibrate", status=2)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -27,7 +27,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from equigrasp.data.files import disk_fault, read_json, write_atomically
+from equigrasp.data.endings import ending
+from equigrasp.data.files import read_json, write_atomically
 from equigrasp.data.folder_lock import hold_folder
 from equigrasp.hand import Hand, load_hand
 from equigrasp.perception.noise import NOISE_KINDS
@@ -95,17 +96,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the evaluation; exit status 2 for unusable input."""
     args = parser().parse_args(argv)
-    try:
-        return _run(args)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except (ValueError, FileNotFoundError, RuntimeError, ImportError) as error:
-        print(f"clutter_eval: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"clutter_eval: {disk_fault(error)}", file=sys.stderr)
-        return 2
+    return ending(lambda: _run(args), RuntimeError, begin="clutter_eval", status=2)
 
 
 def _run(args: argparse.Namespace) -> int:

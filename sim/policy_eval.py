@@ -12,15 +12,14 @@ Episodes are drawn from (seed, task, number); none of them is a demonstration's.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from equigrasp.data.files import disk_fault, read_json, write_atomically, write_json
+from equigrasp.data.endings import ending
+from equigrasp.data.files import read_json, write_atomically, write_json
 from equigrasp.data.folder_lock import hold_folder
 from equigrasp.progress import ProgressLine
 from sim.keyframes.films import film_name, write_film
@@ -29,6 +28,8 @@ from sim.keyframes.success_rates import markdown_table, summarise
 from sim.keyframes.suite import (
     KEY,
     episode_row,
+    file_digest,
+    keep_row,
     known_tasks,
     read_rows,
     stored_episodes,
@@ -44,26 +45,19 @@ TASKS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = parser().parse_args(arguments)
+    return ending(lambda: _run(options), WorkerError)
+
+
+def _run(options: argparse.Namespace) -> int:
     name = options.policy.removesuffix("/").replace(":", "_").replace("/", "_")
     name = name if options.env == "pybullet" else f"{options.env}_{name}"
     out = options.out or Path("outputs/policy") / name
-    try:
-        with hold_folder(out, "give another --out"):
-            rows = play_missing(options, out)
-            held_out = {
-                kind: play_missing(options, out / f"held_out_{kind}", kind)
-                for kind in options.held_out
-            }
-            text = write_results(rows, out, held_out)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except (ValueError, WorkerError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {disk_fault(error)}", file=sys.stderr)
-        return 1
+    with hold_folder(out, "give another --out"):
+        rows = play_missing(options, out)
+        held_out = {
+            kind: play_missing(options, out / f"held_out_{kind}", kind) for kind in options.held_out
+        }
+        text = write_results(rows, out, held_out)
     print(text)
     return 0
 
@@ -180,8 +174,7 @@ def play_missing(
         if images:
             write_film(out / "films" / film_name(row), images)
         known[result.key] = row
-        with log.open("a") as file:  # a line torn by a kill is passed over when read
-            file.write(json.dumps({"policy": who, **row}) + "\n")
+        keep_row(log, who, row)
         progress.advance()
 
     with ProgressLine("episodes", len(jobs)) as progress:
@@ -250,8 +243,9 @@ def identity(options: argparse.Namespace) -> str:
     if not chosen:
         return f"{where}{options.policy}{scenes}"
     weights, _ = saved_files(options.policy)
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
-    named = " ".join([options.policy, digest, *(f"{k}={v}" for k, v in chosen.items())])
+    named = " ".join(
+        [options.policy, file_digest(weights), *(f"{k}={v}" for k, v in chosen.items())]
+    )
     return f"{where}{named}{scenes}"
 
 

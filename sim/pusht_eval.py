@@ -10,22 +10,21 @@ any moment, the same command goes on.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from equigrasp.data.files import disk_fault, write_atomically, write_json
+from equigrasp.data.endings import ending
+from equigrasp.data.files import write_atomically, write_json
 from equigrasp.data.folder_lock import hold_folder
 from equigrasp.optional import require_extra
 from equigrasp.progress import ProgressLine
 from equigrasp.sizes import HELP, default_size
 from sim.keyframes.films import write_film
 from sim.keyframes.success_rates import interval
-from sim.keyframes.suite import read_rows
+from sim.keyframes.suite import file_digest, keep_row, read_rows
 from sim.pusht.environment import EVALUATION_SEEDS
 from sim.pusht.evaluation import PLANNER
 from sim.workers.jobs import Failed, Job, Ok, WorkerError
@@ -39,26 +38,20 @@ TOGETHER = 10
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = parser().parse_args(arguments)
+    return ending(lambda: _run(options), WorkerError)
+
+
+def _run(options: argparse.Namespace) -> int:
     name = options.policy.removesuffix("/").replace("/", "_")
     out = options.out or Path("outputs/pusht") / name
-    try:
-        require_extra("pusht", "PushT")
-        if options.episodes is None:
-            options.episodes = default_size(EPISODES)
-        with hold_folder(out, "give another --out"):
-            summary = summarise(play_missing(options, out))
-            write_json(out / "summary.json", summary)
-            text = markdown_table(name, summary)
-            write_atomically(out / "table.md", text + "\n")
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except (ValueError, FileNotFoundError, WorkerError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {disk_fault(error)}", file=sys.stderr)
-        return 1
+    require_extra("pusht", "PushT")
+    if options.episodes is None:
+        options.episodes = default_size(EPISODES)
+    with hold_folder(out, "give another --out"):
+        summary = summarise(play_missing(options, out))
+        write_json(out / "summary.json", summary)
+        text = markdown_table(name, summary)
+        write_atomically(out / "table.md", text + "\n")
     print(text)
     return 0
 
@@ -117,8 +110,7 @@ def play_missing(options: argparse.Namespace, out: Path) -> list[dict[str, Any]]
                 end = "success" if row["success"] else f"{100 * row['coverage']:.0f}"
                 write_film(out / "films" / f"{row['seed']}_{end}.gif", images)
             known[row["seed"]] = row
-            with log.open("a") as file:  # a line torn by a kill is passed over when read
-                file.write(json.dumps({"policy": who, **row}) + "\n")
+            keep_row(log, who, row)
             progress.advance()
 
     with ProgressLine("episodes", len(missing)) as progress:
@@ -140,7 +132,7 @@ def identity(options: argparse.Namespace) -> str:
     from equigrasp.policy.saved import find_policy
 
     weights, _ = find_policy(options.policy)
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+    digest = file_digest(weights)
     return f"{options.policy} {digest} steps={options.steps} sampler={options.sampler}"
 
 

@@ -20,7 +20,8 @@ from typing import Any
 import torch
 
 import equigrasp
-from equigrasp.data.files import disk_fault, write_json
+from equigrasp.data.endings import ending
+from equigrasp.data.files import write_json
 from equigrasp.data.folder_lock import hold_folder
 from equigrasp.differences import differing_entries
 from equigrasp.optional import require_extra
@@ -40,22 +41,13 @@ from sim.pusht.fine_tuning import iterate
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = parser().parse_args(arguments)
-    try:
-        require_extra("pusht", "PushT")
-        with hold_folder(options.out, "give another --out"):
-            tune(options)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except (
-        *(ValueError, FileNotFoundError, ImportError),
-        *(FloatingPointError, CheckpointError),
-    ) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {disk_fault(error)}", file=sys.stderr)
-        return 1
+    return ending(lambda: _run(options), FloatingPointError, CheckpointError)
+
+
+def _run(options: argparse.Namespace) -> int:
+    require_extra("pusht", "PushT")
+    with hold_folder(options.out, "give another --out"):
+        tune(options)
     return 0
 
 

@@ -24,7 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-from equigrasp.data.files import disk_fault, read_json
+from equigrasp.data.endings import ending
+from equigrasp.data.files import read_json
 from equigrasp.options import is_finite
 from equigrasp.policy.episodes.files import Episode, find_episodes
 from equigrasp.policy.episodes.keypoints import keyframe_actions
@@ -42,24 +43,18 @@ ROOM = 0.15
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = parser().parse_args(arguments)
-    try:
-        takes = list(takes_of(options))
-        outcome = convert_all(
-            takes,
-            options.out,
-            all_frames=options.all_frames,
-            tell=lambda line: print(line, flush=True),
-        )
-        print("\n".join(summary(outcome, options.out)))
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except (ValueError, FileNotFoundError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {disk_fault(error)}", file=sys.stderr)
-        return 1
+    return ending(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    takes = list(takes_of(options))
+    outcome = convert_all(
+        takes,
+        options.out,
+        all_frames=options.all_frames,
+        tell=lambda line: print(line, flush=True),
+    )
+    print("\n".join(summary(outcome, options.out)))
     for fault in outcome.faults:
         print(f"error: {fault}", file=sys.stderr)
     return 1 if outcome.faults else 0

@@ -5,8 +5,9 @@ No simulator is loaded here.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,23 @@ def read_rows(path: Path, policy: str, key: Sequence[str] = KEY) -> dict[tuple, 
             raise ValueError(f"{path} holds results of another policy; give another --out")
         rows[tuple(row[name] for name in key)] = row
     return rows
+
+
+def keep_row(path: Path, policy: str, row: Mapping[str, Any]) -> None:
+    """Add a row to a file that `read_rows` reads; one torn by a kill is passed over there.
+
+    Args:
+        path: of the file.
+        policy: what the row is of.
+        row: JSON-able.
+    """
+    with path.open("a") as file:
+        file.write(json.dumps({"policy": policy, **row}) + "\n")
+
+
+def file_digest(path: Path) -> str:
+    """Short digest of a file, of weights for instance, to tell results of one from another's."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def stored_episodes(folder: Path, tasks: Iterable[str]) -> dict[str, int]:
