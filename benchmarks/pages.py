@@ -46,13 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
     if idle := RULES.idle([line for lines in book.values() for line in lines], ROOT):
         print("rules that no line of a page uses:", *idle, sep="\n  ")
         return 1
+    book = {name: lines for name, lines in book.items() if lines}
     wanted = options.only or (QUICK if options.quick else book)
-    if unknown := [name for name in wanted if not book.get(name)]:
-        named = ", ".join(name for name, lines in book.items() if lines)
-        print(f"--only {unknown[0]}: no page with lines to type; there are {named}")
+    if unknown := [name for name in wanted if name not in book]:
+        print(f"--only {unknown[0]}: no page with lines to type; there are {', '.join(book)}")
         return 1
     started, found = time.perf_counter(), []
-    chosen = [book[name] for name in wanted if book[name]]
+    chosen = [book[name] for name in wanted]
     try:
         for outcome in outcomes(chosen, ROOT, RULES, options):
             found.append(outcome)

@@ -194,6 +194,20 @@ def test_counts_and_a_page_that_there_is_not(house, capsys):
     assert "docs/tasks.md" in capsys.readouterr().out
 
 
+def test_without_a_choice_every_page_with_lines_is_typed(monkeypatch, capsys):
+    typed_pages = []
+
+    def outcomes(book, *rest):
+        typed_pages.extend(lines[0].page for lines in book)
+        return [program.Outcome(lines[0], OK, "") for lines in book]
+
+    monkeypatch.setattr(program, "outcomes", outcomes)
+    assert program.main([]) == 0
+    assert {"README.md", "docs/pusht.md", "docs/tutorials/your_objects.md"} <= set(typed_pages)
+    assert typed_pages == [page for page in dict.fromkeys(typed_pages) if page]
+    assert f"{len(typed_pages)} ok" in capsys.readouterr().out
+
+
 def test_the_table_has_every_line_with_its_reason(house, tmp_path):
     rules = Rules(excused=[("^pip", "installs")])
     found = outcomes(house, rules, page="    pip install .\n    python -c 'pass'\n")["page"]
