@@ -127,6 +127,7 @@ def test_things_that_several_plans_see_are_told_as_one_look_would(seed):
     chosen = [(p, g) for p, plan in enumerate(plans) for g in range(len(plan.under))]
     told = joined(plans, chosen, np.eye(4), WORKSPACE.voxel)
     assert as_sets(map(torch.from_numpy, told.clusters)) == as_sets(clusters(points, WORKSPACE))
+    assert sum(map(len, told.clusters)) == len(points)  # each of them once
     for number, room, (p, g) in zip(told.under, told.clearances, chosen, strict=True):
         part = plans[p].clusters[g]
         assert (
