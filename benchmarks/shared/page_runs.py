@@ -203,7 +203,7 @@ class Typist:
     def _environment(self, desk: Desk) -> dict[str, str]:
         places = [str(desk.programs), str(Path(sys.executable).parent), os.environ["PATH"]]
         return {
-            **{name: value for name, value in os.environ.items() if name != "MAKEFLAGS"},
+            **without_make(os.environ),
             **dict.fromkeys(THREADS, "1"),
             **VARIABLES,
             **self.rules.variables,
@@ -225,3 +225,16 @@ def _ended(process: subprocess.Popen, how: int) -> resource.struct_rusage | None
 
 def _said(log: Path) -> str:
     return log.read_text(encoding="utf-8", errors="replace")
+
+
+def without_make(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment as a reader's shell has it, where `make` started this: without what it was
+    given on its command line, ARGS for one, which programs below it would take for theirs.
+
+    Args:
+        environment: variables by name.
+    """
+    flags = environment.get("MAKEFLAGS", "")
+    given = {word.partition("=")[0] for word in flags.split() if "=" in word}
+    own = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL"}
+    return {name: value for name, value in environment.items() if name not in given | own}

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import pages as program
 from shared.page_lines import Line, pages, typed
 from shared.page_rules import RULES
-from shared.page_runs import EXCUSED, FAILED, OK, Rules, Typist
+from shared.page_runs import EXCUSED, FAILED, OK, Rules, Typist, without_make
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = argparse.Namespace(workers=2, limit=60.0, keep=False)
@@ -192,6 +192,15 @@ def test_counts_and_a_page_that_there_is_not(house, capsys):
     assert program.figures(found, 1.0)["lines_failed"] == 1
     assert program.main(["--only", "docs/nosuch.md"]) == 1
     assert "docs/tasks.md" in capsys.readouterr().out
+
+
+def test_what_make_was_given_is_not_given_on(house, monkeypatch):
+    given = {"MAKEFLAGS": " -- ARGS=--record WORKERS=3", "MAKELEVEL": "1", "ARGS": "--record"}
+    assert without_make({**given, "WORKERS": "3", "HOME": "/home"}) == {"HOME": "/home"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    found = outcomes(house, page="    python -c 'import os; assert \"ARGS\" not in os.environ'\n")
+    assert found["page"][0].state == OK
 
 
 def test_without_a_choice_every_page_with_lines_is_typed(monkeypatch, capsys):
