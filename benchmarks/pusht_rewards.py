@@ -1,6 +1,6 @@
 """What fine-tuning by reward brings on PushT: a policy of few demonstrations, before and after.
 
-    python benchmarks/pusht_rewards.py --record        # goes on where it stopped; half an hour
+    python benchmarks/pusht_rewards.py --record        # goes on where it stopped
     python benchmarks/pusht_rewards.py --quick         # two demonstrations, a minute
 
 For every seed a policy learns from some demonstrations and is fine-tuned in the environment, on
