@@ -183,14 +183,16 @@ def fit_table(
     # A plane w in the camera frame holds the points p with w @ p = 1.
     T = np.asarray(T_world_camera, dtype=float)
     table = T[2, :3] / (workspace.table_height - T[2, 3])
+    middle = np.array([workspace.side / 2, workspace.side / 2, workspace.table_height])
+    ray = T[:3, :3].T @ (middle - T[:3, 3])
     plane, share = _plane_near(points, table / fit.scale) if fit.ok else (table, 0.0)
     if share < SURE_SHARE:
         other, held = _plane_anywhere(points)
-        plane, share = (other, held) if held >= SURE_SHARE else (plane, share)
-    middle = np.array([workspace.side / 2, workspace.side / 2, workspace.table_height])
-    at_middle = 1 / (plane @ (T[:3, :3].T @ (middle - T[:3, 3])))
-    if not fit.ok and (share < SURE_SHARE or not NEARBY[0] < at_middle < NEARBY[1]):
+        if held >= SURE_SHARE and NEARBY[0] < 1 / (other @ ray) < NEARBY[1]:
+            plane, share = other, held
+    if not fit.ok and share < SURE_SHARE:
         return fit
+    at_middle = 1 / (plane @ ray)
     return _judged(fit, _angle(plane, table), share, at_middle, limit)
 
 

@@ -169,3 +169,16 @@ def test_where_the_table_shows_in_depth_that_keeps_its_factor(scale, seed):
     assert table_in_depth(fits[:1], poses[:1]) == pytest.approx(seen, abs=5e-4)
     assert table_in_depth(fits, poses) == pytest.approx(max(seen, 0.05), abs=5e-4)
     assert table_in_depth((), poses) is None
+
+
+@VIEWS
+@pytest.mark.parametrize("columns", [60, 120])
+@pytest.mark.parametrize("far", [2.0, 7.0])
+def test_a_background_larger_than_the_table_is_not_taken_for_it(pose, columns, far):
+    """A wall that fills most of the picture, as where the table ends or something hides it."""
+    depth = image(pose, 0)
+    depth[:, columns:] = far
+    fit = fit_table(depth, CAMERA, pose)
+    assert fit.ok, fit.reason
+    assert fit.scale == pytest.approx(1, abs=1e-3)
+    assert fit.tilt < 0.1
