@@ -20,6 +20,7 @@ demo: setup     ## scenes, a depth image, grasps, a cleared table: pictures in o
 	$(PYTHON_ENV) examples/demo.py $(ARGS)
 
 test cover pages: export OPTIONAL = ray,view,rerun,docs# what some tests need, and nothing else
+test cover screenshots: export PROGRAMS = chromium# opens the pages
 test: setup     ## the test suite
 	$(PYTHON_ENV) -m pytest -n $(WORKERS) $(ARGS)
 

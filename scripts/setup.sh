@@ -7,6 +7,7 @@
 #   VENV=.venv                   where the environment goes
 #   EXTRAS=dev                   optional dependencies that must be there, e.g. EXTRAS=dev,ray
 #   OPTIONAL=                    those that may be absent; `make test` asks for ray,view,rerun,docs
+#   PROGRAMS=                    Debian packages that may be absent; `make test` asks for chromium
 #   TORCH=auto                   cpu or cuda; auto takes cuda where nvidia-smi lists a GPU
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,6 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 VENV=${VENV:-.venv}
 EXTRAS=${EXTRAS:-dev}
 OPTIONAL=${OPTIONAL:-}
+PROGRAMS=${PROGRAMS:-}
 TORCH=${TORCH:-auto}
 TORCH_VERSION=2.13.0
 TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -224,7 +226,16 @@ install_optional() { # one by one: what cannot be had leaves the others, and is 
     [ -n "$absent" ] || echo "$OPTIONAL $(fingerprint)" >"$ADDED"
 }
 
+ensure_programs() { # asked for each time: looking is cheap, and nothing is kept that could be stale
+    local program
+    for program in ${PROGRAMS//,/ }; do
+        command -v "$program" >/dev/null || apt_install "$program" ||
+            say "'$program' is not installed and apt-get cannot bring it. Tests that need it are skipped"
+    done
+}
+
 main() {
+    ensure_programs
     is_ready && has_optional && return
     if command -v flock >/dev/null; then # two makes at once: the second waits, then finds it ready
         exec 9>"$VENV.lock"

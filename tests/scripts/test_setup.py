@@ -123,3 +123,45 @@ def test_an_optional_dependency_that_cannot_be_had_is_named_and_stops_nothing(ma
         assert finished.returncode == 0
         assert "'ray' cannot be had here" in finished.stdout
         assert "'view' cannot" not in finished.stdout
+
+
+@pytest.fixture
+def equipped(machine):
+    """A machine with all that is required, and an apt-get that notes what it was asked for."""
+    (optional_machine(machine, "nothing like this") / "noted").touch()
+    add_command(machine, "id", "echo 0")
+    add_command(machine, "true", "exit 0")
+    run_setup(machine)
+    return machine
+
+
+@pytest.fixture
+def apt(equipped):
+    add_command(
+        equipped, "apt-get", f'echo "$*" >> "{equipped}/noted"; [ ! -e "{equipped}/offline" ]'
+    )
+    return equipped / "noted"
+
+
+def test_programs_that_tests_open_are_installed_where_they_are_not(equipped, apt):
+    finished = run_setup(equipped, PROGRAMS="chromium")
+    assert finished.returncode == 0
+    assert "install -y --no-install-recommends chromium" in apt.read_text()
+    assert "cannot" not in finished.stdout
+    apt.write_text("")
+    add_command(equipped, "chromium", "exit 0")
+    assert run_setup(equipped, PROGRAMS="chromium").stdout == ""
+    assert apt.read_text() == ""
+
+
+def test_a_program_that_cannot_be_had_is_named_and_stops_nothing(equipped, apt):
+    (equipped / "offline").touch()
+    for _ in range(2):  # it is tried again the next time
+        finished = run_setup(equipped, PROGRAMS="chromium")
+        assert finished.returncode == 0
+        assert "'chromium' is not installed" in finished.stdout
+
+
+def test_nobody_who_only_sets_up_gets_a_browser(equipped, apt):
+    assert run_setup(equipped).stdout == ""
+    assert apt.read_text() == ""
