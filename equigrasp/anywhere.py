@@ -25,6 +25,7 @@ from equigrasp.geometry.transforms import (
     transform_points,
 )
 from equigrasp.grasp import UP, Grasp
+from equigrasp.hand import PANDA, Hand
 from equigrasp.measures import joined
 from equigrasp.options import check_option
 from equigrasp.perception.camera import Intrinsics, depth_to_points
@@ -75,6 +76,7 @@ class AnywherePlan(MeasuredList):
         measures: of all cubes; see `clearances`, `under`, `clusters`. What several cubes show of a
             thing is one.
         up: (3,) normal of the table.
+        hand: that the grasps are for.
     """
 
     grasps: list[Grasp]
@@ -87,6 +89,7 @@ class AnywherePlan(MeasuredList):
     hollow: str = ""
     measures: Measures | None = field(default=None, repr=False)
     up: tuple[float, float, float] = UP
+    hand: Hand = field(default=PANDA, repr=False)
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -170,10 +173,10 @@ def plan_anywhere(
     details = "; ".join(dict.fromkeys(each.detail for each in results if each.detail))
     cases = {each.hollow for each in results}
     hollow = cases.pop() if len(cases) == 1 and not found else ""
-    seconds = time.perf_counter() - begin
     up = tuple(table.T_world_table[:3, 2].tolist())
-    told = found, reason, table, cubes, assumed, seconds, details, hollow
-    return AnywherePlan(*told, _measured(cubes, chosen, table, planner.workspace.voxel), up)
+    told = found, reason, table, cubes, assumed, time.perf_counter() - begin, details, hollow
+    measures = _measured(cubes, chosen, table, planner.workspace.voxel)
+    return AnywherePlan(*told, measures, up, planner.hand)
 
 
 def cube_places(things: ArrayLike, side: float) -> NDArray[np.float64]:

@@ -34,6 +34,7 @@ from equigrasp.grasp_arrays import (
     GraspList,
     entry,
     from_arrays,
+    hand_of,
     listed,
     numbers,
     pose_of,
@@ -51,7 +52,9 @@ GRASPNET_HEIGHT = 0.02
 Array = NDArray[np.float64]
 
 
-def to_json(grasps: Sequence[Grasp], *, frame: str = "", hand: Hand = PANDA) -> dict[str, Any]:
+def to_json(
+    grasps: Sequence[Grasp], *, frame: str = "", hand: Hand | None = None
+) -> dict[str, Any]:
     """Our own form: position (m), quaternion xyzw, width (m) and score of every grasp (TCP).
 
     A plan also has its `facts` under "plan": clearances, pre-grasps, drops and so on.
@@ -62,7 +65,7 @@ def to_json(grasps: Sequence[Grasp], *, frame: str = "", hand: Hand = PANDA) -> 
         "format": JSON_FORMAT,
         "version": JSON_VERSION,
         "frame": frame,
-        "hand": hand.name,
+        "hand": hand_of(grasps, hand).name,
         "convention": "tcp",
         "grasps": [
             {
@@ -111,7 +114,7 @@ def from_json(values: Mapping[str, Any], hand: Hand = PANDA) -> list[Grasp]:
 
 def to_isaac_grasp(
     grasps: Sequence[Grasp],
-    hand: Hand = PANDA,
+    hand: Hand | None = None,
     *,
     object_frame: str = "world",
     gripper_frame: str = "panda_hand",
@@ -121,10 +124,11 @@ def to_isaac_grasp(
 
     Args:
         grasps: in the frame that is called `object_frame`.
-        hand: whose base the poses are of.
+        hand: whose base the poses are of; see `hand_of`.
         object_frame, gripper_frame: names for people; readers do not rely on them.
         joints: that open the hand, each by half of the opening.
     """
+    hand = hand_of(grasps, hand)
     T = poses(grasps, "base", hand)
     rows = enumerate(zip(T, quaternions(T), grasps, strict=True))
     return {
@@ -166,7 +170,7 @@ def from_isaac_grasp(values: Mapping[str, Any], hand: Hand = PANDA) -> list[Gras
     return listed(T, told, "base", hand)
 
 
-def to_graspnet(grasps: Sequence[Grasp], hand: Hand = PANDA) -> Array:
+def to_graspnet(grasps: Sequence[Grasp], hand: Hand | None = None) -> Array:
     """(N, 17) of graspnetAPI: score, width, height, depth, rotation (9), position (3), object.
 
     The origin lies between the tips (depth 0), and no object is named (-1).
@@ -207,7 +211,7 @@ def from_graspnet(rows: ArrayLike, hand: Hand = PANDA) -> list[Grasp]:
 
 
 def save_grasps(
-    path: Path | str, grasps: Sequence[Grasp], *, frame: str = "", hand: Hand = PANDA
+    path: Path | str, grasps: Sequence[Grasp], *, frame: str = "", hand: Hand | None = None
 ) -> None:
     """Write grasps: `.json`, `.npz`, or `.yaml` for `isaac_grasp`.
 

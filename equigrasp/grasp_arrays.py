@@ -22,8 +22,14 @@ class ExchangeError(ValueError):
     """A file or message of grasps cannot be read; the message says where."""
 
 
-def poses(grasps: Sequence[Grasp], convention: str = "tcp", hand: Hand = PANDA) -> Array:
-    """Poses (N, 4, 4) of grasps in a convention of `equigrasp.grasp.CONVENTIONS`."""
+def hand_of(grasps: Sequence[Grasp], hand: Hand | None = None) -> Hand:
+    """The hand that is told; else the one a plan was made for; else the Panda's."""
+    return hand or getattr(grasps, "hand", PANDA)
+
+
+def poses(grasps: Sequence[Grasp], convention: str = "tcp", hand: Hand | None = None) -> Array:
+    """Poses (N, 4, 4) of grasps in a convention of `equigrasp.grasp.CONVENTIONS`; see `hand_of`."""
+    hand = hand_of(grasps, hand)
     return np.array([grasp.to(convention, hand) for grasp in grasps]).reshape(-1, 4, 4)
 
 
@@ -35,7 +41,7 @@ def quaternions(T: ArrayLike) -> Array:
 
 
 def to_arrays(
-    grasps: Sequence[Grasp], convention: str = "tcp", hand: Hand = PANDA
+    grasps: Sequence[Grasp], convention: str = "tcp", hand: Hand | None = None
 ) -> dict[str, Array]:
     """`poses` (N, 4, 4), `widths` (N,) in metres and `scores` (N,)."""
     return {

@@ -8,8 +8,11 @@ the project; a hand of one's own is such a file, and a URDF if boxes do not do.
 from __future__ import annotations
 
 import math
+import os
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -195,6 +198,21 @@ def load_hand(name_or_path: str | Path) -> Hand:
         if getattr(hand, name) and ":" not in getattr(hand, name)
     }
     return Hand(**{**{f.name: getattr(hand, f.name) for f in fields(hand)}, **placed})
+
+
+def some_hand(value: Hand | str | PathLike) -> Hand:
+    """A hand as it is, or by a name or file as `load_hand` takes them.
+
+    Raises:
+        ValueError: it is none of these, or `load_hand` refuses it.
+    """
+    if isinstance(value, Hand):
+        return value
+    if not isinstance(value, (str, PathLike)):
+        raise ValueError(
+            f"hand is {reprlib.repr(value)}; give a Hand, the name of one, or a YAML file"
+        )
+    return load_hand(os.fspath(value))
 
 
 def _hand_file(name_or_path: str) -> Path:

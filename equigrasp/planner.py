@@ -27,6 +27,7 @@ from equigrasp.detection import RANGES, DetectionConfig
 from equigrasp.fused import Volume, fuse
 from equigrasp.geometry.transforms import inverse_transform
 from equigrasp.grasp import Grasp, check_grasps
+from equigrasp.hand import Hand, some_hand
 from equigrasp.hollow import explained, nothing_seen
 from equigrasp.looking import Look, look
 from equigrasp.options import check_option
@@ -65,6 +66,9 @@ class GraspPlanner:
         scale_limit: a factor further than this from 1 counts as such a contradiction. The default
             lets the published noise pass; a real camera allows 0.03.
         depth_scale: metres of one unit of depth images of whole numbers; None refuses these.
+        hand: that grasps, if it is not the model's own: a `Hand`, the name of one that comes with
+            the project, or a YAML file. Its opening, palm and fingers are what grasps are checked
+            against and exported for; what a model predicts, scores included, is of its own hand.
 
     Raises:
         ValueError: the model's encoding is unknown, or an argument is beyond its limits.
@@ -80,9 +84,11 @@ class GraspPlanner:
         scale_limit: float = SCALE_LIMIT,
         depth_scale: float | None = None,
         seed: int = 0,
+        hand: Hand | str | os.PathLike | None = None,
     ) -> None:
         check_encoding(model.encoding)
         self.model = model
+        self.hand = model.hand if hand is None else some_hand(hand)
         self.detection = detection or DetectionConfig()
         self.workspace = model.workspace
         if isinstance(table_height, str) and table_height == "of the model":
@@ -94,7 +100,7 @@ class GraspPlanner:
         check_option("scale_limit", scale_limit, "float", LIMITS)
         check_option("depth_scale", depth_scale, "float | None", LIMITS)
         check_option("rectify_table", rectify_table, "bool", LIMITS)
-        check_limits(self.detection, model.hand, self.workspace, table_height)
+        check_limits(self.detection, self.hand, self.workspace, table_height)
         self.table_height, self.seed = table_height, seed
         self.rectify_table = rectify_table and table_height is not None
         self.scale_limit, self.depth_scale = scale_limit, depth_scale
@@ -165,7 +171,7 @@ class GraspPlanner:
         avoid, wanted = check_grasps(avoid), check_wanted(wanted)
         looked = self._look(depth, intrinsics, T_world_camera, T_workspace_world)
         masks = None if mask is None else check_masks(mask, looked.views.images)
-        of = self.model.hand, self.workspace, looked.tables
+        of = self.hand, self.workspace, looked.tables
         if looked.reason:
             nothing = np.zeros((self.workspace.resolution,) * 3, np.float32)
             return nothing_seen(looked).result(clock, nothing, *of, strict=strict)
@@ -181,7 +187,7 @@ class GraspPlanner:
         found = search(self.model, volume, around, self.detection, **how)
         if found.reason == "empty_workspace" and masks is not None:
             found = replace(found, reason="empty_mask")
-        found = explained(found, looked, around, self.detection.widest(self.model.hand))
+        found = explained(found, looked, around, self.detection.widest(self.hand))
         found = found if out is None else found.transformed(out)
         return found.result(clock, volume.tsdf.cpu().numpy(), *of, strict=strict)
 
@@ -227,7 +233,7 @@ class GraspPlanner:
         volume, around = Volume(tsdf, surface), self._around(avoid, seen, check_wanted(wanted))
         how = {"seed": self.seed, "budget": budget, "limit": limit}
         found = search(self.model, volume, around, config, **how)
-        of = self.model.hand, self.workspace
+        of = self.hand, self.workspace
         return found.result(clock, tsdf.cpu().numpy(), *of, strict=strict)
 
     def reconstruct(
@@ -282,7 +288,7 @@ class GraspPlanner:
         T_given_workspace: ArrayLike | None = None,
     ) -> Surroundings:
         where = self.workspace, self.table_height, self.model.query_setback
-        return Surroundings(self.model.hand, *where, avoid, seen, wanted, T_given_workspace)
+        return Surroundings(self.hand, *where, avoid, seen, wanted, T_given_workspace)
 
     def _limit(self, max_grasps: int | None) -> int | None:
         check_option("max_grasps", max_grasps, "int | None", RANGES)

@@ -21,6 +21,7 @@ from equigrasp.grasp import Grasp
 from equigrasp.grasp_arrays import (
     ExchangeError,
     entry,
+    hand_of,
     listed,
     numbers,
     pose_of,
@@ -40,7 +41,7 @@ LEAST = 0.5
 def to_moveit(
     grasps: Sequence[Grasp],
     frame: str,
-    hand: Hand = PANDA,
+    hand: Hand | None = None,
     *,
     joints: Sequence[str] = PANDA_JOINTS,
     up: Vector = (0.0, 0.0, 1.0),
@@ -54,11 +55,12 @@ def to_moveit(
     Args:
         grasps: in `frame`.
         frame: name of that frame in the robot's tree.
-        hand: whose base is the parent link of the end effector.
+        hand: whose base is the parent link of the end effector; see `hand_of`.
         joints: finger joints, each opening by half of the width.
         up: direction of the retreat in `frame`.
         approach, retreat: wished distances, metres; half of each has to be possible.
     """
+    hand = hand_of(grasps, hand)
     T = poses(grasps, "base", hand)
     found = []
     for number, (pose, q, grasp) in enumerate(zip(T, quaternions(T), grasps, strict=True)):
@@ -102,7 +104,7 @@ def from_moveit(messages: Sequence[Mapping[str, Any]], hand: Hand = PANDA) -> li
     return listed(T, told, "base", hand)
 
 
-def to_curobo(grasps: Sequence[Grasp], hand: Hand = PANDA) -> dict[str, NDArray[np.float64]]:
+def to_curobo(grasps: Sequence[Grasp], hand: Hand | None = None) -> dict[str, NDArray[np.float64]]:
     """A goal set: `position` (N, 3) in metres and `quaternion` (N, 4), wxyz, of the hand's base.
 
     With cuRobo: `Pose(*(torch.as_tensor(goals[k])[None] for k in ("position", "quaternion")))`

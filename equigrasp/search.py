@@ -170,7 +170,7 @@ def search(
         filled = hidden_matter(asker(model, features), around.seen.unseen, dtype=tsdf.dtype)
         around = replace(around, seen=expecting(around.seen, filled, around.workspace))
     clock.lap("query", device)
-    hands, dropped = sift(hands, around, config, calibration)
+    hands, dropped = sift(hands, around, config, calibration, model.hand)
     found = Found.among(hands.grasps(), config.quality_threshold, asked, dropped, limit)
     if around.seen is not None and budget.measures():
         listed = hands.chosen(torch.arange(len(found.grasps), device=hands.tips.device))

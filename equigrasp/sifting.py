@@ -79,6 +79,7 @@ def sift(
     around: Surroundings,
     config: DetectionConfig,
     calibration: Calibration | None = None,
+    learned: Hand | None = None,
 ) -> tuple[Candidates, dict[str, int]]:
     """Hands that can be put where they are predicted, best first, and the drops by reason.
 
@@ -87,6 +88,7 @@ def sift(
         around: what they are checked against.
         config: thresholds; hands below `config.lowest` go.
         calibration: of their scores, which hangs on where they are put; None for the identity.
+        learned: the hand that it was fitted with; None if it is the one that will grasp.
     """
     sieve = Sieve(hands)
     sieve.keep(admissible_width(hands.width, config, around.hand), "width")
@@ -105,7 +107,7 @@ def sift(
     if calibration is not None:
         table = around.table_height
         table = around.workspace.table_height if table is None else table
-        sieve.hands = sieve.hands.calibrated(calibration, around.hand.opening, table)
+        sieve.hands = sieve.hands.calibrated(calibration, (learned or around.hand).opening, table)
     if around.failed:
         alike = likeness(sieve.hands, around.failed, config)
         sieve.keep(alike < 1.0, "avoid")

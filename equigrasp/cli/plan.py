@@ -41,12 +41,13 @@ def main(arguments: Sequence[str]) -> int:
         for module in ("rerun", "matplotlib"):
             require(module, "--rerun")
     views = _read(options)
-    planner = GraspPlanner.from_pretrained(options.model, device=options.device, seed=options.seed)
+    how = {"device": options.device, "seed": options.seed, "hand": options.hand}
+    planner = GraspPlanner.from_pretrained(options.model, **how)
     plan = _plan(planner, views, options)
     print(_told(plan))
     if options.out:
         frame = "camera" if views["T_world_camera"] is None else "world"
-        save_grasps(options.out, plan, frame=frame, hand=planner.model.hand)
+        save_grasps(options.out, plan, frame=frame, hand=planner.hand)
         print(f"written: {options.out}")
     if options.pictures:
         _draw(plan, views, options.pictures)
@@ -71,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     add("--pose", nargs="+", type=Path, help="T_world_camera, 4x4, as JSON, .npy or .txt: each")
     add("--depth-scale", type=float, metavar="M", help="metres of one unit, as 0.001")
     add("--model", default=MODEL, help=f"shipped name or saved weights (default: {MODEL})")
+    add("--hand", help="name or YAML file, if it is not the model's own")
     add("--device", default="cpu", help="of torch (default: cpu)")
     add("--anywhere", action="store_true", help="the pose is in a frame of yours: find the table")
     part = p.add_mutually_exclusive_group()
@@ -169,6 +171,6 @@ def _moment(
         more = predictions(planner.model, plan.tsdf)
     else:
         more = predictions_anywhere(planner.model, plan)
-        plan = result_of(list(plan), plan.reason, planner.model.hand)
+        plan = result_of(list(plan), plan.reason, planner.hand)
     pose = np.eye(4) if pose is None else pose
     return Moment.of_plan(depth, camera, pose, plan, **more)

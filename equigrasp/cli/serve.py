@@ -13,9 +13,8 @@ from equigrasp.serving.server import PORT, PlannerServer
 def main(arguments: Sequence[str]) -> int:
     """Serve until Ctrl-C."""
     options = parser().parse_args(arguments)
-    planner = GraspPlanner.from_pretrained(
-        options.model, device=options.device, depth_scale=options.depth_scale
-    )
+    how = {"device": options.device, "depth_scale": options.depth_scale, "hand": options.hand}
+    planner = GraspPlanner.from_pretrained(options.model, **how)
     planner.warmup()
     server = PlannerServer(planner, host=options.host, port=options.port)
     print(f"{server.address} plans with {options.model}; Ctrl-C ends it", flush=True)
@@ -34,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add = p.add_argument
     add("--model", default=MODEL, help=f"shipped name or saved weights (default: {MODEL})")
+    add("--hand", help="name or YAML file, if it is not the model's own")
     add("--device", default="cpu", help="of torch (default: cpu)")
     add("--depth-scale", type=float, metavar="M", help="metres of one unit of whole numbers")
     add("--host", default="127.0.0.1", help="0.0.0.0 lets other machines ask (default: this one)")

@@ -36,11 +36,13 @@ class RemotePlan(GraspList):
         grasps: best first, in the frame of the camera's pose, or the camera's own without one.
         told: what else it said, see `GraspList.facts`: reason, dropped, clearances and so on.
         up: (3,) direction of up in the frame of the grasps.
+        hand: that they are for.
     """
 
     grasps: list[Grasp]
     told: dict[str, Any] = field(repr=False)
     up: tuple[float, float, float] = UP
+    hand: Hand = field(default=PANDA, repr=False)
 
     @property
     def reason(self) -> str:
@@ -100,10 +102,16 @@ class PlannerClient:
         url = f"{self.address}/plan"
         values = self._ask(urllib.request.Request(url, data, head, method="POST"))
         try:
-            told = values["plan"]
-            return RemotePlan(from_json(values, self.hand), told, tuple(told["up"]))
+            told, theirs = values["plan"], values["hand"]
+            plan = RemotePlan(from_json(values, self.hand), told, tuple(told["up"]), self.hand)
         except (ExchangeError, KeyError, TypeError) as error:
             raise ServerError(f"{self.address} answers with something else: {error}") from error
+        if theirs != self.hand.name:
+            raise ServerError(
+                f"{self.address} plans for the hand {theirs!r}, and this client is told "
+                f"'{self.hand.name}'; give PlannerClient the server's hand=load_hand(...)"
+            )
+        return plan
 
     def _ask(self, request: urllib.request.Request) -> dict[str, Any]:
         try:

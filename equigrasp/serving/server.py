@@ -82,7 +82,7 @@ class PlannerServer:
             "service": "equigrasp",
             "protocol": VERSION,
             "model": getattr(model, "name", type(model).__name__),
-            "hand": model.hand.name,
+            "hand": self.planner.hand.name,
             "workspace": {"side": workspace.side, "table_height": workspace.table_height},
             "options": sorted(OPTIONS),
             "most_bytes": self.most_bytes,
@@ -110,7 +110,7 @@ class PlannerServer:
                 plan, frame = plan_anywhere(self.planner, **view, **request.options), "camera"
             else:
                 plan, frame = self.planner.plan(**view, **request.options), "world"
-        return to_json(plan, frame=frame, hand=self.planner.model.hand)
+        return to_json(plan, frame=frame, hand=self.planner.hand)
 
 
 class _Handler(BaseHTTPRequestHandler):

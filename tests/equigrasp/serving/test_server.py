@@ -12,6 +12,7 @@ import pytest
 
 from equigrasp import plan_anywhere
 from equigrasp.data.files import pack_arrays
+from equigrasp.hand import load_hand
 from equigrasp.perception.camera import fixed_view
 from equigrasp.serving import server as serving
 from equigrasp.serving import wire
@@ -108,6 +109,17 @@ def test_without_a_pose_the_table_is_found(serve, blob_planner, camera, depth_im
     same(remote, local)
     np.testing.assert_allclose(remote.up, local.up)
     assert remote.told["assumed"] == list(local.assumed)
+
+
+def test_a_client_that_was_told_another_hand_is_refused(serve, blob_planner, camera, depth_image):
+    hand = load_hand("robotiq_2f85")
+    client = serve(blob_planner(hand=hand))
+    assert client.about()["hand"] == hand.name
+    with pytest.raises(ServerError, match="for the hand 'robotiq_2f85'.* told 'panda'"):
+        client.plan(depth_image(), camera, fixed_view())
+    plan = PlannerClient(client.address, hand=hand).plan(depth_image(), camera, fixed_view())
+    assert plan.hand == hand
+    assert len(plan) > 1
 
 
 def test_what_a_planner_refuses_is_refused_in_its_words(serve, blob_planner, camera, depth_image):
