@@ -1,10 +1,11 @@
 """Points and unseen voxels of one or several depth images."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from equigrasp.data.synthetic import Primitive, random_primitives, render_primitives
@@ -37,31 +38,56 @@ def turned(poses, turns):
     return poses, G, centre
 
 
+def readings_of(images, poses):
+    """All readings (N, 3) of views, metres."""
+    views = zip(images, poses, strict=True)
+    return np.concatenate([depth_to_points(i.numpy(), CAMERA, T) for i, T in views])
+
+
+def on_borders(readings):
+    """Voxels (M, 3), corner first, on either side of readings that rounding may put into both."""
+    steps = readings / WORKSPACE.voxel
+    near = np.abs(steps - np.round(steps)) < 1e-4  # under a micrometre
+    found = steps[near.any(1)]
+    offsets = (-1e-3, 1e-3)
+    sides = [found + np.array(o) for o in product(offsets, offsets, offsets)]
+    return np.unique(np.floor(np.concatenate(sides)).astype(int), axis=0)
+
+
+def assert_same_points(found, expected, readings):
+    """Equal but for voxels that share a reading on their border."""
+    free = [
+        points[~in_rows(np.floor(points / WORKSPACE.voxel).astype(int), on_borders(readings))]
+        for points in (found, expected)
+    ]
+    assert len(free[0]) == len(free[1]) > 0.9 * len(expected)
+    distance = torch.cdist(*(torch.from_numpy(points.astype("f8")) for points in free))
+    assert max(distance.amin(0).max(), distance.amin(1).max()) < 2e-6
+
+
+def in_rows(rows, table):
+    """Which rows (N, 3) of whole numbers are in a table (M, 3)."""
+    known = set(map(tuple, table))
+    return np.array([tuple(row) in known for row in rows], bool)
+
+
 @given(seeds, st.integers(1, 3))
 @settings(max_examples=8)
 def test_points_are_the_means_of_the_readings_in_every_voxel(seed, views):
     images, poses = scene(seed, views)
     found = observed_points(images, CAMERA, poses).numpy()
-    readings = np.concatenate(
-        [depth_to_points(i.numpy(), CAMERA, T) for i, T in zip(images, poses, strict=True)]
-    )
-    cell = np.floor(readings / 0.0075).astype(int)
+    readings = readings_of(images, poses)
+    cell = np.floor(readings / WORKSPACE.voxel).astype(int)
     keep = ((cell >= 0) & (cell < 40)).all(1)
-    names, which = np.unique(cell[keep], axis=0, return_inverse=True)
-    means = np.stack(
-        [
-            np.bincount(which.ravel(), axis) / np.bincount(which.ravel())
-            for axis in readings[keep].T
-        ],
-        1,
-    )
-    # A reading on the border of two voxels may be counted to either.
-    assert abs(len(found) - len(names)) <= 2
-    distance = torch.cdist(torch.from_numpy(found).double(), torch.from_numpy(means))
-    assert (distance.amin(1) < 1e-6).double().mean() > 0.99
+    _, which = np.unique(cell[keep], axis=0, return_inverse=True)
+    means = [
+        np.bincount(which.ravel(), axis) / np.bincount(which.ravel()) for axis in readings[keep].T
+    ]
+    assert_same_points(found, np.stack(means, 1), readings)
 
 
 @given(seeds, st.integers(1, 3), st.integers(1, 2))
+@example(652, 2, 2)  # two readings on borders
 @settings(max_examples=10)
 def test_points_and_unseen_voxels_turn_with_the_cameras(seed, turns, views):
     images, poses = scene(seed, views)
@@ -70,10 +96,7 @@ def test_points_and_unseen_voxels_turn_with_the_cameras(seed, turns, views):
     plain = observed_points(images, CAMERA, poses).numpy()
     points = observed_points(images, CAMERA, other).numpy()
     expected = (plain - centre) @ G.T + centre
-    # A reading on the border of two voxels, or of the cube, may be counted to either side.
-    assert abs(len(points) - len(expected)) <= 2
-    distance = torch.cdist(*map(torch.from_numpy, (points.astype("f8"), expected)))
-    assert (distance.amin(0) > 2e-6).sum() + (distance.amin(1) > 2e-6).sum() <= 4
+    assert_same_points(points, expected, readings_of(images, other))
     hidden = unseen_voxels(images, CAMERA, poses)
     differing = unseen_voxels(images, CAMERA, other) != turn_grid(hidden, turns)
     assert differing.float().mean() < 1e-4  # rays through the border of two pixels
