@@ -218,8 +218,11 @@ def _per_view(intrinsics: Intrinsics | Sequence[Intrinsics], count: int) -> Sequ
 
 
 def _cells(points: Tensor, step: float, count: int) -> Tensor:
-    """Indices (k, n) of the cells of a grid that coordinates relative to its middle lie in."""
-    return (points / step).floor_().long().add_(count // 2)
+    """Indices (k, n) of the cells of a grid that coordinates relative to its middle lie in.
+
+    What lies a rounding error inside the cube's upper sides is divided to the cell beyond them.
+    """
+    return (points / step).floor_().long().add_(count // 2).clamp_(0, count - 1)
 
 
 def _centred_points(image: Tensor, intrinsics: Intrinsics, pose: np.ndarray, half: float) -> Tensor:

@@ -4,13 +4,14 @@ from dataclasses import replace
 from itertools import product
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from equigrasp.data.synthetic import Primitive, random_primitives, render_primitives
 from equigrasp.perception.camera import Intrinsics, depth_to_points, fixed_view, random_view
-from equigrasp.perception.surface import observed_points, unseen_voxels
+from equigrasp.perception.surface import observed_points, raised_readings, unseen_voxels
 from equigrasp.testing import turn_grid
 from equigrasp.workspace import WORKSPACE
 
@@ -88,6 +89,7 @@ def test_points_are_the_means_of_the_readings_in_every_voxel(seed, views):
 
 @given(seeds, st.integers(1, 3), st.integers(1, 2))
 @example(652, 2, 2)  # two readings on borders
+@example(14474, 2, 1)  # one a rounding error inside the cube
 @settings(max_examples=10)
 def test_points_and_unseen_voxels_turn_with_the_cameras(seed, turns, views):
     images, poses = scene(seed, views)
@@ -100,6 +102,24 @@ def test_points_and_unseen_voxels_turn_with_the_cameras(seed, turns, views):
     hidden = unseen_voxels(images, CAMERA, poses)
     differing = unseen_voxels(images, CAMERA, other) != turn_grid(hidden, turns)
     assert differing.float().mean() < 1e-4  # rays through the border of two pixels
+
+
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_reading_a_rounding_error_inside_the_cube_counts_at_its_side(axis, side):
+    """Neither in a voxel at the opposite side nor beyond the arrays."""
+    last = np.nextafter(np.float32(0.15), np.float32(0))
+    at = np.full(3, 0.01)
+    at[axis] = side * last
+    pose = np.eye(4)
+    pose[:3, :3] = np.eye(3)[:, [axis - 1, axis, axis - 2]]  # it looks along another axis
+    pose[:3, 3] = at + 0.15 - 0.5 * pose[:3, 2]
+    image, camera = torch.tensor([[0.5]]), Intrinsics(1, 1, 1.0, 1.0, 0.0, 0.0)
+    cell = np.array([21, 21, 21])
+    cell[axis] = 39 if side > 0 else 0
+    np.testing.assert_allclose(observed_points(image, camera, pose), [at + 0.15], atol=1e-6)
+    raised = raised_readings(image, camera, pose, floor=-1.0)
+    assert raised.nonzero().tolist() == [cell.tolist()]
 
 
 def test_a_coarser_grid_gives_fewer_points_and_no_reading_gives_none():
