@@ -9,6 +9,7 @@ class TestEquiGIGA(ModelContract):
 
 class TestEquiGIGASummed(ModelContract):
     config = {**TestEquiGIGA.config, "side_features": "sum", "deform": "full", "exchange": False}
+    config |= {"depth": 2}  # graphs of deformable levels take long to export
 
 
 class TestEquiGIGAOfOrbits(ModelContract):
@@ -23,6 +24,7 @@ class TestEquiGIGAOfVolumes(ModelContract):
 class TestEquiGIGAPublished(ModelContract):
     config = {
         **TestEquiGIGA.config,
+        "depth": 2,
         "side_features": "plain",
         "deform_xy": "published",
         "deform_side": "full",
