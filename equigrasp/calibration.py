@@ -187,7 +187,7 @@ def fit(
     if len(score) < FEWEST or good in (0, len(score)):
         raise ValueError(
             f"{good} of {len(score)} attempts succeeded; a calibration needs at least {FEWEST} "
-            "attempts with both outcomes: play more scenes, or lower the threshold"
+            "attempts with both outcomes: play more scenes, or try poorer grasps (--floor)"
         )
     share = np.where(outcome, (good + 1) / (good + 2), 1 / (len(score) - good + 2))
     inside = np.clip(score, EDGE, 1 - EDGE)
