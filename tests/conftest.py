@@ -1,7 +1,10 @@
 """The whole suite: threads, pictures without a display, hypothesis profiles; a double of Ray."""
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +14,13 @@ _THREADS = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, _THREADS)
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Where bytecode beside the sources is not wanted, the hundreds of programs that tests start share
+# some elsewhere: each would compile all that it imports anew. Mutants have none.
+_SHARED = "PYTHONPYCACHEPREFIX" not in os.environ
+_SHARED &= os.environ.get("HYPOTHESIS_PROFILE") != "mutants"
+if _SHARED and os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="equigrasp-bytecode-")
+    atexit.register(shutil.rmtree, os.environ["PYTHONPYCACHEPREFIX"], ignore_errors=True)
 
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, Phase, settings  # noqa: E402
