@@ -18,7 +18,14 @@ import json
 import statistics
 from pathlib import Path
 
-from sample_efficiency import Run, call, studied, training_options, training_scenes
+from sample_efficiency import (
+    Run,
+    add_run_options,
+    call,
+    studied,
+    training_options,
+    training_scenes,
+)
 from sampling import STEPS, measure
 from shared.arms import TINY
 from shared.modes import mode_coverage
@@ -42,13 +49,11 @@ def main() -> None:
 def parser() -> argparse.ArgumentParser:
     """Command-line options."""
     found = command_line(__doc__, "flows")
+    add_run_options(found)
     add = found.add_argument
-    add("--data", nargs="+", type=Path, help="folders of scenes")
     add("--scene", choices=tuple(scene_kinds()), default="packed")
     add("--flows", nargs="+", choices=sorted(FLOWS), default=list(FLOWS))
-    add("--seeds", type=int, default=3)
     add("--steps", type=int, default=5000)
-    add("--batch-size", type=int, default=4)
     add("--scenes", type=int, default=60, help="held-out scenes to judge by")
     add("--out", type=Path, default=Path("outputs/flows"))
     return found

@@ -17,7 +17,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sample_efficiency import Run, cleared, interval, studied, trained, training_scenes
+from sample_efficiency import (
+    Run,
+    add_run_options,
+    cleared,
+    interval,
+    studied,
+    trained,
+    training_scenes,
+)
 from shared.arms import ARMS, TINY
 from shared.results import RESULTS, command_line, finish
 from shared.run_records import RunRecord, RunRecords
@@ -43,14 +51,12 @@ def main() -> None:
 def parser() -> argparse.ArgumentParser:
     """Command-line options."""
     found = command_line(__doc__, "published")
+    add_run_options(found)
     add = found.add_argument
-    add("--data", nargs="+", type=Path, help="folders of scenes")
     add("--scene", choices=tuple(scene_kinds()), default="packed")
     add("--models", nargs="+", choices=sorted(PAIRS), default=list(PAIRS))
     add("--rates", nargs="+", default=list(RATES), help="peak learning rates to choose from")
-    add("--seeds", type=int, default=3)
     add("--steps", type=int, default=5000)
-    add("--batch-size", type=int, default=4, help="scenes per step, 64 grasps of each")
     add("--closed-loop", type=int, metavar="ROUNDS", help="clear so many rounds with every seed")
     add("--objects", default="default", help="object sets and folders of these rounds")
     add("--table-only", action="store_true", help="tabulate what is known")
@@ -142,8 +148,8 @@ def how(arguments: argparse.Namespace, scenes: int) -> str:
     rounds = f", {arguments.closed_loop} rounds per seed" if arguments.closed_loop else ""
     return (
         f"{arguments.scene}: {arguments.steps} steps of {arguments.batch_size} scenes, {scenes} "
-        f"training scenes, rates tried {', '.join(arguments.rates)}{rounds}. Means over seeds and "
-        "95 % intervals of the mean."
+        f"training scenes, {arguments.precision}, rates tried {', '.join(arguments.rates)}"
+        f"{rounds}. Means over seeds and 95 % intervals of the mean."
     )
 
 

@@ -34,6 +34,7 @@ from shared.run_records import RunRecord, RunRecords
 
 from equigrasp.data.files import write_atomically, write_json
 from equigrasp.data.synthetic import write_synthetic_data_set
+from equigrasp.training.settings import PRECISIONS
 from sim.scene.kinds import scene_kinds
 
 ROOT = Path(__file__).parents[1]
@@ -88,14 +89,12 @@ def studied(
 def parser() -> argparse.ArgumentParser:
     """Command-line options."""
     found = command_line(__doc__, "sample_efficiency")
+    add_run_options(found)
     add = found.add_argument
-    add("--data", nargs="+", type=Path, help="folders of scenes")
     add("--scene", choices=tuple(scene_kinds()), default="pile")
     add("--arms", nargs="+", choices=sorted(ARMS), default=list(STUDY))
     add("--shares", nargs="+", type=float, default=list(SHARES))
-    add("--seeds", type=int, default=3)
     add("--steps", type=int, default=1500, help="of every run, whatever its share of the scenes")
-    add("--batch-size", type=int, default=4)
     add("--full", action="store_true", help="12,000 steps, 3 seeds, all shares")
     add("--ablation", action="store_true", help="the arms of the ablation")
     add("--closed-loop", type=int, metavar="ROUNDS", help="clear so many at the ends of --shares")
@@ -105,6 +104,16 @@ def parser() -> argparse.ArgumentParser:
     add("--runs", type=Path, default=RESULTS / "sample_efficiency_runs.json")
     add("--out", type=Path, default=Path("outputs/sample_efficiency"))
     return found
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """What studies of trainings ask for besides their arms and the number of steps."""
+    add = parser.add_argument
+    add("--data", nargs="+", type=Path, help="folders of scenes")
+    add("--seeds", type=int, default=3)
+    add("--batch-size", type=int, default=4, help="scenes per step, 64 grasps of each")
+    where = "32-true where bfloat16 is imitated, as by processors without AVX-512"
+    add("--precision", choices=PRECISIONS, default="bf16-mixed", help=where)
 
 
 def study(arguments: argparse.Namespace) -> None:
@@ -181,8 +190,8 @@ def training_options(run: Run, folder: Path, arguments: argparse.Namespace) -> l
     if "trainer.learning_rate" not in " ".join(command):
         command.append("trainer.learning_rate=2e-3")
     command += [f"data.max_scenes={run.scenes}", f"run_dir={folder}", f"name={folder.name}"]
-    command += ["trainer.precision=bf16-mixed", "trainer.progress=false", "trainer.threads=1"]
-    command += [f"trainer.max_steps={arguments.steps}"]
+    command += [f"trainer.precision={arguments.precision}", "trainer.progress=false"]
+    command += ["trainer.threads=1", f"trainer.max_steps={arguments.steps}"]
     command += [f"trainer.batch_size={arguments.batch_size}"]
     command += [f"trainer.validate_every={max(1, arguments.steps // 5)}"]
     return command + (TINY.get(run.arm, []) if arguments.quick else [])

@@ -104,12 +104,11 @@ def sample_taps(x: Tensor, offsets: Tensor) -> Tensor:
     weights = [(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right]
     pixels = F.pad(x, (1, 1, 1, 1)).flatten(2).transpose(1, 2)
     first = torch.arange(batch, device=x.device).view(-1, 1, 1, 1, 1) * pixels.shape[1]
-    taps = F.embedding_bag(
-        (corners + first).flatten(0, 3),
-        pixels.flatten(0, 1),
-        per_sample_weights=torch.stack(weights, -1).flatten(0, 3),
-        mode="sum",
-    )
+    rows, shares = (corners + first).flatten(0, 3), torch.stack(weights, -1).flatten(0, 3)
+    if torch.compiler.is_compiling():  # ONNX turns bags into a loop over single taps
+        taps = (pixels.flatten(0, 1)[rows] * shares.unsqueeze(-1)).sum(1)
+    else:  # never holds the four pixels of all taps at once
+        taps = F.embedding_bag(rows, pixels.flatten(0, 1), per_sample_weights=shares, mode="sum")
     return taps.view(batch, 9, height, width, channels).permute(0, 4, 1, 2, 3)
 
 

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from equigrasp.devices import known_devices
+from equigrasp.training.bfloat16 import bfloat16_warning
 from equigrasp.training.loader import KeyedDataset, load_batches
 from equigrasp.training.memory import keep_freed_memory
 from equigrasp.training.random_state import step_generator
@@ -100,6 +101,8 @@ def train(
     )
 
     with RunLog(run_dir, run.step, progress=settings.progress, on=fabric.is_global_zero) as log:
+        if settings.precision == "bf16-mixed" and (warning := bfloat16_warning(fabric.device)):
+            log.say(warning)
         while run.step != run.total:
             if run.total is None and clock.knows_rate() and run.step >= settings.warmup_steps:
                 run.total = clock.fitted_length(run.step, settings.warmup_steps)

@@ -51,7 +51,8 @@ class TrainSettings:
         processes: loader processes in place of threads, for machines with many cores and a GPU.
         threads: torch threads of the training process; None leaves torch's choice.
         accelerator, devices, num_nodes: handed to Lightning Fabric.
-        precision: "32-true", or "bf16-mixed" to encode scenes in bfloat16 (see `TrainingStep`).
+        precision: "32-true", or "bf16-mixed" to encode scenes in bfloat16 (see `TrainingStep`);
+            a run warns where the processor is slow at it.
         progress: progress bar on terminals.
     """
 

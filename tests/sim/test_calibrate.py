@@ -158,7 +158,7 @@ def test_a_killed_calibration_goes_on_and_comes_to_the_same(weights, fit_on, cap
     folder = weights.parent / "killed"
     line = ["--model", str(weights), "--scene", "pile", "--out", str(folder), "--workers", "1"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "sim.calibrate", *line, *SCENES, "--scenes", "500"],
+        [sys.executable, "-m", "sim.calibrate", *line, *SCENES, "--scenes", "60"],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         cwd=ROOT,
         start_new_session=True,

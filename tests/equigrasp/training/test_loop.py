@@ -228,6 +228,14 @@ def test_mixed_precision_rounds_the_encoder_and_nothing_else(tmp_path):
         replace(_SETTINGS, precision="8-bit")
 
 
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_run_says_that_bfloat16_is_slow(tmp_path, capsys, monkeypatch, precision):
+    monkeypatch.setattr("equigrasp.training.loop.bfloat16_warning", "slow on {}".format)
+    settings = replace(_SETTINGS, precision=precision, max_steps=1)
+    train(_BUILD, GraspRecipe(GraspLoss()), Scenes(4), Scenes(1), settings, tmp_path)
+    assert ("slow on cpu" in capsys.readouterr().out) == (precision == "bf16-mixed")
+
+
 def test_a_handful_of_scenes_is_learned(tmp_path):
     """Overfitting: quality, rotation and occupancy are fitted on the training scenes."""
     calm = SampleSettings(
