@@ -42,7 +42,7 @@ from equigrasp.grasp_arrays import (
     quaternions,
     to_arrays,
 )
-from equigrasp.hand import PANDA, Hand
+from equigrasp.hand import PANDA, Hand, load_hand
 
 JSON_FORMAT, JSON_VERSION = "equigrasp-grasps", 1
 SUFFIXES = {".json": "json", ".npz": "npz", ".yaml": "isaac_grasp", ".yml": "isaac_grasp"}
@@ -253,6 +253,21 @@ def load_grasps(path: Path | str, hand: Hand = PANDA) -> list[Grasp]:
     except FileNotFoundError:
         raise
     except (ValueError, OSError) as error:
+        raise ExchangeError(f"{path}: {error}") from error
+
+
+def hand_in_file(path: Path | str) -> Hand:
+    """The hand that saved grasps are for: the one that a JSON file of ours names, else the Panda's.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ExchangeError: it names a hand that does not come with equigrasp.
+    """
+    values = read_json(path) if _kind(path) == "json" else {}
+    name = values.get("hand", PANDA.name) if isinstance(values, Mapping) else PANDA.name
+    try:
+        return load_hand(str(name))
+    except ValueError as error:
         raise ExchangeError(f"{path}: {error}") from error
 
 

@@ -15,6 +15,7 @@ from equigrasp.hand import PANDA, Hand
 from equigrasp.plan_result import PlanResult
 from equigrasp.predicted import feature_planes, predicted_shape
 from equigrasp.scene_mesh import SceneMesh
+from equigrasp.workspace import WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from equigrasp.moment import Moment
@@ -22,9 +23,15 @@ if TYPE_CHECKING:
 PORT = 8080
 
 
-def result_of(grasps: Sequence[Grasp], reason: str = "ok", hand: Hand = PANDA) -> PlanResult:
+def result_of(
+    grasps: Sequence[Grasp],
+    reason: str = "ok",
+    hand: Hand = PANDA,
+    workspace: Workspace = WORKSPACE,
+) -> PlanResult:
     """Grasps that no planner of one cube found, in the form of its results."""
-    return PlanResult(list(grasps), reason, {}, np.zeros((0, 0, 0), np.float32), hand=hand)
+    empty = np.zeros((0, 0, 0), np.float32)
+    return PlanResult(list(grasps), reason, {}, empty, hand=hand, workspace=workspace)
 
 
 def predictions(model: Any, tsdf: NDArray[np.floating]) -> dict[str, Any]:

@@ -13,10 +13,12 @@ import numpy as np
 from equigrasp.cli.page import PORT, predictions, result_of, serve
 from equigrasp.cli.rounds import moments_of, play_again
 from equigrasp.data.files import atomic_path
+from equigrasp.data.manifest import PUBLISHED, MadeFor, read_made_for
 from equigrasp.data.scene_files import SceneRecord, read_scene
-from equigrasp.exchange import load_grasps
+from equigrasp.exchange import hand_in_file, load_grasps
 from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.grasp import Grasp
+from equigrasp.hand import load_hand
 from equigrasp.input_files import read_pose, read_view
 from equigrasp.optional import require
 from equigrasp.planner import GraspPlanner
@@ -39,7 +41,9 @@ def main(arguments: Sequence[str]) -> int:
     if options.pictures:
         from equigrasp.viewer import draw_grasps
 
-        _save(draw_grasps(*shown), options.pictures / f"{options.what.stem}_grasps.png")
+        made_for = _made_for(options)
+        figure = draw_grasps(*shown, hand=made_for.hand, workspace=made_for.workspace)
+        _save(figure, options.pictures / f"{options.what.stem}_grasps.png")
         return 0
     return _show(options, [_moment(options, *shown)])
 
@@ -77,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
         "--model",
         help="show what this one predicts: shape, feature planes (a round always: its own)",
     )
+    add("--hand", help="name or YAML file, if it is not that of the file or of its data set")
     add("--seed", type=int, default=0, help="of the round")
     add("--round", type=int, default=0, help="number of the round (default: 0)")
     add("--scene-list", type=Path, help="that the evaluation was told to replay")
@@ -100,6 +105,15 @@ def successes(record: SceneRecord) -> list[Grasp]:
 
 def _is_plan(options: argparse.Namespace) -> bool:
     return options.what.suffix.lower() != ".npz" or options.depth is not None
+
+
+def _made_for(options: argparse.Namespace) -> MadeFor:
+    """Hand and workspace of what is shown: as its data set or its file says, unless told."""
+    saved = _is_plan(options)
+    found = PUBLISHED if saved else read_made_for(options.what.absolute().parent.parent)
+    if options.hand:
+        return replace(found, hand=load_hand(options.hand))
+    return replace(found, hand=hand_in_file(options.what)) if saved else found
 
 
 def _scene(options: argparse.Namespace) -> tuple[Any, ...]:
@@ -133,10 +147,12 @@ def _moment(
     """What the page shows, with what a model predicts where one is named."""
     from equigrasp.moment import Moment
 
-    view, result, more = (depth, camera, pose), result_of(grasps), {}
+    made_for = _made_for(options)
+    view, more = (depth, camera, pose), {}
+    result = result_of(grasps, hand=made_for.hand, workspace=made_for.workspace)
     if options.model:
         planner = GraspPlanner.from_pretrained(options.model)
-        result = replace(planner.plan(*view), grasps=grasps)
+        result = replace(planner.plan(*view), grasps=grasps, hand=made_for.hand)
         more = predictions(planner.model, result.tsdf)
     return Moment.of_plan(*view, result, title=f"**{len(grasps)} grasps**", **more)
 

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.workers.jobs import Counts, Failed, Job, Limits, Ok, WorkerError
+from sim.workers.scratch import scratch_folder
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -268,8 +268,8 @@ def run_locally(
     function: str, jobs: Iterable[Job], limits: Limits, on_result: Callable[[Ok | Failed], None]
 ) -> Counts:
     """See `sim.workers.run.run_jobs`: one pool of worker processes on this machine."""
-    with tempfile.TemporaryDirectory(prefix="equigrasp-workers-") as folder:
-        pool = Pool(function, limits, on_result, Path(folder))
+    with scratch_folder() as folder:
+        pool = Pool(function, limits, on_result, folder)
         try:
             pool.run(iter(jobs))
         finally:

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 import equigrasp
@@ -18,26 +17,11 @@ from equigrasp import doctor
 from equigrasp.cli import INTERRUPTED, STATUSES, UNUSABLE, main, run
 from equigrasp.cli.completion import DATA, EXAMPLE, SCRIPTS, kinds
 from equigrasp.cli.table import COMMANDS, Command
-from equigrasp.data.scene_files import read_scene, write_scene
-from equigrasp.data.synthetic import synthetic_scene
 from equigrasp.exchange import load_grasps
 from equigrasp.input_files import read_pose, read_view
 from equigrasp.serving.client import PlannerClient
 
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """An empty folder, and what commands change in this process put back."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", sys.argv)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-
-
-def typed(line):
-    """Run a line as printed in a help."""
-    program, *arguments = shlex.split(line.split(";")[0])
-    assert program == "equigrasp"
-    return main(arguments)
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -70,7 +54,7 @@ def test_a_mistyped_command_is_guessed(capsys):
     assert "choose one of sample, plan" in capsys.readouterr().err
 
 
-def test_the_first_examples_work_one_after_another(capsys, monkeypatch):
+def test_the_first_examples_work_one_after_another(typed, capsys, monkeypatch):
     monkeypatch.setattr(doctor, "diagnose", lambda *_, **__: [])  # has tests of its own
     assert typed(COMMANDS["sample"].example) == 0
     plan_line = capsys.readouterr().out.splitlines()[-1]
@@ -86,7 +70,7 @@ def test_the_first_examples_work_one_after_another(capsys, monkeypatch):
     assert "grasps are in the camera's frame" in capsys.readouterr().out
 
 
-def test_what_cannot_be_planned_is_told_in_a_sentence(capsys):
+def test_what_cannot_be_planned_is_told_in_a_sentence(typed, capsys):
     typed(COMMANDS["sample"].example)
     for line, said in {
         "plan none.png --camera looks/camera.json": "there is no file none.png",
@@ -108,7 +92,7 @@ def test_what_cannot_be_planned_is_told_in_a_sentence(capsys):
         "objects check",
     ],
 )
-def test_an_unknown_object_set_is_told_in_one_line(line, capfd):
+def test_an_unknown_object_set_is_told_in_one_line(typed, line, capfd):
     assert typed(f"equigrasp {line} --objects nosuch") != 0
     said = "".join(capfd.readouterr()).strip().splitlines()
     assert "object set 'nosuch' is neither a folder nor one of" in said[-1]
@@ -116,14 +100,14 @@ def test_an_unknown_object_set_is_told_in_one_line(line, capfd):
     assert sum("nosuch" in each for each in said) == 1
 
 
-def test_no_grasp_is_an_exit_status_of_its_own(capsys):
+def test_no_grasp_is_an_exit_status_of_its_own(typed, capsys):
     typed(COMMANDS["sample"].example)
     line = "equigrasp plan looks/depth.png --camera looks/camera.json --pose looks/pose.json"
     assert typed(f"{line} --box 0 0 5 5") == 1
     assert "0 grasps (empty_mask)" in capsys.readouterr().out
 
 
-def test_a_missing_viewer_is_named_before_anything_is_read(monkeypatch, capsys):
+def test_a_missing_viewer_is_named_before_anything_is_read(typed, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "viser", None)
     assert typed("equigrasp plan none.png --camera none.json --view") == UNUSABLE
     assert "pip install 'equigrasp[view]'" in capsys.readouterr().err
@@ -155,69 +139,6 @@ def test_a_fault_of_ours_is_not_hidden(monkeypatch):
     monkeypatch.setitem(sys.modules, "stand_in", raising(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         run("x", Command("", "stand_in:function", ""), [])
-
-
-@pytest.fixture
-def pages(monkeypatch):
-    """Arguments of the pages that were opened; each is ended at once, as by Ctrl-C."""
-    opened = []
-
-    def browse(moments, port):
-        opened.extend(moments)
-        return SimpleNamespace(address=f"http://here:{port}", stop=lambda: opened.append("stopped"))
-
-    def end(seconds):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("equigrasp.browser.browse", browse)
-    monkeypatch.setattr("equigrasp.cli.page.time.sleep", end)
-    monkeypatch.setitem(sys.modules, "viser", sys)
-    return opened
-
-
-@pytest.mark.parametrize("pose", ["", "--pose looks/pose.json"])
-def test_a_plan_is_shown_until_the_page_is_ended(pages, pose, capsys):
-    typed(COMMANDS["sample"].example)
-    line = "equigrasp plan looks/depth.png --camera looks/camera.json --model equigiga_pile --view "
-    assert typed(line + pose) == 0
-    moment, stopped = pages
-    assert (len(moment.grasps) > 0, stopped) == (True, "stopped")
-    assert len(moment.planes) == 3
-    # the shape lies among what the camera saw, in whichever frame that is
-    low, high = moment.points.min(0), moment.points.max(0)
-    middle = moment.shape.vertices.mean(0)
-    assert ((low < middle) & (middle < high)).all()
-    assert "http://here:8080 shows the scene" in capsys.readouterr().out
-
-
-def test_a_scene_of_a_data_set_is_shown_or_drawn(pages, tmp_path, capsys):
-    write_scene(tmp_path / "scene.npz", synthetic_scene(0))
-    assert typed("equigrasp view scene.npz --port 9") == 0
-    shown, record = pages[0], read_scene(tmp_path / "scene.npz")
-    tips = [tuple(grasp.position) for grasp in shown.grasps]
-    good = record.grasp_position[record.yaw_success.any(1)]
-    np.testing.assert_allclose(tips, good, atol=1e-6)
-    assert typed("equigrasp view scene.npz --pictures drawn") == 0
-    assert (tmp_path / "drawn" / "scene_grasps.png").stat().st_size > 10_000
-    assert typed("equigrasp view scene.npz --image 99") == UNUSABLE
-    assert "this scene has 0 to" in capsys.readouterr().err
-    assert typed("equigrasp view scene.npz --model giga_pile") == 0
-    predicted = pages[2]
-    assert [tuple(grasp.position) for grasp in predicted.grasps] == tips
-    assert set(predicted.planes) == {"xy", "xz", "yz"}
-
-
-def test_a_saved_plan_is_shown_with_its_image(pages, capsys):
-    typed(COMMANDS["sample"].example)
-    typed(COMMANDS["plan"].example)
-    grasps = load_grasps("grasps.json")
-    assert typed("equigrasp view grasps.json") == UNUSABLE
-    assert "give --depth and --camera" in capsys.readouterr().err
-    view = "--depth looks/depth.png --camera looks/camera.json --pose looks/pose.json"
-    assert typed(f"equigrasp view grasps.json {view}") == 0
-    assert [grasp.score for grasp in pages[0].grasps] == [grasp.score for grasp in grasps]
-    assert len(pages[0].points) > 1000
-    assert typed(f"equigrasp view grasps.json {view} --pictures drawn") == 0
 
 
 def test_a_planner_is_served_until_somebody_ends_it():
