@@ -27,11 +27,13 @@ calibration error. Beside them stand the figures of predicted shapes that
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +46,7 @@ from shared.compare_table import (
     markdown,
     with_earlier,
 )
-from shared.results import command_line, finish
+from shared.results import add_precision, command_line, finish
 
 from equigrasp.data.files import write_atomically, write_json
 from equigrasp.weights import shipped_names
@@ -188,10 +190,14 @@ def play(arguments: argparse.Namespace) -> None:
             weights[entry] = path
     if not weights:
         raise SystemExit("nothing to compare: give --packed or --pile with folders of scenes")
-    for column in columns(arguments):
-        for entry, path in weights.items():
-            if entry.scene == column.scene:
+
+    def clear(scene: str) -> None:
+        for column, (entry, path) in itertools.product(columns(arguments), weights.items()):
+            if entry.scene == column.scene == scene:
                 clear_rounds(column, entry, path, arguments)
+
+    with ThreadPoolExecutor(2 if arguments.quick else 1) as pool:  # one round keeps one core busy
+        list(pool.map(clear, ("packed", "pile")))
 
 
 def columns(arguments: argparse.Namespace) -> list[Column]:
@@ -212,6 +218,7 @@ def columns(arguments: argparse.Namespace) -> list[Column]:
 def parser() -> argparse.ArgumentParser:
     """Command-line options."""
     found = command_line(__doc__, "compare")
+    add_precision(found)
     add = found.add_argument
     add("--packed", nargs="+", type=Path, help="folders of packed scenes to train on")
     add("--pile", nargs="+", type=Path, help="folders of pile scenes to train on")
@@ -249,20 +256,12 @@ def weights_of(entry: Entry, arguments: argparse.Namespace) -> Path | None:
     run = arguments.runs / f"{entry.scene}_{entry.trained}"
     if not (run / "model.safetensors").exists():
         folders = ",".join(str(path) for path in getattr(arguments, entry.scene))
-        command = [
-            "-m",
-            "equigrasp.train",
-            f"model={entry.architecture}",
-            f"data={entry.scene}",
-            f"data.dirs=[{folders}]",
-            f"name={run.name}",
-            f"run_dir={run}",
-            f"trainer.epochs={arguments.epochs}",
-            f"trainer.learning_rate={RATES.get(entry.architecture, RATE)}",
-            f"trainer.threads={arguments.threads}",
-            "trainer.precision=bf16-mixed",
-            f"data.sample.quarter_turns={str(entry.trained.endswith(C4)).lower()}",
-        ]
+        command = ["-m", "equigrasp.train", f"model={entry.architecture}", f"data={entry.scene}"]
+        command += [f"data.dirs=[{folders}]", f"name={run.name}", f"run_dir={run}"]
+        command += [f"data.sample.quarter_turns={str(entry.trained.endswith(C4)).lower()}"]
+        command += [f"trainer.epochs={arguments.epochs}", f"trainer.threads={arguments.threads}"]
+        command += [f"trainer.learning_rate={RATES.get(entry.architecture, RATE)}"]
+        command += [f"trainer.precision={arguments.precision}"]
         call(command)
     return run
 

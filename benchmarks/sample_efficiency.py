@@ -29,12 +29,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared.arms import ABLATION, ARMS, STUDY, TINY
-from shared.results import RESULTS, command_line, finish, save_figure
+from shared.results import RESULTS, add_precision, command_line, finish, save_figure
 from shared.run_records import RunRecord, RunRecords
 
 from equigrasp.data.files import write_atomically, write_json
 from equigrasp.data.synthetic import write_synthetic_data_set
-from equigrasp.training.settings import PRECISIONS
 from sim.scene.kinds import scene_kinds
 
 ROOT = Path(__file__).parents[1]
@@ -112,8 +111,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--data", nargs="+", type=Path, help="folders of scenes")
     add("--seeds", type=int, default=3)
     add("--batch-size", type=int, default=4, help="scenes per step, 64 grasps of each")
-    where = "32-true where bfloat16 is imitated, as by processors without AVX-512"
-    add("--precision", choices=PRECISIONS, default="bf16-mixed", help=where)
+    add_precision(parser)
 
 
 def study(arguments: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from equigrasp.data.files import atomic_path, write_json
+from equigrasp.training.settings import PRECISIONS
 
 RESULTS = Path(__file__).parents[1] / "results"
 """Folder of committed results."""
@@ -27,6 +28,12 @@ def command_line(description: str | None, name: str) -> argparse.ArgumentParser:
     parser.add_argument("--record", action="store_true", help=f"write results/{name}.json")
     parser.set_defaults(result=RESULTS / f"{name}.json")
     return parser
+
+
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """`--precision` of what trains."""
+    where = "32-true where bfloat16 is imitated, as by processors without AVX-512"
+    parser.add_argument("--precision", choices=PRECISIONS, default="bf16-mixed", help=where)
 
 
 def processor() -> str:
