@@ -42,7 +42,7 @@ from equigrasp.grasp_arrays import (
     quaternions,
     to_arrays,
 )
-from equigrasp.hand import PANDA, Hand, load_hand
+from equigrasp.hand import PANDA, Hand, hand_names, load_hand
 
 JSON_FORMAT, JSON_VERSION = "equigrasp-grasps", 1
 SUFFIXES = {".json": "json", ".npz": "npz", ".yaml": "isaac_grasp", ".yml": "isaac_grasp"}
@@ -265,10 +265,12 @@ def hand_in_file(path: Path | str) -> Hand:
     """
     values = read_json(path) if _kind(path) == "json" else {}
     name = values.get("hand", PANDA.name) if isinstance(values, Mapping) else PANDA.name
-    try:
-        return load_hand(str(name))
-    except ValueError as error:
-        raise ExchangeError(f"{path}: {error}") from error
+    if name not in (known := hand_names()):  # nor is a path in a file of somebody's followed
+        raise ExchangeError(
+            f"{path} is for a hand called {reprlib.repr(name)}; name one of {', '.join(known)} "
+            "yourself, or its YAML file"
+        )
+    return load_hand(name)
 
 
 def _read_yaml(path: Path | str) -> Any:

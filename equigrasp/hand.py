@@ -220,14 +220,16 @@ def _hand_file(name_or_path: str) -> Path:
         if not Path(name_or_path).is_file():
             raise ValueError(f"there is no file {name_or_path}; give a hand's YAML file")
         return Path(name_or_path)
-    folder = CONFIGS / "hand"
-    path = folder / f"{name_or_path}.yaml"
-    if not path.is_file():
-        known = sorted({PANDA.name, *(p.stem for p in folder.glob("*.yaml"))})
+    if name_or_path not in (known := hand_names()):
         raise ValueError(
             f"no hand is called '{name_or_path}'; give one of {', '.join(known)}, or a YAML file"
         )
-    return path
+    return CONFIGS / "hand" / f"{name_or_path}.yaml"
+
+
+def hand_names() -> list[str]:
+    """Names of the hands that come with equigrasp."""
+    return sorted({PANDA.name, *(path.stem for path in (CONFIGS / "hand").glob("*.yaml"))})
 
 
 def _number(name: str, value: Any) -> float:

@@ -32,7 +32,7 @@ def command_line(description: str | None, name: str) -> argparse.ArgumentParser:
 
 def add_precision(parser: argparse.ArgumentParser) -> None:
     """`--precision` of what trains."""
-    where = "32-true where bfloat16 is imitated, as by processors without AVX-512"
+    where = "32-true where bfloat16 is imitated, as by x86 processors without AVX-512"
     parser.add_argument("--precision", choices=PRECISIONS, default="bf16-mixed", help=where)
 
 

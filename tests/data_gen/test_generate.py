@@ -65,13 +65,13 @@ def test_real_scenes_do_not_depend_on_the_worker_either(tmp_path, kind, objects,
         grasps_per_scene=12, objects=objects, occupancy_points=500, num_objects=3
     )
     design = DataDesign(find_kind(kind), 11, settings)
-    # each in a worker of its own; one after the other in the same
-    for name, workers in (("at once", 2), ("in turn", 1)):
-        generate_data_set(tmp_path / name, design, 2, Resources(workers))
-    assert hashes(tmp_path / "at once") == hashes(tmp_path / "in turn")
+    for name, parts in (("at once", [(2, 3)]), ("in parts", [(1, 1), (1, 3)])):
+        for workers, count in parts:
+            generate_data_set(tmp_path / name, design, count, Resources(workers))
+    assert hashes(tmp_path / "at once") == hashes(tmp_path / "in parts")
     assert verify(tmp_path / "at once") == []
     records = [read_scene(path) for path in sorted((tmp_path / "at once/scenes").iterdir())]
-    assert len(records) == 2
+    assert len(records) == 3
     for record in records:
         assert record.view_names == ["fixed", "random0"]
         assert record.depth.shape == (2, 480, 640)

@@ -1,5 +1,6 @@
 """What `equigrasp view` and `plan --view` show: a plan, saved grasps, a scene of a data set."""
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 from equigrasp.cli import UNUSABLE
 from equigrasp.cli.table import COMMANDS
+from equigrasp.data.files import read_json
 from equigrasp.data.manifest import Manifest
 from equigrasp.data.scene_files import read_scene, write_scene
 from equigrasp.data.synthetic import synthetic_scene, write_synthetic_data_set
@@ -102,8 +104,12 @@ def test_the_hand_that_is_shown_is_that_of_the_file(typed, pages, tmp_path, caps
         assert typed(f"equigrasp view {name} {view} {more}") == 0
     shown = [page.hand.name for page in pages if page != "stopped"]
     assert shown == ["robotiq_2f85", "panda", "panda", "mine", "robotiq_2f85"]
-    assert typed(f"equigrasp view strange.json {view}") == UNUSABLE
-    assert "strange.json: no hand is called 'mine'; give one of" in capsys.readouterr().err
+    for strange in ("mine", "mine.yaml", "../hand/panda", "", None, ["panda"]):  # no path either
+        told = {**read_json("grasps.json"), "hand": strange}
+        Path("strange.json").write_text(json.dumps(told))
+        assert typed(f"equigrasp view strange.json {view}") == UNUSABLE
+        said = capsys.readouterr().err
+        assert f"strange.json is for a hand called {strange!r}; name one of panda, " in said
 
 
 def test_hand_and_workspace_of_a_scene_are_those_of_its_data_set(typed, pages, monkeypatch):

@@ -8,7 +8,6 @@ import pytest
 from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA
 from sim.clutter.attempts import Rehearsal, Standing, attempt_grasp
-from sim.clutter.planners import oracle
 from sim.clutter.planners.oracle import OraclePlanner
 from sim.clutter.protocol import EvalSettings
 from sim.clutter.rounds import Round, clear_scene, observe
@@ -97,10 +96,8 @@ def test_a_rehearsal_changes_nothing(pile):
         assert seen.rehearse(onto(seen.rehearse.standing)) == first
 
 
-def test_the_oracle_offers_nothing_that_fails(pile, monkeypatch):
+def test_the_oracle_offers_nothing_that_fails(pile):
     """Nothing is offered where no object holds: the hand is too weak to lift them."""
-    monkeypatch.setattr(oracle, "REHEARSALS", 8)  # of both kinds of grasps, and of two tries
-    monkeypatch.setattr(oracle, "TRIES", 2)
     weak = replace(PANDA, closing_force=0.01)
     with pile.laid_out() as world:
         seen = observe(world, pile, 0)
