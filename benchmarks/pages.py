@@ -31,9 +31,9 @@ from shared.page_runs import EXCUSED, FAILED, OK, SECONDS, Outcome, Rules, Typis
 from shared.results import command_line, load, machine
 
 from equigrasp.data.files import write_atomically, write_json
+from equigrasp.interruption import interrupted
 
 ROOT = Path(__file__).parents[1]
-INTERRUPTED = 130
 QUICK = ("docs/index.md", "docs/tutorials/first_grasp.md", "docs/serving.md")
 """Pages that need neither simulator nor training."""
 
@@ -58,8 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
             found.append(outcome)
             print(told(outcome), flush=True)
     except KeyboardInterrupt:
-        print("\ninterrupted; what was being typed was ended", file=sys.stderr)
-        return INTERRUPTED
+        return interrupted("what was being typed was ended")
     seconds = time.perf_counter() - started
     print(f"\n{in_words(found, seconds)}")
     if options.json:

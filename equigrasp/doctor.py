@@ -34,6 +34,7 @@ import numpy as np
 
 from equigrasp.camera_check import check_camera_files
 from equigrasp.data.files import write_json
+from equigrasp.interruption import interrupted
 from equigrasp.optional import remedy
 from equigrasp.self_test import TOLERANCE, difference, fixed_depth, predictions, record
 
@@ -288,8 +289,7 @@ def main(arguments: list[str] | None = None) -> int:
             checks.append(check)
             show(check)
     except KeyboardInterrupt:
-        print("\ninterrupted; what was checked stands above", file=sys.stderr)
-        return 130
+        return interrupted("what was checked stands above")
     if options.json:
         findings = {"system": system, "checks": [asdict(check) for check in checks]}
         write_json(options.json, findings, indent=2)

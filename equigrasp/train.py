@@ -31,6 +31,7 @@ from equigrasp.data.manifest import trained_on
 from equigrasp.data.split import DataSetError
 from equigrasp.hand import require_same_hand
 from equigrasp.home import CONFIGS
+from equigrasp.interruption import interrupted
 from equigrasp.policy.chunk_training import train_chunks
 from equigrasp.policy.chunks.diffusion_policy import DiffusionPolicy
 from equigrasp.policy.models.base import KeyframePolicy
@@ -264,8 +265,7 @@ def _run(config: DictConfig) -> None:
     except OSError as error:
         sys.exit(f"error: {disk_fault(error)}")
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from the last checkpoint", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(interrupted("the same command goes on from the last checkpoint"))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from equigrasp.data.files import atomic_path
+from equigrasp.interruption import interrupted
 from equigrasp.viewer import save_pictures
 from sim.clutter.planners import planner_class
 from sim.clutter.protocol import EvalSettings
@@ -49,8 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run_jobs(function, jobs, workers=2, timeout_s=TIME_LIMIT, on_result=show)
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command begins anew")
-        return 130
+        return interrupted("the same command begins anew")
     if len(done) < len(SCENES):
         return 1
     print(f"\n{time.perf_counter() - begin:.0f} s in all; pictures: {folder}/")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from equigrasp.cli import INTERRUPTED
 from equigrasp.data.synthetic import write_synthetic_data_set
+from equigrasp.interruption import INTERRUPTED
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.timeout(900)  # programs that compute; half a minute if idle
@@ -70,3 +70,24 @@ def test_a_program_that_is_interrupted_says_what_that_means(line, tmp_path):
     assert status == INTERRUPTED, told
     assert told.strip().splitlines()[-1] == end
     assert "Traceback" not in told
+
+
+def test_an_interrupted_exec_of_a_text_does_not_decide_how_a_program_ends(tmp_path):
+    """`python -m` kills itself where an interruption came while a data class was being made."""
+    (tmp_path / "program.py").write_text(
+        "import sys\n"
+        "from equigrasp.interruption import interrupted\n"
+        "try:\n"
+        "    exec('raise KeyboardInterrupt')\n"
+        "except KeyboardInterrupt:\n"
+        "    sys.exit(interrupted('nothing is lost'))\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    ended = subprocess.run(
+        [sys.executable, "-m", "program"],
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (INTERRUPTED, "\ninterrupted; nothing is lost\n")

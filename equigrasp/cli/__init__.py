@@ -15,9 +15,10 @@ from equigrasp import __version__
 from equigrasp.cli import completion
 from equigrasp.cli.table import COMMANDS, Command
 from equigrasp.home import open_programs
+from equigrasp.interruption import interrupted
 from equigrasp.optional import explained
 
-UNUSABLE, INTERRUPTED = 2, 130
+UNUSABLE = 2
 STATUSES = """exit status:
   0    done
   1    ended without what was asked for: an error on the way, a fault found, no grasp
@@ -66,8 +67,7 @@ def run(name: str, command: Command, rest: Sequence[str]) -> int:
         found = getattr(importlib.import_module(module), function)
         return (found(rest) if command.takes_arguments else found()) or 0
     except KeyboardInterrupt:
-        print(f"\ninterrupted; {command.resume}", file=sys.stderr)
-        return INTERRUPTED
+        return interrupted(command.resume)
     except ImportError as error:
         print(f"equigrasp {name}: {explained(error)}", file=sys.stderr)
     except EXPECTED as error:

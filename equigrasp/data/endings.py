@@ -6,9 +6,7 @@ import sys
 from collections.abc import Callable
 
 from equigrasp.data.files import disk_fault
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C."""
+from equigrasp.interruption import interrupted
 
 
 def ending(
@@ -25,8 +23,7 @@ def ending(
     try:
         return work()
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
+        return interrupted("the same command goes on from here")
     except (ValueError, ImportError, *told) as error:
         print(f"{begin}: {error}", file=sys.stderr)
     except OSError as error:

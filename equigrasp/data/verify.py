@@ -32,6 +32,7 @@ from equigrasp.data.scene_files import (
     read_scene,
     scene_path,
 )
+from equigrasp.interruption import interrupted
 from equigrasp.progress import counted
 
 REASONS = ("empty", "exception", "crash", "timeout")
@@ -96,8 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         faults = verify(options.directory)
     except KeyboardInterrupt:
-        print("\ninterrupted; nothing was changed", file=sys.stderr)
-        return 130
+        return interrupted("nothing was changed")
     for fault in faults:
         print(fault)
     count = len(list((options.directory / "scenes").glob("*.npz")))

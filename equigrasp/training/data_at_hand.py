@@ -13,11 +13,10 @@ from pathlib import Path
 
 from equigrasp.data.split import DataSetError, list_scenes
 from equigrasp.home import PROGRAMS, typed
+from equigrasp.interruption import INTERRUPTED
 
 FOLDER = Path("data")
 """Where data sets lie, each in a folder that is called after its kind of scene."""
-INTERRUPTED = 130
-"""Exit status of a generator that was stopped."""
 
 
 def data_at_hand(kinds: Sequence[str], folder: Path = FOLDER) -> list[Path]:

@@ -13,6 +13,7 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from equigrasp.interruption import interrupted
 from equigrasp.progress import counted
 from sim.objects.cache import cache_root
 from sim.objects.load import load_objects
@@ -34,8 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options)
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+        return interrupted("the same command goes on from here")
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -14,11 +14,12 @@ import pytest
 
 import equigrasp
 from equigrasp import doctor
-from equigrasp.cli import INTERRUPTED, STATUSES, UNUSABLE, main, run
+from equigrasp.cli import STATUSES, UNUSABLE, main, run
 from equigrasp.cli.completion import DATA, EXAMPLE, SCRIPTS, kinds
 from equigrasp.cli.table import COMMANDS, Command
 from equigrasp.exchange import load_grasps
 from equigrasp.input_files import read_pose, read_view
+from equigrasp.interruption import INTERRUPTED
 from equigrasp.serving.client import PlannerClient
 
 pytestmark = pytest.mark.usefixtures("elsewhere")

@@ -1,0 +1,23 @@
+"""How a program ends that Ctrl-C interrupts: one sentence, and a status that says so."""
+
+from __future__ import annotations
+
+import sys
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+def interrupted(sentence: str) -> int:
+    """Tell on stderr what an interruption means, and return the status to end with.
+
+    An interruption that arrives within the `exec` of a text (named tuples, data classes and lazy
+    imports make such) is remembered by the interpreter: `python -m` would kill itself in the end,
+    whatever status it was given. Any further text makes it forget.
+
+    Args:
+        sentence: for a person, for instance "the same command goes on from here".
+    """
+    exec("")
+    print(f"\ninterrupted; {sentence}", file=sys.stderr)
+    return INTERRUPTED
