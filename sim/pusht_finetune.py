@@ -10,31 +10,21 @@ iteration: interrupted at any moment, the same command goes on with the same num
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 
 import equigrasp
 from equigrasp.data.endings import ending
-from equigrasp.data.files import write_json
 from equigrasp.data.folder_lock import hold_folder
-from equigrasp.differences import differing_entries
 from equigrasp.optional import require_extra
 from equigrasp.policy.chunk_saved import load_chunk_policy
 from equigrasp.policy.chunks.fine_tuning import Tuner, TuningSettings
-from equigrasp.training.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    flatten_optimizer,
-    load_checkpoint,
-    restore_optimizer,
-    save_checkpoint,
-)
+from equigrasp.training.checkpoint import CheckpointError
+from equigrasp.training.iterations import Iterations
 from sim.pusht.fine_tuning import iterate
 
 
@@ -93,69 +83,16 @@ def tune(options: argparse.Namespace) -> None:
         "environments": options.environments,
         **asdict(settings),
     }
-    identity = json.loads(json.dumps(identity))
-    done = resume(tuner, options.out, identity)
+    run = Iterations(options.out, identity, tuner, tuner.optimizer)
+    done = run.resume()
     for iteration in range(done, options.iterations):
         told = iterate(tuner, options.seed, iteration, options.environments)
         done = iteration + 1
-        keep(tuner, options.out, identity, done, told)
+        run.keep(done, told)
         print(line(done, told), flush=True)
     card = {key: value for key, value in policy.card.items() if key not in ("format", "digest")}
     card |= {"tuned_from": options.policy, "tuning": identity, "iterations": done}
     equigrasp.save_model(policy, options.out / "model", card)
-
-
-def keep(
-    tuner: Tuner, out: Path, identity: dict[str, Any], iteration: int, told: dict[str, float]
-) -> None:
-    """Write a checkpoint, and what an iteration told to `iterations.json`.
-
-    Args:
-        tuner: after the iteration.
-        out: folder of the run.
-        identity: what a resumed run must share.
-        iteration: how many are done.
-        told: see `sim.pusht.fine_tuning.iterate`.
-    """
-    tensors, groups = flatten_optimizer(tuner.optimizer)
-    history = [*read_history(out)[: iteration - 1], told]
-    write_json(out / "iterations.json", history)
-    state = {"step": iteration, "identity": identity, "groups": groups}
-    model = tuner.state_dict()
-    checkpoint = Checkpoint(model, {}, tensors, {}, state)
-    save_checkpoint(out / "checkpoints", checkpoint, tags=("last",))
-
-
-def read_history(out: Path) -> list[dict[str, float]]:
-    """What the iterations so far told."""
-    path = out / "iterations.json"
-    return json.loads(path.read_text()) if path.exists() else []
-
-
-def resume(tuner: Tuner, out: Path, identity: dict[str, Any]) -> int:
-    """Take up the run that a folder holds; the number of its iterations.
-
-    Args:
-        tuner: gets weights and optimiser.
-        out: folder of the run.
-        identity: has to be that of the run.
-
-    Raises:
-        CheckpointError: it is another run's, or torn.
-    """
-    last = out / "checkpoints" / "last"
-    if not last.is_symlink():
-        return 0
-    checkpoint = load_checkpoint(last)
-    differing = [".".join(p) for p, *_ in differing_entries(checkpoint.state["identity"], identity)]
-    if differing:
-        raise CheckpointError(
-            f"{out} holds a run with other settings ({', '.join(differing)}); give the same, or "
-            "another --out"
-        )
-    tuner.load_state_dict(checkpoint.model)
-    restore_optimizer(tuner.optimizer, checkpoint.optimizer, checkpoint.state["groups"])
-    return int(checkpoint.state["step"])
 
 
 def line(iteration: int, told: dict[str, float]) -> str:

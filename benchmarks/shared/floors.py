@@ -48,7 +48,8 @@ FLOORS = (
     "sim/grasping sim/stage",
     "sim/tasks",
     "sim/clutter sim/keyframes sim/pusht",
-    "sim/calibrate.py sim/clutter_eval.py sim/policy_eval.py sim/pusht_eval.py "
+    "sim/calibrate.py sim/clutter_eval.py sim/grasp_finetune.py sim/policy_eval.py "
+    "sim/pusht_eval.py "
     "sim/pusht_finetune.py sim/report.py sim/testing",
     # what uses it all
     "data_gen",

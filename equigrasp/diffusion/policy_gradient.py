@@ -100,7 +100,7 @@ class ChainPolicy:
             mean, std = self.decision(denoiser(states[-1], step), states[-1], step)
             noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype).to(mean.device)
             states.append(mean + std * noise)
-            log_prob.append(_log_normal(states[-1], mean, std))
+            log_prob.append(log_normal(states[-1], mean, std))
         return Chain(torch.stack(states, 2), torch.stack(log_prob, 2))
 
     def log_prob(self, denoiser: Denoiser, states: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ class ChainPolicy:
         each = torch.zeros(b, s, t, dtype=torch.long, device=states.device)
         step = (each + self.times.to(states.device)).flatten(1, 2)
         mean, std = self.decision(denoiser(before, step), before, step)
-        return _log_normal(after, mean, std).unflatten(1, (s, t))
+        return log_normal(after, mean, std).unflatten(1, (s, t))
 
     def decision(self, predicted: Tensor, state: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
         """Mean (B, M, ...) and standard deviation (B, M, 1, ...) of the next state.
@@ -217,6 +217,6 @@ def clipped_update(log_prob: Tensor, old: Tensor, gained: Tensor, clip: float = 
     return Update(loss, clipped, divergence)
 
 
-def _log_normal(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+def log_normal(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Log-likelihood (B, M) of x (B, M, ...), summed over what comes after."""
     return torch.distributions.Normal(mean, std, validate_args=False).log_prob(x).flatten(2).sum(2)

@@ -16,12 +16,10 @@ import numpy as np
 from equigrasp.data.vocabulary import YAWS_PER_POINT, Fate
 from equigrasp.geometry.transforms import yaw_turns
 from equigrasp.hand import PANDA, Hand
-from sim.grasping.fast_trial import approach_steps, audit_trial, short_trial
-from sim.grasping.free_hand import FreeHand
+from sim.grasping.fast_trials import fast_trials
 from sim.grasping.hands import free_hand
-from sim.grasping.margin import disturbed, holds_heavier
+from sim.grasping.margin import disturbed
 from sim.grasping.propose import Candidates
-from sim.grasping.sweep import ContactSweep, ray_collision, region_empty, table_clearance
 from sim.grasping.trial import TrialOutcome, execute_grasp
 from sim.scene.simulator import Simulator
 
@@ -32,7 +30,6 @@ REFERENCE_LABELLER = "reference/loaded/2"
 FAST_LABELLER = "fast/loaded/2"
 """Names stored with the labels: labeller, semantics of the scene before each trial, version."""
 AUDIT_SHARE = 0.05
-FAST_SOLVER_ITERATIONS = 50
 
 
 @dataclass(frozen=True)
@@ -140,58 +137,23 @@ def label_fast(
     labels = Labels.blank(len(candidates), hand)
     poses = grasp_poses(candidates)
 
-    found = world.save()
-    world.restore(found)
-    gripper = free_hand(world, hand)
-    gripper.load(gripper.parked)
-    begin = world.save()
-    world.step(approach_steps())
-    approached = world.save()
-
-    labels.yaw_fate[:] = _screen(world, gripper, geometry, poses.reshape(-1, 4, 4)).reshape(
-        -1, YAWS_PER_POINT
-    )
-    open_ = labels.yaw_fate == Fate.SUCCESS
-    labels.yaw_audited[:] = ~open_ & (rng.random(open_.shape) < audit)
-    iterations = world.solver_iterations
-    world.set_solver_iterations(FAST_SOLVER_ITERATIONS)
-    for index in map(tuple, np.argwhere(labels.yaw_audited)):
-        _store(labels, index, audit_trial(world, gripper, begin, poses[index]))
-    lifted: dict[tuple[int, int], int] = {}
-    for index in map(tuple, np.argwhere(open_)):
-        outcome = short_trial(world, gripper, approached, poses[index])
-        _store(labels, index, outcome)
-        if outcome.success:
-            lifted[index] = outcome.body
-    if margin_pairs and lifted:
-        around = disturbed(np.stack([poses[index] for index in lifted]), margin_pairs, rng)
-        free = _screen(world, gripper, geometry, around.reshape(-1, 4, 4)) == Fate.SUCCESS
-        free = free.reshape(around.shape[:2])
-        for index, trials, may in zip(lifted, around, free, strict=True):
-            held = [
-                holds_heavier(world, gripper, approached, T, lifted[index]) for T in trials[may]
-            ]
-            labels.yaw_margin[index] = sum(held) / len(trials)
-    world.set_solver_iterations(iterations)
-
-    gripper.unload()
-    world.restore(found)
-    for state in (found, begin, approached):
-        world.forget(state)
+    with fast_trials(world, geometry, hand) as trials:
+        labels.yaw_fate[:] = trials.screen(poses.reshape(-1, 4, 4)).reshape(-1, YAWS_PER_POINT)
+        open_ = labels.yaw_fate == Fate.SUCCESS
+        labels.yaw_audited[:] = ~open_ & (rng.random(open_.shape) < audit)
+        for index in map(tuple, np.argwhere(labels.yaw_audited)):
+            _store(labels, index, trials.try_all(poses[index]))
+        lifted: dict[tuple[int, int], int] = {}
+        for index in map(tuple, np.argwhere(open_)):
+            outcome = trials.try_free(poses[index])
+            _store(labels, index, outcome)
+            if outcome.success:
+                lifted[index] = outcome.body
+        if margin_pairs and lifted:
+            around = disturbed(np.stack([poses[index] for index in lifted]), margin_pairs, rng)
+            free = trials.screen(around.reshape(-1, 4, 4)) == Fate.SUCCESS
+            free = free.reshape(around.shape[:2])
+            for index, moved, may in zip(lifted, around, free, strict=True):
+                held = [trials.holds_heavier(T, lifted[index]) for T in moved[may]]
+                labels.yaw_margin[index] = sum(held) / len(moved)
     return labels
-
-
-def _screen(
-    world: Simulator, gripper: FreeHand, geometry: SceneGeometry, poses: np.ndarray
-) -> np.ndarray:
-    """(n,) fates that geometry alone decides; SUCCESS where a trial has to."""
-    fate = np.full(len(poses), Fate.STATIC_COLLISION, np.uint8)
-    sweep = ContactSweep(world, gripper)
-    height, margin = world.workspace.table_height, world.contact_margin
-    above = table_clearance(poses, gripper.hand, height, margin) > sweep.table_limits
-    alive = np.flatnonzero(above.all(axis=1))
-    alive = alive[~ray_collision(geometry, poses[alive], gripper.hand, margin)]
-    alive = alive[[not sweep.collides(pose) for pose in poses[alive]]]
-    empty = region_empty(geometry, poses[alive], gripper.hand)
-    fate[alive] = np.where(empty, Fate.EMPTY_REGION, Fate.SUCCESS)
-    return fate

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from equigrasp.data.scene_files import SceneRecord
 from equigrasp.geometry.transforms import check_rigid
 from sim.objects.spec import ObjectSpec, objects_by_id
 from sim.scene.kind import SceneKind
@@ -180,6 +181,25 @@ def add_object(world: Simulator, spec: ObjectSpec, scale: float, T: np.ndarray) 
     return _add(
         world, spec, Body(spec.object_id, float(scale), np.array(T, dtype=np.float64), *drawn)
     )
+
+
+def recorded_scene(record: SceneRecord) -> Scene:
+    """The scene that a file of a data set is about; masses and frictions that it does not tell are
+    those of the objects' files.
+
+    Args:
+        record: see `equigrasp.data.scene_files.read_scene`.
+    """
+    told = (record.object_mass, record.object_friction)
+    physics = zip(
+        *([None if np.isnan(x) else float(x) for x in part] for part in told), strict=True
+    )
+    placed = zip(record.object_id, record.object_scale, record.T_world_object, strict=True)
+    bodies = tuple(
+        Body(name, float(scale), T, mass, friction)
+        for (name, scale, T), (mass, friction) in zip(placed, physics, strict=True)
+    )
+    return Scene(record.kind, record.seed, bodies, record.settled, (), len(bodies))
 
 
 def _add(world: Simulator, spec: ObjectSpec, body: Body) -> int:

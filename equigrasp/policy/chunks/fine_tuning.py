@@ -24,6 +24,7 @@ from equigrasp.diffusion.policy_gradient import (
 from equigrasp.options import check_fields
 from equigrasp.policy.chunks.chunk_io import Observed
 from equigrasp.policy.chunks.diffusion_policy import DiffusionPolicy
+from equigrasp.training.updates import improve, mean_update
 
 
 @dataclass(frozen=True)
@@ -163,22 +164,10 @@ class Tuner(nn.Module):
                 found = self.losses(taken(decisions, part), gained[part])
                 rows.append({name: float(value.detach()) for name, value in found.items()})
                 if rows[-1]["divergence"] > self.settings.divergence:
-                    return _means(rows)  # of a policy too far from the one that played
-                self.improve(found["policy"] + found["value"])
-        return _means(rows)
-
-    def improve(self, loss: Tensor) -> None:
-        """One step of the optimiser.
-
-        Raises:
-            FloatingPointError: the gradient is not finite.
-        """
-        self.optimizer.zero_grad()
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.parameters(), self.settings.grad_clip)
-        if not torch.isfinite(norm):
-            raise FloatingPointError("a gradient is not finite; lower --learning-rate")
-        self.optimizer.step()
+                    return mean_update(rows)  # of a policy too far from the one that played
+                loss = found["policy"] + found["value"]
+                improve(loss, self.optimizer, self.settings.grad_clip)
+        return mean_update(rows)
 
 
 def taken(decisions: Decisions, index: Tensor) -> Decisions:
@@ -213,8 +202,3 @@ def returns(
         found.append(gain + value)
         after = value
     return found[::-1]
-
-
-def _means(rows: list[dict[str, float]]) -> dict[str, float]:
-    means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
-    return {**means, "updates": float(len(rows))}
