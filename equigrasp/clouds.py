@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from equigrasp.lean_open3d import load_open3d
 from equigrasp.perception.cloud import view_of_cloud
 from equigrasp.plan_result import PlanResult
 from equigrasp.planner import GraspPlanner
@@ -82,6 +83,4 @@ def _read_ply(path: Path) -> NDArray:
 
 
 def _read_pcd(path: Path) -> NDArray:
-    import open3d
-
-    return np.asarray(open3d.io.read_point_cloud(str(path), format="pcd").points)
+    return np.asarray(load_open3d().io.read_point_cloud(str(path), format="pcd").points)

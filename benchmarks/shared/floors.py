@@ -8,7 +8,7 @@ from pathlib import Path
 from equigrasp.imports import Import, Source, read_sources
 
 FLOORS = (
-    "equigrasp/home.py equigrasp/interruption.py equigrasp/optional.py",
+    "equigrasp/home.py equigrasp/interruption.py equigrasp/lean_open3d.py equigrasp/optional.py",
     # values, geometry, data
     "equigrasp/devices.py equigrasp/differences.py equigrasp/discovery.py equigrasp/imports.py "
     "equigrasp/options.py equigrasp/page.py equigrasp/progress.py equigrasp/reliability.py "

@@ -12,15 +12,16 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import open3d as o3d
 import trimesh
 
+from equigrasp.lean_open3d import load_open3d
 from equigrasp.perception.camera import FAR
 from equigrasp.workspace import WORKSPACE, Workspace
 from sim.objects.meshes import load_mesh
 from sim.objects.spec import objects_by_id
 from sim.scene.table import Table
 
+o3d = load_open3d()
 NO_BODY, TABLE = -1, -2
 """Values of `body` in a result for a ray that hits nothing, and for one that hits the table."""
 
