@@ -53,20 +53,20 @@ class TrialSettings:
         ValueError: a value beyond its limits.
     """
 
-    points: int = 16
-    samples: int = 8
+    points: int = 8
+    samples: int = 16
     chain_steps: int = 4
     std: float = 0.1
     clip: float = 0.1
-    epochs: int = 2
+    epochs: int = 3
     batch_size: int = 4
     learning_rate: float = 1e-4
     step_discount: float = 1.0
     divergence: float = 0.1
     grad_clip: float = 1.0
     policy_weight: float = 1.0
-    trial_weight: float = 1.0
-    label_weight: float = 1.0
+    trial_weight: float = 0.1
+    label_weight: float = 0.1
 
     def __post_init__(self) -> None:
         counts = {"points": (1, 4096), "samples": (2, 1024), "chain_steps": (1, 1000)}
