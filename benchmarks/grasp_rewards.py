@@ -156,7 +156,7 @@ def clear(
     command += ["--objects", arguments.cleared, "--workers", str(arguments.workers)]
     if subprocess.run(command, check=False).returncode:
         raise SystemExit("clearing failed, see above")
-    found = read_json(out / "summary.json")
+    found = read_json(out / "rectified" / "summary.json")
     return [(rate, found[rate]["mean"]) for rate in ("gsr", "dr")]
 
 

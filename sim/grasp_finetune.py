@@ -151,10 +151,11 @@ def _measure(tuner: TrialTuner, scenes: TrialScenes, out: Path, when: str) -> di
 
 def line(iteration: int, told: dict[str, float]) -> str:
     """An iteration in a line for a person."""
+    lost = f"  {told['lost']:.0f} scenes could not be played" if told["lost"] else ""
     return (
         f"iteration {iteration}  lifted {told['success']:.1f} %  points {told['points']:.0f} %  "
         f"divergence {told['divergence']:.3f}  clipped {told['clipped']:.2f}  "
-        f"trying {told['trying']:.1f} s  learning {told['learning']:.1f} s"
+        f"trying {told['trying']:.1f} s  learning {told['learning']:.1f} s{lost}"
     )
 
 

@@ -158,8 +158,8 @@ def iterate(
 
     Returns:
         `success` (percent of the rotations drawn) and `points` (percent of the points where one of
-        them was lifted); `grasps`, their number; seconds of `trying` and `learning`; and what
-        `TrialTuner.learn` tells.
+        them was lifted); `grasps`, their number; `lost`, scenes that could not be played; seconds
+        of `trying` and `learning`; and what `TrialTuner.learn` tells.
 
     Raises:
         RuntimeError: see `TrialScenes.outcomes`.
@@ -180,6 +180,7 @@ def iterate(
         "success": 100 * float(success.float().mean()),
         "points": 100 * float(success.any(-1).float().mean()),
         "grasps": float(success.numel()),
+        "lost": float(len(numbers) - len(rows)),
         "trying": played - start,
         "learning": time.perf_counter() - played,
         **learned,

@@ -60,9 +60,9 @@ def test_a_seed_is_tuned_calibrated_and_cleared_before_and_after(tmp_path, monke
         calls.append(command[2])
         if command[2] == "sim.clutter_eval":
             out = Path(command[command.index("--out") + 1])
-            out.mkdir(parents=True, exist_ok=True)
+            (out / "rectified").mkdir(parents=True, exist_ok=True)
             rate = {"mean": 70.0 if out.parent == tmp_path / "out" else 75.0}
-            (out / "summary.json").write_text(json.dumps({"gsr": rate, "dr": rate}))
+            (out / "rectified" / "summary.json").write_text(json.dumps({"gsr": rate, "dr": rate}))
         return Ended()
 
     monkeypatch.setattr(grasp_rewards, "fine_tune", fine_tune)

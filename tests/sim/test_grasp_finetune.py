@@ -126,6 +126,22 @@ def test_an_interrupted_run_goes_on_with_the_same_numbers(weights, data, tmp_pat
     assert "other settings (clip)" in capsys.readouterr().err
 
 
+def test_scenes_that_cannot_be_played_are_counted_and_the_others_learned_from(
+    weights, data, tmp_path, monkeypatch, capsys
+):
+    about = TrialScenes._about
+
+    def broken(self, number):
+        found = about(self, number)
+        return found | ({"objects": "pybullet_misc"} if number == 1 else {})
+
+    monkeypatch.setattr(TrialScenes, "_about", broken)
+    assert main(command(weights, data, tmp_path / "out", 1, "--scenes", "3")) == 0
+    assert "1 scenes could not be played" in capsys.readouterr().out
+    told = json.loads((tmp_path / "out" / "iterations.json").read_text())[0]
+    assert (told["lost"], told["grasps"]) == (1, 16)
+
+
 def test_shares_are_of_what_was_tried(data, monkeypatch):
     """With hands that always hold, and such that hold where the model is surest."""
     torch.manual_seed(0)
