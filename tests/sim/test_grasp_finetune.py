@@ -17,10 +17,12 @@ from equigrasp.models.equigiga import EquiGIGA
 from equigrasp.models.equiigd import EquiIGD
 from equigrasp.weights import load_model
 from sim.grasp_finetune import main
+from sim.grasping import tuning
 from sim.grasping.tries import try_grasps
 from sim.grasping.tuning import TrialScenes, lifted_shares
 from sim.scene.kinds import find_kind
 from sim.scene.physics import Physics
+from sim.workers.jobs import Ok
 
 OBJECTS = "procedural:8"
 SCENES = 3
@@ -94,7 +96,21 @@ def command(weights, data, out, iterations, *more):
     ]
 
 
-def test_an_interrupted_run_goes_on_with_the_same_numbers(weights, data, tmp_path, capsys):
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Trials without workers, which take seconds to start."""
+
+    def run(function, jobs, *, on_result, **how):
+        assert function == "sim.grasping.tries:try_grasps"
+        for job in jobs:
+            on_result(Ok(job.key, try_grasps(**job.kwargs), 1, 0.0, 0.0))
+
+    monkeypatch.setattr(tuning, "run_jobs", run)
+
+
+def test_an_interrupted_run_goes_on_with_the_same_numbers(
+    weights, data, tmp_path, capsys, in_this_process
+):
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     assert main(command(weights, data, whole, 2, "--measure", str(data))) == 0
     told = capsys.readouterr().out
