@@ -19,11 +19,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from shared.arm_curves import markdown_table
-from shared.results import command_line, finish
+from shared.results import command_line
+from shared.tuning_tables import finish_seeds
 
-from equigrasp.data.files import read_json, write_atomically
+from equigrasp.data.files import read_json
 from equigrasp.training.trial_tuning import TrialSettings
 from sim.clutter.scene_lists import public_object_names
 from sim.grasp_finetune import main as fine_tune
@@ -84,24 +83,15 @@ def make_scenes(folder: Path) -> Path:
 def study(arguments: argparse.Namespace) -> None:
     """All seeds and what came of them."""
     found = [one_seed(seed, arguments) for seed in range(arguments.seeds)]
-    rows = {f"seed {seed}": row for seed, row in enumerate(found)}
-    rows["mean"] = {name: float(np.mean([row[name] for row in found])) for name in found[0]}
     s = TrialSettings()
     cleared = f"; {arguments.rounds} rounds of {public_object_names(arguments.cleared)}, test"
-    text = markdown_table(rows) + (
-        f"\n\nPercent lifted. {arguments.model}, {arguments.iterations} iterations of "
+    caption = (
+        f"Percent lifted. {arguments.model}, {arguments.iterations} iterations of "
         f"{arguments.scenes} scenes, {s.points} points, {s.samples} rotations, at "
         f"{arguments.rate:g}{cleared if arguments.rounds else ''}."
     )
-    print(text)
-    if arguments.record:
-        write_atomically(arguments.result.with_suffix(".md"), text + "\n")
-    numbers = {f"{name}_{part}": v for part, row in rows.items() for name, v in row.items()}
-    finish(
-        arguments,
-        {name.replace(" ", ""): value for name, value in numbers.items()},
-        {"iterations": arguments.iterations, "scenes": arguments.scenes},
-    )
+    counts = {"iterations": arguments.iterations, "scenes": arguments.scenes}
+    finish_seeds(arguments, found, caption, counts)
 
 
 def one_seed(seed: int, arguments: argparse.Namespace) -> dict[str, float]:

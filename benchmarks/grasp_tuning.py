@@ -13,13 +13,13 @@ price. What was drawn does not change what an update costs: scenes are made up, 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from functools import partial
 
 import torch
 from shared.arm_curves import markdown_table
 from shared.results import command_line, finish
+from shared.tuning_tables import both_ways
 from torch import Generator, Tensor
 
 from equigrasp.data import batch_keys as keys
@@ -80,14 +80,10 @@ def measured(
         "two_level": partial(two_level, tuner, batch[keys.TSDF], drawn, gained),
         "rows": partial(row_wise, tuner, batch[keys.TSDF], drawn, gained, rows),
     }
-    found = {"decisions": float(count)}
-    for way, loss in ways.items():
-        seconds, encoded = cost(tuner, loss, arguments.repeats)
-        share = len(rows) / count if way == "rows" else 1.0
-        found[f"{way}_seconds"], found[f"{way}_encoded"] = seconds / share, encoded / share
-    found["times_fewer_seconds"] = found["rows_seconds"] / found["two_level_seconds"]
-    found["times_fewer_encoded"] = found["rows_encoded"] / found["two_level_encoded"]
-    return found
+    shares = {"rows": len(rows) / count}
+    encoder = tuner.model.encoder
+    costs = both_ways(encoder, ways, arguments.repeats, lambda planes: len(planes[0]), shares)
+    return {"decisions": float(count), **costs}
 
 
 def made_up(tuner: TrialTuner, scenes: int) -> dict[str, Tensor]:
@@ -98,22 +94,6 @@ def made_up(tuner: TrialTuner, scenes: int) -> dict[str, Tensor]:
         keys.POINTS: 0.8 * (torch.rand(scenes, QUERIES, 3, generator=generator) - 0.5),
         keys.MASK: torch.ones(scenes, QUERIES, dtype=torch.bool),
     }
-
-
-def cost(tuner: TrialTuner, loss: Callable[[], Tensor], repeats: int) -> tuple[float, float]:
-    """Least processor seconds of a loss and its gradient, and the scenes encoded."""
-    counted: list[int] = []
-    encoder = tuner.model.encoder
-    hook = encoder.register_forward_hook(lambda module, given, out: counted.append(len(given[0])))
-    seconds = []
-    for _ in range(repeats + 1):  # the first one warms up
-        tuner.optimizer.zero_grad()
-        counted.clear()
-        start = time.process_time()
-        loss().backward()
-        seconds.append(time.process_time() - start)
-    hook.remove()
-    return min(seconds[1:]), float(sum(counted))
 
 
 def two_level(tuner: TrialTuner, tsdf: Tensor, drawn: Drawn, gained: Tensor) -> Tensor:

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from pusht import few_demonstrations
-from shared.arm_curves import markdown_table
-from shared.results import command_line, finish
+from shared.results import command_line
+from shared.tuning_tables import finish_seeds
 
-from equigrasp.data.files import read_json, write_atomically, write_json
+from equigrasp.data.files import read_json, write_json
 from equigrasp.optional import require_extra
 from equigrasp.policy.chunk_saved import load_chunk_policy
 from equigrasp.policy.chunks.fine_tuning import TuningSettings
@@ -72,22 +72,13 @@ def parser() -> argparse.ArgumentParser:
 def study(arguments: argparse.Namespace) -> None:
     """All seeds and what came of them."""
     found = [one_seed(seed, arguments) for seed in range(arguments.seeds)]
-    rows = {f"seed {seed}": row for seed, row in enumerate(found)}
-    rows["mean"] = {name: float(np.mean([row[name] for row in found])) for name in found[0]}
-    text = markdown_table(rows) + (
-        f"\n\n{arguments.sees}, {arguments.demonstrations} demonstrations, {arguments.steps} "
+    caption = (
+        f"{arguments.sees}, {arguments.demonstrations} demonstrations, {arguments.steps} "
         f"steps; then {arguments.iterations} iterations of {arguments.environments} episodes at "
         f"{arguments.rate:g}. Percent; {arguments.episodes} scenes, {STEPS} denoising steps."
     )
-    print(text)
-    if arguments.record:
-        write_atomically(arguments.result.with_suffix(".md"), text + "\n")
-    numbers = {f"{name}_{part}": v for part, row in rows.items() for name, v in row.items()}
-    finish(
-        arguments,
-        {name.replace(" ", ""): value for name, value in numbers.items()},
-        {"demonstrations": arguments.demonstrations, "iterations": arguments.iterations},
-    )
+    counts = {"demonstrations": arguments.demonstrations, "iterations": arguments.iterations}
+    finish_seeds(arguments, found, caption, counts)
 
 
 def one_seed(seed: int, arguments: argparse.Namespace) -> dict[str, float]:

@@ -12,12 +12,12 @@ observations of an update, one row being one denoising step of one observation i
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 
 import torch
 from shared.arm_curves import markdown_table
 from shared.results import command_line, finish
+from shared.tuning_tables import both_ways
 from torch import Generator, Tensor
 
 from equigrasp.data.files import write_atomically
@@ -85,27 +85,7 @@ def measured(sees: str, denoiser: str, arguments: argparse.Namespace) -> dict[st
         "two_level": lambda: two_level(tuner, taken(decisions, index), gained[index]),
         "rows": lambda: row_wise(tuner, decisions, gained, rows),
     }
-    found = {}
-    for way, loss in ways.items():
-        found[f"{way}_seconds"], found[f"{way}_encoded"] = cost(tuner, loss, arguments.repeats)
-    found["times_fewer_seconds"] = found["rows_seconds"] / found["two_level_seconds"]
-    found["times_fewer_encoded"] = found["rows_encoded"] / found["two_level_encoded"]
-    return found
-
-
-def cost(tuner: Tuner, loss: Callable[[], Tensor], repeats: int) -> tuple[float, float]:
-    """Least processor seconds of forward and backward pass, and the observations encoded."""
-    counted: list[int] = []
-    hook = tuner.policy.encoder.register_forward_hook(lambda *call: counted.append(len(call[2])))
-    seconds = []
-    for _ in range(repeats + 1):  # the first one warms up
-        tuner.optimizer.zero_grad()
-        counted.clear()
-        start = time.process_time()
-        loss().backward()
-        seconds.append(time.process_time() - start)
-    hook.remove()
-    return min(seconds[1:]), float(sum(counted))
+    return both_ways(tuner.policy.encoder, ways, arguments.repeats, len, {})
 
 
 def two_level(tuner: Tuner, batch: Decisions, gained: Tensor) -> Tensor:

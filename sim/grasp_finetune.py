@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,12 @@ from equigrasp.data.files import read_json, write_json
 from equigrasp.data.folder_lock import hold_folder
 from equigrasp.data.manifest import trained_on
 from equigrasp.training.checkpoint import CheckpointError
-from equigrasp.training.iterations import Iterations
+from equigrasp.training.iterations import (
+    Iterations,
+    add_settings,
+    require_counts,
+    settings_of,
+)
 from equigrasp.training.trial_tuning import TrialSettings, TrialTuner
 from sim.grasping.tuning import TrialScenes, iterate, lifted_shares
 from sim.workers.run import ENGINES
@@ -67,9 +72,7 @@ def parser() -> argparse.ArgumentParser:
     add("--timeout", type=float, default=600.0, help="longest for the trials of a scene, seconds")
     add("--threads", type=int, default=1, help="of torch; the same for the same numbers")
     add("--out", type=Path, default=Path("runs/equiigd_tuned"))
-    for field in fields(TrialSettings):
-        name = field.name.replace("_", "-")
-        add(f"--{name}", type=type(field.default), default=field.default)
+    add_settings(found, TrialSettings)
     return found
 
 
@@ -85,11 +88,9 @@ def tune(options: argparse.Namespace) -> None:
         CheckpointError: the folder holds another run, or a torn one.
         RuntimeError: not a single scene of an iteration could be played.
     """
-    for name in ("iterations", "scenes", "threads"):
-        if getattr(options, name) < 1:
-            raise ValueError(f"--{name} is {getattr(options, name)}; give at least 1")
+    require_counts(options, "iterations", "scenes", "threads")
     torch.set_num_threads(options.threads)
-    settings = TrialSettings(**{f.name: getattr(options, f.name) for f in fields(TrialSettings)})
+    settings = settings_of(options, TrialSettings)
     model = equigrasp.load_model(options.model, frozen=False)
     card, tuner = model.card, TrialTuner(model, settings)
     how = {"workers": options.workers, "timeout_s": options.timeout, "engine": options.engine}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -24,7 +24,12 @@ from equigrasp.optional import require_extra
 from equigrasp.policy.chunk_saved import load_chunk_policy
 from equigrasp.policy.chunks.fine_tuning import Tuner, TuningSettings
 from equigrasp.training.checkpoint import CheckpointError
-from equigrasp.training.iterations import Iterations
+from equigrasp.training.iterations import (
+    Iterations,
+    add_settings,
+    require_counts,
+    settings_of,
+)
 from sim.pusht.fine_tuning import iterate
 
 
@@ -53,9 +58,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0)
     add("--threads", type=int, default=1, help="of torch; the same for the same numbers")
     add("--out", type=Path, default=Path("runs/pusht_tuned"))
-    for field in fields(TuningSettings):
-        name = field.name.replace("_", "-")
-        add(f"--{name}", type=type(field.default), default=field.default)
+    add_settings(found, TuningSettings)
     return found
 
 
@@ -69,12 +72,10 @@ def tune(options: argparse.Namespace) -> None:
         ValueError: there is no such policy, or a number makes no sense.
         CheckpointError: the folder holds another run, or a torn one.
     """
-    for name in ("iterations", "environments", "threads"):
-        if getattr(options, name) < 1:
-            raise ValueError(f"--{name} is {getattr(options, name)}; give at least 1")
+    require_counts(options, "iterations", "environments", "threads")
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)  # of the value head
-    settings = TuningSettings(**{f.name: getattr(options, f.name) for f in fields(TuningSettings)})
+    settings = settings_of(options, TuningSettings)
     policy = load_chunk_policy(options.policy)
     tuner = Tuner(policy, settings)
     identity = {

@@ -1,11 +1,12 @@
-"""The folder of a fine-tuning: kept after every iteration, taken up where it stopped."""
+"""A fine-tuning: its settings as options, its folder that is kept after every iteration."""
 
 from __future__ import annotations
 
+import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -20,6 +21,8 @@ from equigrasp.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True)
@@ -76,3 +79,39 @@ class Iterations:
         """What the iterations so far told."""
         path = self.out / "iterations.json"
         return json.loads(path.read_text()) if path.exists() else []
+
+
+def add_settings(parser: argparse.ArgumentParser, kind: type) -> None:
+    """An option for every field of a dataclass of plain numbers, with its default.
+
+    Args:
+        parser: gets them.
+        kind: of settings.
+    """
+    for field in fields(kind):
+        name = field.name.replace("_", "-")
+        parser.add_argument(f"--{name}", type=type(field.default), default=field.default)
+
+
+def settings_of(options: argparse.Namespace, kind: type[Settings]) -> Settings:
+    """The settings that were given.
+
+    Args:
+        options: of a parser with `add_settings`.
+        kind: of settings.
+
+    Raises:
+        ValueError: as the settings say.
+    """
+    return kind(**{field.name: getattr(options, field.name) for field in fields(kind)})
+
+
+def require_counts(options: argparse.Namespace, *names: str) -> None:
+    """Refuse options that count something and are below 1.
+
+    Raises:
+        ValueError: naming the option and its value.
+    """
+    for name in names:
+        if getattr(options, name) < 1:
+            raise ValueError(f"--{name} is {getattr(options, name)}; give at least 1")

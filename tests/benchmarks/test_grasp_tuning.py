@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import grasp_rewards
 import grasp_tuning
+from shared.tuning_tables import both_ways
 
 from equigrasp.models.equiigd import EquiIGD
 from equigrasp.training.trial_tuning import TrialSettings, TrialTuner
@@ -37,7 +38,10 @@ def test_all_rows_of_an_update_cost_what_the_two_level_batch_does():
     losses = [way() for way in ways]
     torch.testing.assert_close(*losses, rtol=1e-4, atol=1e-5)
     assert losses[0].detach().abs() > 1e-4
-    assert [grasp_tuning.cost(tuner, way, 1)[1] for way in ways] == [2, 48]
+    named = dict(zip(("two_level", "rows"), ways, strict=True))
+    found = both_ways(tuner.model.encoder, named, 1, lambda planes: len(planes[0]), {})
+    assert (found["two_level_encoded"], found["rows_encoded"]) == (2, 48)
+    assert found["times_fewer_encoded"] == 24
 
 
 def test_a_seed_is_tuned_calibrated_and_cleared_before_and_after(tmp_path, monkeypatch, capsys):

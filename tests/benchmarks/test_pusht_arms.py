@@ -15,6 +15,7 @@ import pusht
 import pusht_tuning
 from shared import chunk_arms
 from shared.chunk_arms import Arm, Study, kept_megabytes, run_arm
+from shared.tuning_tables import both_ways
 
 from equigrasp.policy.chunks.diffusion_policy import DiffusionPolicy
 from equigrasp.policy.chunks.fine_tuning import Decisions, Tuner, TuningSettings
@@ -84,4 +85,6 @@ def test_all_rows_of_an_update_cost_what_the_two_level_batch_does():
         lambda: pusht_tuning.row_wise(tuner, decisions, gained, rows),
     )
     torch.testing.assert_close(*(way() for way in ways), rtol=1e-5, atol=1e-6)
-    assert [pusht_tuning.cost(tuner, way, 1)[1] for way in ways] == [6, 24]
+    named = dict(zip(("two_level", "rows"), ways, strict=True))
+    found = both_ways(tuner.policy.encoder, named, 1, len, {"rows": 0.5})  # as if half of them
+    assert (found["two_level_encoded"], found["rows_encoded"]) == (6, 48)
