@@ -226,7 +226,7 @@ def save_grasps(
         if isinstance(grasps, GraspList):
             facts = grasps.facts().items()
             arrays |= {name: each for name, each in facts if isinstance(each, np.ndarray)}
-        write_atomically(path, pack_arrays(arrays))
+        write_atomically(path, pack_arrays({**arrays, "hand": np.str_(hand_of(grasps, hand).name)}))
     elif kind == "json":
         write_json(path, to_json(grasps, frame=frame, hand=hand))
     else:
@@ -257,14 +257,16 @@ def load_grasps(path: Path | str, hand: Hand = PANDA) -> list[Grasp]:
 
 
 def hand_in_file(path: Path | str) -> Hand:
-    """The hand that saved grasps are for: the one that a JSON file of ours names, else the Panda's.
+    """The hand that saved grasps are for: the one that a file of ours names, else the Panda's.
 
     Raises:
         FileNotFoundError: there is no such file.
         ExchangeError: it names a hand that does not come with equigrasp.
     """
-    values = read_json(path) if _kind(path) == "json" else {}
+    readers = {"json": read_json, "npz": read_arrays}
+    values = readers.get(_kind(path), lambda _: {})(path)
     name = values.get("hand", PANDA.name) if isinstance(values, Mapping) else PANDA.name
+    name = name.tolist() if isinstance(name, np.ndarray) else name
     if name not in (known := hand_names()):  # nor is a path in a file of somebody's followed
         raise ExchangeError(
             f"{path} is for a hand called {reprlib.repr(name)}; name one of {', '.join(known)} "

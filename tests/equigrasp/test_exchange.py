@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from equigrasp.exchange import (
     from_graspnet,
     from_isaac_grasp,
     from_json,
+    hand_in_file,
     load_grasps,
     save_grasps,
     to_graspnet,
@@ -21,7 +23,7 @@ from equigrasp.exchange import (
 )
 from equigrasp.grasp import CONVENTIONS, Grasp
 from equigrasp.grasp_arrays import ExchangeError, from_arrays, poses, quaternions, to_arrays
-from equigrasp.hand import PANDA
+from equigrasp.hand import PANDA, load_hand
 from equigrasp.perception.camera import fixed_view
 from equigrasp.plan_result import PlanResult
 from equigrasp.robot_goals import from_curobo, from_moveit, to_curobo, to_moveit
@@ -96,6 +98,31 @@ def test_files_come_back(tmp_path, suffix):
     grasps = some_grasps(3)
     save_grasps(tmp_path / f"grasps{suffix}", grasps, frame="table")
     assert_equal(load_grasps(tmp_path / f"grasps{suffix}"), grasps)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
+def test_files_of_ours_name_their_hand(tmp_path, suffix):
+    path, grasps = tmp_path / f"grasps{suffix}", some_grasps(3)
+    save_grasps(path, grasps, hand=load_hand("robotiq_2f85"))
+    assert hand_in_file(path).name == "robotiq_2f85"
+    assert_equal(load_grasps(path), grasps)
+    save_grasps(path, grasps)
+    assert hand_in_file(path) == PANDA
+    save_grasps(path, grasps, hand=replace(PANDA, name="../mine"))
+    with pytest.raises(ExchangeError, match="a hand called '../mine'; name one of panda"):
+        hand_in_file(path)
+
+
+@pytest.mark.parametrize("hand", [np.array([1.0]), np.array(["panda", "panda"]), np.array(3)])
+def test_a_hand_that_is_no_name_is_refused(tmp_path, hand):
+    save_grasps(tmp_path / "grasps.npz", some_grasps(3))
+    with np.load(tmp_path / "grasps.npz") as arrays:
+        rest = {name: each for name, each in arrays.items() if name != "hand"}
+    np.savez(tmp_path / "grasps.npz", **rest)
+    assert hand_in_file(tmp_path / "grasps.npz") == PANDA  # of an earlier version
+    np.savez(tmp_path / "grasps.npz", **rest, hand=hand)
+    with pytest.raises(ExchangeError, match="for a hand called"):
+        hand_in_file(tmp_path / "grasps.npz")
 
 
 def test_the_base_is_the_link_that_carries_the_hand():

@@ -92,18 +92,20 @@ def test_the_hand_that_is_shown_is_that_of_the_file(typed, pages, tmp_path, caps
     view = "--depth looks/depth.png --camera looks/camera.json --pose looks/pose.json"
     save_grasps("grasps.json", GRASPS, hand=load_hand("robotiq_2f85"))
     save_grasps("strange.json", GRASPS, hand=replace(PANDA, name="mine", opening=0.05))
-    save_grasps("grasps.npz", GRASPS)
+    save_grasps("grasps.npz", GRASPS, hand=load_hand("robotiq_2f85"))
+    save_grasps("grasps.yaml", GRASPS)
     Path("mine.yaml").write_text(yaml.safe_dump({**PANDA.to_dict(), "name": "mine"}))
     for name, more in (
         ("grasps.json", ""),
         ("grasps.npz", ""),
+        ("grasps.yaml", ""),
         ("grasps.json", "--hand panda"),
         ("strange.json", "--hand mine.yaml"),
         ("grasps.json", "--model giga_pile"),
     ):
         assert typed(f"equigrasp view {name} {view} {more}") == 0
     shown = [page.hand.name for page in pages if page != "stopped"]
-    assert shown == ["robotiq_2f85", "panda", "panda", "mine", "robotiq_2f85"]
+    assert shown == ["robotiq_2f85", "robotiq_2f85", "panda", "panda", "mine", "robotiq_2f85"]
     for strange in ("mine", "mine.yaml", "../hand/panda", "", None, ["panda"]):  # no path either
         told = {**read_json("grasps.json"), "hand": strange}
         Path("strange.json").write_text(json.dumps(told))
