@@ -104,9 +104,9 @@ def tune(options: argparse.Namespace) -> None:
         **asdict(settings),
     }
     run = Iterations(options.out, identity, model, tuner.optimizer)
-    done, target = run.resume(), options.out / "model.safetensors"
-    if done >= options.iterations and _finished(target) == done:
-        print(f"{target} holds {done} iterations already")
+    done = run.resume()
+    if run.finished(done, options.iterations):
+        print(f"{run.weights} holds {done} iterations already")
         return
     if held and not done:
         _measure(tuner, held, options.out, "before")
@@ -126,14 +126,8 @@ def tune(options: argparse.Namespace) -> None:
     }
     if after:
         known["lifted"] = read_json(options.out / "lifted.json")
-    equigrasp.save_model(model, target.with_suffix(""), known)
-    print(f"saved {target}, without a calibration: sim.calibrate fits it")
-
-
-def _finished(target: Path) -> int:
-    """Iterations behind the weights that a run has left, 0 if it left none."""
-    note = target.with_suffix(".json")
-    return int(read_json(note).get("iterations", 0)) if target.exists() and note.exists() else 0
+    equigrasp.save_model(model, run.weights.with_suffix(""), known)
+    print(f"saved {run.weights}, without a calibration: sim.calibrate fits it")
 
 
 def _measure(tuner: TrialTuner, scenes: TrialScenes, out: Path, when: str) -> dict[str, Any]:

@@ -86,6 +86,9 @@ def tune(options: argparse.Namespace) -> None:
     }
     run = Iterations(options.out, identity, tuner, tuner.optimizer)
     done = run.resume()
+    if run.finished(done, options.iterations):
+        print(f"{run.weights} holds {done} iterations already")
+        return
     for iteration in range(done, options.iterations):
         told = iterate(tuner, options.seed, iteration, options.environments)
         done = iteration + 1
@@ -93,7 +96,7 @@ def tune(options: argparse.Namespace) -> None:
         print(line(done, told), flush=True)
     card = {key: value for key, value in policy.card.items() if key not in ("format", "digest")}
     card |= {"tuned_from": options.policy, "tuning": identity, "iterations": done}
-    equigrasp.save_model(policy, options.out / "model", card)
+    equigrasp.save_model(policy, run.weights.with_suffix(""), card)
 
 
 def line(iteration: int, told: dict[str, float]) -> str:

@@ -72,15 +72,24 @@ def test_a_program_that_is_interrupted_says_what_that_means(line, tmp_path):
     assert "Traceback" not in told
 
 
-def test_an_interrupted_exec_of_a_text_does_not_decide_how_a_program_ends(tmp_path):
+@pytest.mark.parametrize(
+    ("end", "status", "said"),
+    [
+        ("interrupted('nothing is lost')", INTERRUPTED, "\ninterrupted; nothing is lost\n"),
+        ("caught() or 0", 0, ""),
+    ],
+)
+def test_an_interrupted_exec_of_a_text_does_not_decide_how_a_program_ends(
+    end, status, said, tmp_path
+):
     """`python -m` kills itself where an interruption came while a data class was being made."""
     (tmp_path / "program.py").write_text(
         "import sys\n"
-        "from equigrasp.interruption import interrupted\n"
+        "from equigrasp.interruption import caught, interrupted\n"
         "try:\n"
         "    exec('raise KeyboardInterrupt')\n"
         "except KeyboardInterrupt:\n"
-        "    sys.exit(interrupted('nothing is lost'))\n"
+        f"    sys.exit({end})\n"
     )
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])
     ended = subprocess.run(
@@ -90,4 +99,4 @@ def test_an_interrupted_exec_of_a_text_does_not_decide_how_a_program_ends(tmp_pa
         text=True,
         check=False,
     )
-    assert (ended.returncode, ended.stderr) == (INTERRUPTED, "\ninterrupted; nothing is lost\n")
+    assert (ended.returncode, ended.stderr) == (status, said)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from equigrasp.anywhere import AnywherePlan
 from equigrasp.grasp import Grasp
 from equigrasp.hand import PANDA, Hand
+from equigrasp.interruption import caught
 from equigrasp.plan_result import PlanResult
 from equigrasp.predicted import feature_planes, predicted_shape
 from equigrasp.scene_mesh import SceneMesh
@@ -70,6 +71,7 @@ def serve(moments: Sequence[Moment], port: int = PORT) -> None:
         while True:
             time.sleep(1.0)
     except KeyboardInterrupt:
+        caught()
         print()
     finally:
         shown.stop()

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from equigrasp.cli.plan import MODEL
+from equigrasp.interruption import caught
 from equigrasp.planner import GraspPlanner
 from equigrasp.serving.server import PORT, PlannerServer
 
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         server.serve()
     except KeyboardInterrupt:
+        caught()
         print()
     return 0
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from equigrasp.data.files import write_json
+from equigrasp.data.files import read_json, write_json
 from equigrasp.differences import differing_entries
 from equigrasp.training.checkpoint import (
     Checkpoint,
@@ -74,6 +74,23 @@ class Iterations:
         state = {"step": iteration, "identity": self.identity, "groups": groups}
         checkpoint = Checkpoint(self.module.state_dict(), {}, tensors, {}, state)
         save_checkpoint(self.out / "checkpoints", checkpoint, tags=("last",))
+
+    @property
+    def weights(self) -> Path:
+        """Where the run leaves its weights, a card beside them that tells its "iterations"."""
+        return self.out / "model.safetensors"
+
+    def finished(self, done: int, wanted: int) -> bool:
+        """Whether the weights of so many iterations are there; they may have been calibrated since.
+
+        Args:
+            done: iterations behind the run.
+            wanted: iterations asked for.
+        """
+        note = self.weights.with_suffix(".json")
+        if done < wanted or not self.weights.exists() or not note.exists():
+            return False
+        return read_json(note).get("iterations") == done
 
     def history(self) -> list[dict[str, float]]:
         """What the iterations so far told."""

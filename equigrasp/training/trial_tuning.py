@@ -134,7 +134,7 @@ class TrialTuner:
     ) -> None:
         if not isinstance(model, EquiIGD):
             raise ValueError(
-                f"a {type(model).__name__} draws no rotations with a flow; name weights of EquiIGD"
+                f"{type(model).__name__} draws no rotations with a flow; name weights of EquiIGD"
             )
         self.model, self.loss = model, loss or GraspLoss()
         self.settings = s = settings or TrialSettings()

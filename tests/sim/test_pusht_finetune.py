@@ -44,6 +44,10 @@ def test_an_interrupted_run_goes_on_with_the_same_numbers(saved, tmp_path, capsy
     assert (card["iterations"], card["train_episodes"]) == (2, 30)
     told = [json.loads((f / "iterations.json").read_text()) for f in (whole, halves)]
     assert [row["score"] for row in told[0]] == [row["score"] for row in told[1]]
+    written = (halves / "model.json").stat().st_mtime_ns
+    assert main(command(saved, halves, 2)) == 0
+    assert "holds 2 iterations already" in capsys.readouterr().out
+    assert (halves / "model.json").stat().st_mtime_ns == written
     assert main([*command(saved, halves, 2), "--clip", "0.2"]) == 1
     assert "other settings (clip)" in capsys.readouterr().err
 
