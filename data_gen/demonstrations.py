@@ -30,6 +30,7 @@ def make_episode(
     image_size: int,
     layout: str,
     recover: float = 0.0,
+    frames: str = "all",
 ) -> dict[str, int]:
     """Play and write an episode; scenes whose script fails are passed over.
 
@@ -37,7 +38,7 @@ def make_episode(
         root: folder of the data set.
         task: name.
         index: of the episode among all of its task; variations take turns.
-        seed, image_size, layout, recover: see `data_gen.demos.DemoSettings`.
+        seed, image_size, layout, recover, frames: see `data_gen.demos.DemoSettings`.
 
     Returns:
         number of `frames`, of `keypoints` and of `attempts`.
@@ -46,11 +47,17 @@ def make_episode(
         DemonstrationError: the script failed in every attempt.
     """
     number, variation = divmod(index, find_task(task).variations)
+    whole = frames == "all"
     for attempt in range(ATTEMPTS):
         chosen = scene_seed(DEMONSTRATION, seed, task, index, attempt)
         try:
             shown = demonstrate(
-                _environment(image_size), task, variation, chosen, errors=_errors(chosen, recover)
+                _environment(image_size),
+                task,
+                variation,
+                chosen,
+                errors=_errors(chosen, recover),
+                between=whole,
             )
         except DemonstrationError:
             if attempt == ATTEMPTS - 1:
@@ -65,6 +72,7 @@ def make_episode(
             descriptions=shown.sentences,
             layout=layout,
             random_seed=shown.random_seed,
+            keyframes=None if whole else shown.keypoints,
         )
         return {
             "frames": len(shown.frames),

@@ -3,7 +3,7 @@
 python data_gen/demos.py                                  # all tasks, 100 episodes each
 python data_gen/demos.py --tasks stack_blocks press_buttons --episodes 20 --out data/two_tasks
 python data_gen/demos.py --engine ray --workers 64        # on a Ray cluster that shares --out
-python data_gen/demos.py --image-size 256 --recover 0.5 --out data/recovered
+python data_gen/demos.py --frames keyframes --image-size 256 --recover 0.5 --out data/recovered
 """
 
 from __future__ import annotations
@@ -28,10 +28,14 @@ from sim.workers.run import ENGINES
 
 KILLED = (LEFTOVERS, f"*/*/episodes/{LEFTOVERS}")
 """Where killed runs leave something."""
+FRAMES = ("all", "keyframes")
+"""Which frames of an episode are kept: all, or where it starts and its keyframes, which are marked.
+Frames between are most of the work, and keyframe policies do not read them."""
 EPISODES = 100
 """Of every task, where nobody chose."""
-EPISODE_SECONDS, EPISODE_MB = 4.5, 3.0
-"""Of one episode with images of 128 pixels: time of one core of a 2025 server CPU, and size."""
+EPISODE_SIZES = {"all": (4.5, 3.0), "keyframes": (1.2, 0.7)}
+"""Of one episode with images of 128 pixels, by its frames: seconds of one core of a 2025 server CPU,
+and MB."""
 
 
 @dataclass(frozen=True)
@@ -43,25 +47,31 @@ class DemoSettings:
         image_size: pixels per side of every camera.
         layout: one of RLBench's two.
         recover: share of the episodes in which the arm misses waypoints on purpose and recovers.
+        frames: that are kept, one of `FRAMES`.
 
     Raises:
-        ValueError: a share outside 0 to 1, or images that are too small.
+        ValueError: a share outside 0 to 1, images that are too small, or no such choice of frames.
     """
 
     seed: int = 0
     image_size: int = 128
     layout: str = "all_variations"
     recover: float = 0.0
+    frames: str = FRAMES[0]
 
     def __post_init__(self) -> None:
         if self.image_size < 8:
             raise ValueError(f"--image-size is {self.image_size}; give at least 8 pixels")
         if not 0 <= self.recover <= 1:
             raise ValueError(f"--recover is {self.recover}; give a share from 0 to 1")
+        if self.frames not in FRAMES:
+            raise ValueError(f"--frames is {self.frames!r}; give one of {', '.join(FRAMES)}")
 
     def told(self) -> dict[str, Any]:
-        """What is written down of them: a share of 0 is not, as in folders of before."""
-        return {name: value for name, value in asdict(self).items() if value or name != "recover"}
+        """What is written down of them; not what folders of before do not tell, where it is as it
+        was then."""
+        usual = {"recover": 0.0, "frames": FRAMES[0]}
+        return {k: v for k, v in asdict(self).items() if k not in usual or v != usual[k]}
 
 
 def make_demonstrations(
@@ -97,7 +107,8 @@ def make_demonstrations(
     with hold_folder(out, "choose another --out", leftovers=KILLED):
         agree(out, settings.told())
         todo = _missing(out, variations, episodes, settings)
-        size = {"seconds": EPISODE_SECONDS, "megabytes": EPISODE_MB}
+        seconds, megabytes = EPISODE_SIZES[settings.frames]
+        size = {"seconds": seconds, "megabytes": megabytes}
         told = episodes_announcement(out, len(todo), len(variations) * episodes, workers, **size)
         print(told, file=sys.stderr)
         limits = {"workers": workers, "timeout_s": timeout_s, "engine": engine}
@@ -147,6 +158,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="SHARE",
         help="of the episodes in which the arm misses waypoints on purpose and recovers",
     )
+    parser.add_argument(
+        "--frames",
+        choices=FRAMES,
+        default=default.frames,
+        help="that are kept; keyframes: the first one and those that end an action, marked, in a "
+        "quarter of the time and space; keyframe policies read no others",
+    )
     parser.add_argument("--engine", choices=ENGINES, default="local", help="ray: of a Ray cluster")
     options = parser.parse_args(arguments)
     return ending(lambda: _run(options), WorkerError, GenerationError)
@@ -154,7 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     variations = known_tasks(options.tasks)
-    settings = DemoSettings(options.seed, options.image_size, options.layout, options.recover)
+    made_of = (options.seed, options.image_size, options.layout, options.recover, options.frames)
+    settings = DemoSettings(*made_of)
     if options.episodes is None:
         options.episodes = default_size(EPISODES)
     failures = make_demonstrations(

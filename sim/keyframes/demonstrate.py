@@ -2,7 +2,8 @@
 
 The frames are laid out such that keypoint discovery finds the waypoints again: an arm that arrives
 is seen at rest for two frames, one that grips is seen only after it has gripped, and moves in
-between have enough frames.
+between have enough frames. Most of the time goes into their images; a demonstration may keep the
+frames of its keyframes alone, which is all that keyframe policies read.
 
 A demonstration may show how to recover: the arm misses some waypoints on purpose before it reaches
 them. Keyframes that were missed are marked, so that nobody learns to go there.
@@ -40,7 +41,7 @@ class Demonstration(NamedTuple):
     """What a scripted run left behind.
 
     Attributes:
-        frames: of the whole episode.
+        frames: of the whole episode, or the first one and those of `keypoints`.
         keypoints: numbers of the frames at which a waypoint was reached.
         random_seed: state of the generator that the scene came from.
         variation, sentences: of the task.
@@ -60,6 +61,7 @@ def demonstrate(
     seed: int | tuple,
     *,
     errors: np.random.Generator | None = None,
+    between: bool = True,
 ) -> Demonstration:
     """Play the script of a task.
 
@@ -67,6 +69,8 @@ def demonstrate(
         environment: in which it is played.
         task, variation, seed: see `TaskEnvironment.reset`.
         errors: source of errors, for a demonstration of how to recover; None makes none.
+        between: whether frames between waypoints are photographed and kept. The arm moves in the
+            same way without.
 
     Raises:
         DemonstrationError: a waypoint cannot be reached, the goal is missed, or keypoint discovery
@@ -76,12 +80,16 @@ def demonstrate(
     said = f"{environment.task.name} {variation}"
     arrivals: list[int] = []
     resting = False
+
+    def pass_by() -> None:
+        frames.append(environment.observe(images=between))
+
     for pose, opened, missed in _actions(environment, errors):
         if resting:
             environment.stage.step(HOLD_STEPS)
-            frames.append(environment.observe())
+            pass_by()
         changes = opened != environment.arm.commanded_open
-        result = environment.act(pose, opened, frames)
+        result = environment.act(pose, opened, pass_by)
         if result.failure or not result.arrived:
             raise DemonstrationError(
                 f"{said}: waypoint {len(arrivals)} is {result.failure or 'blocked'}"
@@ -96,6 +104,9 @@ def demonstrate(
     found = discover_keypoints([frame.state for frame in frames])
     if found != arrivals:
         raise DemonstrationError(f"{said}: keypoints {found}, waypoints {arrivals}")
+    if not between:
+        frames = [frames[index] for index in (0, *arrivals)]
+        arrivals = list(range(1, len(frames)))
     sentences = type(environment.task).sentences(variation)
     return Demonstration(frames, arrivals, environment.random_seed, variation, sentences)
 

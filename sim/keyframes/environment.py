@@ -7,7 +7,7 @@ stopped on the way leaves the gripper as it is, and the next action may do bette
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -152,18 +152,19 @@ class TaskEnvironment:
         pose, opened = parse_action(action)
         return self.act(pose, opened)
 
-    def act(self, pose: Matrix, opened: bool, record: list[Frame] | None = None) -> StepResult:
+    def act(
+        self, pose: Matrix, opened: bool, record: Callable[[], None] | None = None
+    ) -> StepResult:
         """`step` with a pose instead of numbers.
 
         Args:
             pose: (4, 4) of the tip in the world.
             opened: state of the gripper from then on.
-            record: frames on the way are appended to it.
+            record: called at regular moments on the way, not on arrival.
         """
-        keep = None if record is None else lambda: record.append(self.observe())
         pose = held_off_table(pose)
         try:
-            move_tip(self.arm, pose, keep)
+            move_tip(self.arm, pose, record)
         except UnreachableError:
             return StepResult(self.observe(), self.succeeded(), "unreachable", arrived=False)
         off = float(np.linalg.norm(self.arm.tip[:3, 3] - pose[:3, 3]))
@@ -179,10 +180,11 @@ class TaskEnvironment:
         """Whether the goal of the task is reached."""
         return self.task is not None and bool(self.task.succeeded())
 
-    def observe(self) -> Frame:
-        """What is seen and felt now."""
+    def observe(self, images: bool = True) -> Frame:
+        """What is seen and felt now; without images it is only felt, and much quicker."""
         arm, tip = self.arm, self.arm.tip
-        images, misc = render(arm, self.cameras, self.image_size, self._moved)
+        cameras = self.cameras if images else ()
+        seen, misc = render(arm, cameras, self.image_size, self._moved)
         quaternion = Rotation.from_matrix(tip[:3, :3]).as_quat()
         state = FrameState(
             joint_velocities=arm.velocities,
@@ -195,7 +197,7 @@ class TaskEnvironment:
             task_low_dim_state=self.task.state(),
             misc={**misc, "variation_index": self.task.variation},
         )
-        return Frame(state, images)
+        return Frame(state, seen)
 
 
 def parse_action(action: ArrayLike) -> tuple[Matrix, bool]:
