@@ -34,8 +34,8 @@ Frames between are most of the work, and keyframe policies do not read them."""
 EPISODES = 100
 """Of every task, where nobody chose."""
 EPISODE_SIZES = {"all": (4.5, 3.0), "keyframes": (1.2, 0.7)}
-"""Of one episode with images of 128 pixels, by its frames: seconds of one core of a 2025 server CPU,
-and MB."""
+"""Of one episode with images of 128 pixels, by its frames: seconds of one core of a 2025 server
+CPU, and MB."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 import sys
 
+import numpy as np
 import pytest
 
 from data_gen.demos import main
 from equigrasp.policy.episodes.faults import episode_faults
 from equigrasp.policy.episodes.files import find_episodes
 from equigrasp.policy.episodes.frames import is_disturbed
+from equigrasp.policy.keyframes.dataset import KeyframeDataset
 
 SMALL = ["--tasks", "open_drawer", "press_buttons", "--image-size", "16", "--workers", "1"]
 
@@ -50,6 +52,7 @@ def test_episodes_count_within_their_variation_in_the_other_layout(tmp_path, has
         (["--seed", "5"], "begun with seed=0"),
         (["--recover", "0.5"], "begun with recover=None, now it is 0.5"),
         (["--recover", "1.5"], "give a share from 0 to 1"),
+        (["--frames", "keyframes"], "begun with frames=None, now it is keyframes"),
     ],
 )
 def test_impossible_requests_are_named_and_lose_nothing(tmp_path, change, message, capsys):
@@ -88,3 +91,29 @@ def test_a_share_of_the_episodes_shows_how_to_recover(tmp_path, capsys, hashes):
     assert hashes(tmp_path) == before
     assert main(arguments) == 1
     assert "begun with recover=1.0, now it is None" in capsys.readouterr().err
+
+
+def test_keyframes_alone_teach_what_whole_episodes_teach(tmp_path, hashes):
+    arguments = ["--tasks", "press_buttons", "drag_with_stick", "--image-size", "16"]
+    arguments += ["--episodes", "2", "--recover", "1", "--workers", "1"]
+    whole, kept = tmp_path / "whole", tmp_path / "kept"
+    assert main([*arguments, "--out", str(whole)]) == 0
+    assert main([*arguments, "--frames", "keyframes", "--out", str(kept)]) == 0
+    episodes = find_episodes(kept)
+    assert [fault for e in episodes for fault in episode_faults(e, deep=True)] == []
+    for long, short in zip(find_episodes(whole), episodes, strict=True):
+        assert len(short) == len(long.keypoints) + 1 < len(long)
+        assert len(list((short.path / "front_rgb").iterdir())) == len(short)
+        assert short.demo.random_seed[1].tolist() == long.demo.random_seed[1].tolist()
+    items = [KeyframeDataset(root) for root in (whole, kept)]
+    assert len(items[0]) == len(items[1]) > 10
+    for index in range(len(items[0])):
+        for one, other in zip(*(data.item(index) for data in items), strict=True):
+            if isinstance(one, str | float):
+                assert one == other
+                continue
+            for a, b in zip(np.atleast_1d(one), np.atleast_1d(other), strict=True):
+                np.testing.assert_array_equal(a, b)
+    before = hashes(kept)
+    assert main([*arguments, "--frames", "keyframes", "--out", str(kept)]) == 0
+    assert hashes(kept) == before
