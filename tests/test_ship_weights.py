@@ -5,14 +5,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from equigrasp import build_model, load_model, save_model
+from equigrasp.policy.models.mini_diffuser import MiniDiffuser
+from equigrasp.policy.nn.vocabulary import Vocabulary
+from equigrasp.policy.saved import load_policy
 from equigrasp.self_test import difference, predictions
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from seal_weights import seal
-from ship_weights import ship
+from ship_weights import ship, ship_policy
 
 
 def test_a_run_becomes_shipped_weights_with_a_complete_card(tmp_path):
@@ -31,6 +35,20 @@ def test_a_run_becomes_shipped_weights_with_a_complete_card(tmp_path):
     assert str(tmp_path) not in note.read_text()
     loaded = load_model(folder / "mine_pile")
     assert difference(written["self_test"], predictions(loaded)) == 0.0
+
+
+def test_a_policy_becomes_shipped_weights_of_half_the_size(tmp_path):
+    policy = MiniDiffuser(Vocabulary(["push"]), widths=[24, 48], channels=24)
+    run = save_model(policy, tmp_path / "runs" / "mine" / "model", {"seed": 3, "name": "other"})
+    note = ship_policy(str(run.parent), "mine", "A summary.", "Some demonstrations.", tmp_path)
+    written = json.loads(note.read_text())
+    assert list(written)[:4] == ["name", "licence", "summary", "data"]
+    assert (written["name"], written["seed"]) == ("mine", 3)
+    assert written["summary"] == "A summary. Stored in float16."
+    assert note.with_suffix(".safetensors").stat().st_size < 0.6 * run.stat().st_size
+    shipped = load_policy(tmp_path / "mine")
+    for name, tensor in policy.state_dict().items():
+        torch.testing.assert_close(shipped.state_dict()[name], tensor, atol=1e-3, rtol=1e-3)
 
 
 def without_digest(note):
