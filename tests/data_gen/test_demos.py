@@ -9,17 +9,19 @@ from equigrasp.policy.episodes.files import find_episodes
 from equigrasp.policy.episodes.frames import is_disturbed
 from equigrasp.policy.keyframes.dataset import KeyframeDataset
 
+QUICK = ["--frames", "keyframes", "--workers", "1"]
 SMALL = ["--tasks", "open_drawer", "press_buttons", "--image-size", "16", "--workers", "1"]
 
 
 def test_an_interrupted_run_ends_with_the_same_files(tmp_path, capsys, hashes):
     whole, halves = tmp_path / "whole", tmp_path / "halves"
-    assert main([*SMALL, "--episodes", "2", "--out", str(whole)]) == 0
+    small = [*SMALL, *QUICK]
+    assert main([*small, "--episodes", "2", "--out", str(whole)]) == 0
     assert "2 tasks, 2 episodes each, 0 failed" in capsys.readouterr().out
-    assert main([*SMALL, "--episodes", "1", "--out", str(halves)]) == 0
+    assert main([*small, "--episodes", "1", "--out", str(halves)]) == 0
     torn = halves / "open_drawer" / "all_variations" / "episodes" / ".episode1.9.tmp"
     (torn / "front_rgb").mkdir(parents=True)
-    assert main([*SMALL, "--episodes", "2", "--out", str(halves)]) == 0
+    assert main([*small, "--episodes", "2", "--out", str(halves)]) == 0
     assert not torn.exists()  # what a kill left goes with the next run
     assert hashes(whole) == hashes(halves)
     episodes = find_episodes(whole)
@@ -33,7 +35,7 @@ def test_an_interrupted_run_ends_with_the_same_files(tmp_path, capsys, hashes):
 
 
 def test_episodes_count_within_their_variation_in_the_other_layout(tmp_path, hashes):
-    arguments = ["--tasks", "open_drawer", "--image-size", "16", "--workers", "1"]
+    arguments = ["--tasks", "open_drawer", "--image-size", "16", *QUICK]
     arguments += ["--layout", "variations", "--episodes", "4", "--out", str(tmp_path)]
     assert main(arguments) == 0
     found = [(e.variation, e.number) for e in find_episodes(tmp_path)]
@@ -66,7 +68,7 @@ def test_impossible_requests_are_named_and_lose_nothing(tmp_path, change, messag
 
 def test_ray_makes_the_same_files(tmp_path, fake_ray, hashes, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    arguments = ["--tasks", "turn_lever", "--episodes", "2", "--image-size", "8", "--workers", "1"]
+    arguments = ["--tasks", "turn_lever", "--episodes", "2", "--image-size", "8", *QUICK]
     for engine in ("local", "ray"):
         assert main([*arguments, "--engine", engine, "--out", engine]) == 0
     assert fake_ray[1:] == [2, "shutdown"]
@@ -79,7 +81,7 @@ def test_ray_makes_the_same_files(tmp_path, fake_ray, hashes, capsys, monkeypatc
 
 
 def test_a_share_of_the_episodes_shows_how_to_recover(tmp_path, capsys, hashes):
-    arguments = ["--tasks", "block_in_tray", "--image-size", "8", "--workers", "1"]
+    arguments = ["--tasks", "block_in_tray", "--image-size", "8", *QUICK]
     arguments += ["--episodes", "3", "--out", str(tmp_path)]
     assert main([*arguments, "--recover", "1"]) == 0
     episodes = find_episodes(tmp_path)
@@ -94,8 +96,8 @@ def test_a_share_of_the_episodes_shows_how_to_recover(tmp_path, capsys, hashes):
 
 
 def test_keyframes_alone_teach_what_whole_episodes_teach(tmp_path, hashes):
-    arguments = ["--tasks", "press_buttons", "drag_with_stick", "--image-size", "16"]
-    arguments += ["--episodes", "2", "--recover", "1", "--workers", "1"]
+    arguments = ["--tasks", "press_buttons", "open_drawer", "--image-size", "16"]
+    arguments += ["--episodes", "1", "--recover", "1", "--workers", "1"]
     whole, kept = tmp_path / "whole", tmp_path / "kept"
     assert main([*arguments, "--out", str(whole)]) == 0
     assert main([*arguments, "--frames", "keyframes", "--out", str(kept)]) == 0
@@ -106,7 +108,7 @@ def test_keyframes_alone_teach_what_whole_episodes_teach(tmp_path, hashes):
         assert len(list((short.path / "front_rgb").iterdir())) == len(short)
         assert short.demo.random_seed[1].tolist() == long.demo.random_seed[1].tolist()
     items = [KeyframeDataset(root) for root in (whole, kept)]
-    assert len(items[0]) == len(items[1]) > 10
+    assert len(items[0]) == len(items[1]) >= 5
     for index in range(len(items[0])):
         for one, other in zip(*(data.item(index) for data in items), strict=True):
             if isinstance(one, str | float):
