@@ -113,7 +113,7 @@ def test_the_configuration_of_a_policy_says_what_its_card_says(name):
     policy = build_policy(config["model"], words)
     assert {key: plain_value(policy.config[key]) for key in card["config"]} == card["config"]
     assert config["data"]["tasks"] == card["tasks"]
-    assert config["init"] is card.get("init") is None
+    assert config["init"] == composed(f"{name}_first")["run_dir"]
 
 
 @pytest.mark.parametrize("name", shipped_names())
