@@ -30,6 +30,8 @@ POINT = 0
 KERNELS = ("all", "escnn", "orbits")
 """Which kernels, and who computes them; see the module."""
 
+DUST = 1e-6
+"""Entries of kernels that are smaller are rounding errors of zero."""
 FREQUENCIES = 4.0
 """Angular frequency cutoff per unit radius. escnn's default keeps 24 of the 36 independent 3x3
 kernels between two regular C4 fields; this one keeps all, at the same cost per convolution."""
@@ -143,7 +145,21 @@ def compute_basis(
             f"escnn's basis for {kind_in} -> {kind_out} under {group} does not follow our "
             f"conventions (off by {(exact - raw).abs().max():.1e}); install escnn==1.0.11"
         )
-    return exact.float().contiguous()
+    return signed(exact).float().contiguous()
+
+
+def signed(kernels: Tensor) -> Tensor:
+    """Kernels ``(K, ...)`` without `DUST`, with signs such that the first of each one's largest
+    entries is positive.
+
+    escnn draws signs at random when it is first used after its installation, and keeps them on
+    disk: equal coefficients would be other networks in another environment.
+    """
+    kernels = torch.where(kernels.abs() < DUST, 0.0, kernels)
+    flat = kernels.flatten(1)
+    largest = flat.abs() > 0.999 * flat.abs().amax(1, keepdim=True)
+    first = flat.gather(1, largest.int().argmax(1, keepdim=True))
+    return kernels * first.sign().reshape(-1, *(1,) * (kernels.dim() - 1)) + 0.0  # no -0.0
 
 
 def _orbit_sums(shape: tuple[int, ...], group: str, kind_in: str, kind_out: str) -> Tensor:

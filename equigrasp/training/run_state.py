@@ -104,6 +104,8 @@ def start_run(
         "scenes": sampler.num_scenes,
         "processes": sampler.world_size,
     }
+    if getattr(model, "bank", None) is not None:
+        identity["kernels"] = "signed"  # by `kernel_basis.signed`; runs of before drew signs anew
     # Through JSON, so that a fresh identity compares equal to a stored one.
     identity = json.loads(json.dumps(identity))
     total = settings.planned_steps(sampler.steps_per_epoch)

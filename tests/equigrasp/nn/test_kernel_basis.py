@@ -5,7 +5,8 @@ import itertools
 import pytest
 import torch
 
-from equigrasp.nn.kernel_basis import POINT, BasisBank, compute_basis, symmetrise
+from equigrasp.nn import kernel_basis
+from equigrasp.nn.kernel_basis import POINT, BasisBank, compute_basis, signed, symmetrise
 
 KINDS = {"C4": ("regular", "vector", "trivial"), "C2": ("regular", "trivial")}
 FLAT = [
@@ -54,6 +55,30 @@ def test_escnn_leaves_out_kernels_of_the_volume():
     theirs = compute_basis(*lift, "all")
     assert (len(theirs), rank(theirs)) == (25, 23)
     assert len(compute_basis(*lift, "orbits")) == 27
+
+
+@pytest.mark.parametrize("case", [("C4", "regular", "regular", 3, 2), VOLUMES[-2]], ids=str)
+def test_kernels_are_the_same_whatever_signs_escnn_draws(case, monkeypatch):
+    basis, draws = compute_basis(*case), kernel_basis._escnn_kernels
+
+    def drawn_anew(*arguments):
+        found = draws(*arguments)
+        signs = 2.0 * torch.randint(2, (len(found),)) - 1
+        dust = 1e-8 * torch.randn(found.shape)
+        dusty = torch.where(found.abs() < 1e-6, dust, found)
+        return signs.reshape(-1, *(1,) * (found.dim() - 1)) * dusty
+
+    monkeypatch.setattr(kernel_basis, "_escnn_kernels", drawn_anew)
+    for _ in range(3):
+        assert torch.equal(compute_basis.__wrapped__(*case), basis)
+
+
+def test_signs_follow_the_first_of_the_largest_entries():
+    kernels = torch.tensor([[0.1, -0.9, 0.90001], [-1e-8, 0.2, -0.1]], dtype=torch.float64)
+    wanted = torch.tensor([[-0.1, 0.9, -0.90001], [0.0, 0.2, -0.1]], dtype=torch.float64)
+    assert torch.equal(signed(kernels), wanted)
+    assert not signed(kernels)[1, 0].signbit()
+    assert signed(torch.zeros(0, 2, 2)).shape == (0, 2, 2)
 
 
 def test_a_view_of_a_bank_shares_what_it_knows():
