@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
 
+KERNELS = "signed"
+"""How the kernels of steerable models came to their signs, by `equigrasp.nn.kernel_basis.signed`:
+coefficients of a run from before may mean another network."""
+
+
 @dataclass
 class RunState:
     """What changes while a run goes.
@@ -105,7 +110,7 @@ def start_run(
         "processes": sampler.world_size,
     }
     if getattr(model, "bank", None) is not None:
-        identity["kernels"] = "signed"  # by `kernel_basis.signed`; runs of before drew signs anew
+        identity["kernels"] = KERNELS
     # Through JSON, so that a fresh identity compares equal to a stored one.
     identity = json.loads(json.dumps(identity))
     total = settings.planned_steps(sampler.steps_per_epoch)

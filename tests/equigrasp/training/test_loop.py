@@ -15,6 +15,7 @@ from equigrasp.data.items import SampleSettings, make_item
 from equigrasp.data.synthetic import synthetic_scene
 from equigrasp.models.losses import GraspLoss
 from equigrasp.registry import build_model
+from equigrasp.training import run_state
 from equigrasp.training.checkpoint import CheckpointError, load_checkpoint
 from equigrasp.training.grasp_recipe import GraspRecipe, TrainingStep
 from equigrasp.training.loop import _Clock, train
@@ -130,6 +131,15 @@ def test_another_run_is_refused_with_what_differs(tmp_path):
     assert "scenes: 5 in the checkpoint, 6 now" in message
     assert "log_every" not in message
     assert "name" in message
+
+
+def test_a_run_whose_kernels_had_other_signs_is_refused(tmp_path, monkeypatch):
+    settings = TrainSettings(**{**vars(_SETTINGS), "max_steps": 2})
+    with monkeypatch.context() as before:
+        before.setattr(run_state, "KERNELS", "as drawn")
+        _run(tmp_path, settings)
+    with pytest.raises(CheckpointError, match="kernels: 'as drawn' in the checkpoint, 'signed' n"):
+        _run(tmp_path, settings)
 
 
 def test_time_limit_ends_the_run_with_a_checkpoint(tmp_path):
