@@ -145,15 +145,15 @@ def compute_basis(
             f"escnn's basis for {kind_in} -> {kind_out} under {group} does not follow our "
             f"conventions (off by {(exact - raw).abs().max():.1e}); install escnn==1.0.11"
         )
-    return signed(exact).float().contiguous()
+    return (signed(exact) if ndim == 3 else exact).float().contiguous()
 
 
 def signed(kernels: Tensor) -> Tensor:
     """Kernels ``(K, ...)`` without `DUST`, with signs such that the first of each one's largest
     entries is positive.
 
-    escnn draws signs at random when it is first used after its installation, and keeps them on
-    disk: equal coefficients would be other networks in another environment.
+    Those of kernels of volumes escnn draws at random when it is first used after its installation,
+    and keeps them on disk: equal coefficients would be other networks in another environment.
     """
     kernels = torch.where(kernels.abs() < DUST, 0.0, kernels)
     flat = kernels.flatten(1)
