@@ -27,7 +27,7 @@ from sample_efficiency import (
     training_scenes,
 )
 from shared.arms import ARMS, TINY
-from shared.results import RESULTS, command_line, finish
+from shared.results import RESULTS, command_line, finish, known
 from shared.run_records import RunRecord, RunRecords
 
 from equigrasp.data.files import write_atomically, write_json
@@ -128,7 +128,7 @@ def result(
 def row(model: str, arm: str, rate: str, found: list[RunRecord]) -> dict[str, Any]:
     """Means and intervals over seeds."""
     values = {"ap": [record["validation"]["average_precision"] for record in found]}
-    values |= {r: [record[r] for record in found if r in record] for r in ("gsr", "dr")}
+    values |= {rate: known(record.get(rate) for record in found) for rate in ("gsr", "dr")}
     scores = {score: interval(each) for score, each in values.items() if each}
     return {"model": model, "arm": arm, "rate": rate, "seeds": len(found), **scores}
 

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared.arms import ABLATION, ARMS, STUDY, TINY
-from shared.results import RESULTS, add_precision, command_line, finish, save_figure
+from shared.results import RESULTS, add_precision, command_line, finish, known, save_figure
 from shared.run_records import RunRecord, RunRecords
 
 from equigrasp.data.files import write_atomically, write_json
@@ -229,7 +229,7 @@ def row(arm: str, share: float, found: list[RunRecord]) -> dict[str, Any]:
     result: dict[str, Any] = {"arm": arm, "share": share}
     result["ap"] = interval([record["validation"]["average_precision"] for record in found])
     for rate in ("gsr", "dr"):
-        if values := [record[rate] for record in found if rate in record]:
+        if values := known(record.get(rate) for record in found):
             result[rate] = interval(values)
     return result
 
@@ -260,13 +260,15 @@ def cell(found: dict[str, Any]) -> str:
     text = f"{found['ap']['mean']:.3f}"
     if found["ap"]["half"] is not None:
         text += f" +- {found['ap']['half']:.3f}"
-    if "gsr" in found:
-        text += f"; {spread(found['gsr'])} / {spread(found['dr'])}"
+    if "dr" in found:  # a model that tries nothing has no GSR
+        text += f"; {spread(found.get('gsr'))} / {spread(found['dr'])}"
     return text
 
 
-def spread(rate: dict[str, Any]) -> str:
+def spread(rate: dict[str, Any] | None) -> str:
     """Mean of a rate, and its lowest and highest seed: of few rounds, so they lie far apart."""
+    if rate is None:
+        return "-"
     if len(rate["values"]) == 1:
         return f"{rate['mean']:.1f}"
     return f"{rate['mean']:.1f} ({min(rate['values']):.0f} to {max(rate['values']):.0f})"

@@ -37,6 +37,8 @@ from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
 KINDS = ("packed", "pile")
+ENDS = ("", "_low", "_high")
+"""Of the names of a rate and of the ends of its interval."""
 PARTS = ("labels", "speed", "clutter")
 SPLIT = "val"
 STEPS = 240
@@ -145,11 +147,9 @@ def clutter_part(options: argparse.Namespace) -> dict[str, Any]:
             out = options.out / f"{kind}_{name}"
             summary = run_evaluation(settings, scenes, out, hand=hand, workers=1)
             for rate in ("gsr", "dr"):
-                value = summary[rate]
-                found[f"{rate}_{kind}_{name}"] = value["mean"]
-                found[f"{rate}_{kind}_{name}_low"], found[f"{rate}_{kind}_{name}_high"] = value[
-                    "interval"
-                ]
+                values = (summary[rate]["mean"], *summary[rate]["interval"])
+                row = f"{rate}_{kind}_{name}"
+                found |= {row + end: value for end, value in zip(ENDS, values, strict=True)}
             found[f"rounds_{kind}_{name}"] = summary["rounds"]
             found[f"attempts_{kind}_{name}"] = summary["attempts"]
             print(f"{kind} {name}: failures {summary['failures']}, ended {summary['ends']}")
@@ -202,10 +202,9 @@ def _clutter_rows(numbers: Mapping[str, float]) -> list[str]:
 
 def _rates(numbers: Mapping[str, float], kind: str, name: str) -> str:
     """GSR and DR with their intervals, percent."""
+    found = ([numbers[f"{rate}_{kind}_{name}{end}"] for end in ENDS] for rate in ("gsr", "dr"))
     return " / ".join(
-        f"{numbers[f'{rate}_{kind}_{name}']:.1f} ({numbers[f'{rate}_{kind}_{name}_low']:.0f} to "
-        f"{numbers[f'{rate}_{kind}_{name}_high']:.0f})"
-        for rate in ("gsr", "dr")
+        "-" if None in each else "{:.1f} ({:.0f} to {:.0f})".format(*each) for each in found
     )
 
 

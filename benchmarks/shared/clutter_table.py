@@ -60,6 +60,8 @@ def plot(path: Path, rows: list[tuple[str, dict[str, Any]]]) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(13, 0.6 + 0.32 * len(rows)), sharey=True)
     for axis, rate in zip(axes, ("gsr", "dr"), strict=True):
         for i, (_, summary) in enumerate(reversed(rows)):
+            if summary[rate]["pooled"] is None:
+                continue  # nothing was tried
             low, high = summary[rate]["interval"]
             colour = "tab:blue" if summary["settings"]["scene"] == "packed" else "tab:orange"
             axis.plot([low, high], [i, i], color=colour, lw=2)

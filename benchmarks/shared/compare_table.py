@@ -8,7 +8,7 @@ from typing import Any
 
 from equigrasp.weights import find_weights
 from shared.paired import COLUMN, outcomes
-from shared.results import save_figure
+from shared.results import known, save_figure
 
 Row = dict[str, Any]
 MARKS = (("o", "circle"), ("s", "square"), ("D", "diamond"), ("^", "triangle"), ("P", "cross"))
@@ -139,6 +139,7 @@ def headline(rows: list[Row]) -> dict[str, float]:
             ceiling[column[:-1]][rate]["pooled"] - row[rate]["pooled"]
             for column, row in ours.items()
             if column[:-1] in ceiling
+            and len(known((ceiling[column[:-1]][rate]["pooled"], row[rate]["pooled"]))) == 2
         ]
         if gaps:
             numbers[f"equiigd_{rate}_gap"] = max(gaps)
@@ -148,9 +149,9 @@ def headline(rows: list[Row]) -> dict[str, float]:
     return numbers
 
 
-def figures(rows: list[Row]) -> dict[str, float]:
+def figures(rows: list[Row]) -> dict[str, float | None]:
     """Flat figures of every row."""
-    numbers: dict[str, float] = {}
+    numbers: dict[str, float | None] = {}
     for row in rows:
         name = "_".join([*column_of(row), row["model"]])
         numbers[f"{name}_gsr"] = row["gsr"]["pooled"]
@@ -174,10 +175,10 @@ def draw_plots(rows: list[Row], path: Path) -> None:
     marks = {scene: MARKS[i % len(MARKS)] for i, scene in enumerate(scenes)}
     for row in rows:
         for axis, rate in zip(axes, ("gsr", "dr"), strict=False):
-            if row["median_ms"] is None:
+            value = row[rate]["pooled"]
+            if row["median_ms"] is None or value is None:
                 continue
             low, high = row[rate]["interval"]
-            value = row[rate]["pooled"]
             axis.errorbar(
                 row["median_ms"],
                 value,

@@ -49,8 +49,9 @@ def difference(first: dict[str, str], second: dict[str, str]) -> dict[str, Any] 
 
     Returns:
         `rounds`, their number, and for each of `RATES` the difference with the central 95 % of a
-        bootstrap that redraws rounds within every seed, for both planners alike. None if there is
-        no round with the same objects.
+        bootstrap that redraws rounds within every seed, for both planners alike; None for a rate
+        that one of them does not have, as the GSR of a planner that tried nothing. None if there
+        is no round with the same objects.
     """
     ours, others = _read(first), _read(second)
     common = [key for key in ours if key in others and ours[key][1] == others[key][1]]
@@ -67,8 +68,12 @@ def difference(first: dict[str, str], second: dict[str, str]) -> dict[str, Any] 
     total = sum(pairs.sum(0) for pairs in tables)[None]
     found: dict[str, Any] = {"rounds": len(common)}
     for rate, column in RATES.items():
+        points = _ahead(total, column)[0]
+        if np.isnan(points):
+            found[rate] = None
+            continue
         low, high = np.nanpercentile(_ahead(drawn, column), (2.5, 97.5))
-        found[rate] = [float(x) for x in (_ahead(total, column)[0], low, high)]
+        found[rate] = [float(x) for x in (points, low, high)]
     return found
 
 
@@ -87,10 +92,14 @@ def markdown(rows: Sequence[Row]) -> str:
                 found = difference(*pair) if all(pair) else None
                 if found is None:
                     continue
-                cells = ["{:+.1f} ({:+.1f} to {:+.1f})".format(*found[rate]) for rate in RATES]
-                cells = [", ".join(column), model, other, str(found["rounds"]), *cells]
+                points = map(_shown, (found[rate] for rate in RATES))
+                cells = [", ".join(column), model, other, str(found["rounds"]), *points]
                 lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _shown(points: Sequence[float] | None) -> str:
+    return "-" if points is None else "{:+.1f} ({:+.1f} to {:+.1f})".format(*points)
 
 
 def _ahead(totals: np.ndarray, column: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,19 +63,26 @@ def machine() -> dict[str, Any]:
     return found
 
 
+def known(values: Iterable[float | None]) -> list[float]:
+    """Values without None, as which the GSR of rounds in which nothing was tried is known."""
+    return [value for value in values if value is not None]
+
+
 def finish(
-    arguments: argparse.Namespace, numbers: Mapping[str, float], facts: Mapping[str, Any] = {}
+    arguments: argparse.Namespace,
+    numbers: Mapping[str, float | None],
+    facts: Mapping[str, Any] = {},
 ) -> None:
     """Print the numbers; write them where the command line says.
 
     Args:
         arguments: parsed `command_line`.
-        numbers: flat names to numbers.
+        numbers: flat names to numbers; None is not known, a hyphen in print and null in files.
         facts: what was measured, recorded beside the machine.
     """
     width = max(map(len, numbers))
     for name, value in numbers.items():
-        print(f"{name:{width}}  {value:.4g}")
+        print(f"{name:{width}}  {'-' if value is None else f'{value:.4g}'}")
     about = {**machine(), **facts}
     print(", ".join(f"{name} {value}" for name, value in about.items()))
     if arguments.json:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from equigrasp.data.files import write_atomically
 from shared.arm_curves import markdown_table
-from shared.results import finish
+from shared.results import finish, known
 
 
 def update_cost(
@@ -64,7 +64,7 @@ def both_ways(
 
 def finish_seeds(
     arguments: argparse.Namespace,
-    found: Sequence[Mapping[str, float]],
+    found: Sequence[Mapping[str, float | None]],
     caption: str,
     facts: Mapping[str, Any],
 ) -> None:
@@ -77,7 +77,10 @@ def finish_seeds(
         facts: see `shared.results.finish`.
     """
     rows = {f"seed {seed}": dict(row) for seed, row in enumerate(found)}
-    rows["mean"] = {name: float(np.mean([row[name] for row in found])) for name in found[0]}
+    rows["mean"] = {
+        name: float(np.mean(values)) if (values := known(row[name] for row in found)) else None
+        for name in found[0]
+    }
     text = f"{markdown_table(rows)}\n\n{caption}"
     print(text)
     if arguments.record:

@@ -8,7 +8,7 @@ from typing import Any
 
 from equigrasp.page import Page
 from sim.clutter import pictures
-from sim.clutter.figures import failed_attempts
+from sim.clutter.figures import failed_attempts, interval
 from sim.clutter.run import read_rounds
 
 Summary = dict[str, Any]
@@ -37,8 +37,7 @@ def figures_row(name: str, summary: Summary) -> list[Any]:
     """One row under `HEAD`."""
     rates: list[Any] = []
     for rate in (summary["gsr"], summary["dr"]):
-        low, high = rate["interval"]
-        rates += [rate["mean"], f"{low} to {high}"]
+        rates += [rate["mean"], interval(rate)]
     total = summary["latency_ms"].get("total", {})
     ece = summary.get("ece")
     return [

@@ -45,8 +45,7 @@ def figures(rows: Sequence[Row]) -> str:
     for name, s in rows:
         rates = []
         for rate in (s["gsr"], s["dr"]):
-            low, high = rate["interval"]
-            rates += [f"{rate['mean']}", f"{rate['std']}", f"{low} to {high}"]
+            rates += [shown(rate["mean"]), shown(rate["std"]), interval(rate)]
         total = s["latency_ms"].get("total", {"median": "-", "p95": "-"})
         lines.append(
             f"| {name} | {' | '.join(rates)} | {s['successes']}/{s['attempts']}/{s['objects']} "
@@ -54,6 +53,17 @@ def figures(rows: Sequence[Row]) -> str:
             f"| {failed_attempts(s)} | {total['median']}, {total['p95']} |"
         )
     return "\n".join(lines)
+
+
+def shown(value: float | None) -> str:
+    """A figure, or a hyphen for one that nobody knows, as the GSR where nothing was tried."""
+    return "-" if value is None else f"{value}"
+
+
+def interval(rate: Mapping[str, Any]) -> str:
+    """The interval of a rate, or a hyphen."""
+    low, high = rate["interval"]
+    return "-" if low is None else f"{low} to {high}"
 
 
 def lost_rounds(name: str, summary: Mapping[str, Any]) -> str:
@@ -85,7 +95,7 @@ def published_figures(protocol: Protocol, scene: str, view: str) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for row in found:
-        rates = ["-" if value is None else f"{value}" for value in (*row.gsr, *row.dr)]
+        rates = [shown(value) for value in (*row.gsr, *row.dr)]
         lines.append(f"| {row.method} | {row.scene} | {' | '.join(rates)} | {row.source} |")
     return "\n".join(lines)
 
