@@ -61,9 +61,11 @@ def main() -> None:
     parser.add_argument(
         "--kernels", default="all", help="model.layers.kernels of EquiIGD; orbits needs no escnn"
     )
-    parser.add_argument("--scenes", type=int, default=4, help="scene encodings per step")
+    parser.add_argument("--scenes", type=int, help="encoded per step (default 4, quick 2)")
     parser.add_argument("--queries", type=int, default=64, help="grasp points per scene")
-    parser.add_argument("--observations", type=int, default=4, help="of the policy per step")
+    parser.add_argument(
+        "--observations", type=int, help="of the policy per step (default 4, quick 2)"
+    )
     parser.add_argument("--threads", type=int, help="torch threads (default: as torch chooses)")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seconds", type=float, help="time to measure (default 240, quick 20)")
@@ -72,6 +74,8 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     keep_freed_memory()
     seconds = arguments.seconds or (20.0 if arguments.quick else 240.0)
+    arguments.scenes = arguments.scenes or (2 if arguments.quick else 4)
+    arguments.observations = arguments.observations or (2 if arguments.quick else 4)
     counts = (1, 64) if arguments.quick else SAMPLES
     numbers = measure_equiigd(arguments, counts, seconds / 3)
     for name, kind in POLICIES.items():
