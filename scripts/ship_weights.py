@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import shutil
 from pathlib import Path
+from typing import Any
 
 from equigrasp.data.files import atomic_path, write_json
 from equigrasp.policy.saved import SHIPPED_POLICIES, load_policy
@@ -41,9 +42,7 @@ def ship(run: str, name: str, summary: str, objects: str, folder: Path = SHIPPED
     """
     weights, card, tensors = read_weights(run)
     card = sealed(card, tensors)  # runs of early versions have no digests
-    if card.get("init"):  # a run is known by its folder, not by where that lies
-        start = Path(card["init"])
-        card["init"] = (start.parent if start.stem == "model" else start).name
+    card = started(card)
     head = {"name": name, "licence": LICENCE, "summary": summary, "objects": objects}
     with atomic_path(folder / f"{name}.safetensors") as unfinished:
         shutil.copyfile(weights, unfinished)
@@ -71,9 +70,17 @@ def ship_policy(
     policy = load_policy(run)
     told = f"{summary} Stored in float16."
     head = {"name": name, "licence": LICENCE, "summary": told, "data": demos}
-    rest = {key: value for key, value in policy.card.items() if key not in head}
+    rest = {key: value for key, value in started(policy.card).items() if key not in head}
     target = save_model(policy, folder / name, {**head, **rest}, half=True)
     return target.with_suffix(".json")
+
+
+def started(card: dict[str, Any]) -> dict[str, Any]:
+    """A card whose `init` is the name of a run, wherever that lies."""
+    if not card.get("init"):
+        return card
+    start = Path(card["init"])
+    return {**card, "init": (start.parent if start.stem == "model" else start).name}
 
 
 def main() -> None:

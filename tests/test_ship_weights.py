@@ -39,11 +39,12 @@ def test_a_run_becomes_shipped_weights_with_a_complete_card(tmp_path):
 
 def test_a_policy_becomes_shipped_weights_of_half_the_size(tmp_path):
     policy = MiniDiffuser(Vocabulary(["push"]), widths=[24, 48], channels=24)
-    run = save_model(policy, tmp_path / "runs" / "mine" / "model", {"seed": 3, "name": "other"})
+    made = {"seed": 3, "name": "other", "init": "runs/before"}
+    run = save_model(policy, tmp_path / "runs" / "mine" / "model", made)
     note = ship_policy(str(run.parent), "mine", "A summary.", "Some demonstrations.", tmp_path)
     written = json.loads(note.read_text())
     assert list(written)[:4] == ["name", "licence", "summary", "data"]
-    assert (written["name"], written["seed"]) == ("mine", 3)
+    assert (written["name"], written["seed"], written["init"]) == ("mine", 3, "before")
     assert written["summary"] == "A summary. Stored in float16."
     assert note.with_suffix(".safetensors").stat().st_size < 0.6 * run.stat().st_size
     shipped = load_policy(tmp_path / "mine")
