@@ -114,6 +114,7 @@ def test_the_configuration_of_a_policy_says_what_its_card_says(name):
     assert {key: plain_value(policy.config[key]) for key in card["config"]} == card["config"]
     assert config["data"]["tasks"] == card["tasks"]
     assert config["init"] == composed(f"{name}_first")["run_dir"]
+    assert start_of(config["init"]) == card["init"]
 
 
 @pytest.mark.parametrize("name", shipped_names())
