@@ -49,7 +49,7 @@ def main() -> None:
         arguments.steps, arguments.seeds, arguments.shares = 12_000, 3, list(SHARES)
     if arguments.ablation:
         arguments.arms = list(ABLATION)
-    quick = {"arms": ["giga", "induced"], "shares": [0.3, 1.0], "seeds": 1, "steps": 20}
+    quick = {"arms": ["giga", "induced"], "shares": [1.0], "seeds": 1, "steps": 20}
     studied(study, arguments, quick)
 
 
