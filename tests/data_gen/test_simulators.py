@@ -1,7 +1,6 @@
 """A data set is of one simulator, and says of which."""
 
 import json
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from sim.scene.kinds import find_kind
 PILE = find_kind("pile")
 CHEAP = {"grasps_per_scene": 2, "occupancy_points": 6}
 IN_MUJOCO = SceneSettings(**CHEAP, simulator="mujoco")
-needs_mujoco = pytest.mark.skipif(find_spec("mujoco") is None, reason="MuJoCo is not installed")
 
 
 def forget_the_simulator(folder):
@@ -42,7 +40,6 @@ def test_data_sets_of_before_go_on_in_pybullet(tmp_path, make):
     assert len(list(tmp_path.glob("d/scenes/*.npz"))) == 2
 
 
-@needs_mujoco
 @pytest.mark.parametrize("old", [False, True])
 def test_a_data_set_is_not_continued_in_another_simulator(tmp_path, make, hashes, old):
     make(tmp_path / "d", scenes=1)
@@ -54,7 +51,6 @@ def test_a_data_set_is_not_continued_in_another_simulator(tmp_path, make, hashes
     assert hashes(tmp_path / "d") == before
 
 
-@needs_mujoco
 def test_training_does_not_mix_them(tmp_path, make):
     make(tmp_path / "d", scenes=3)
     make(tmp_path / "e", scenes=3, settings=IN_MUJOCO)
@@ -64,7 +60,6 @@ def test_training_does_not_mix_them(tmp_path, make):
         GraspSceneDataset([tmp_path / "d", tmp_path / "e"])
 
 
-@needs_mujoco
 def test_a_scene_of_mujoco_depends_on_its_seed_alone():
     settings = SceneSettings(**CHEAP, simulator="mujoco", objects="procedural:40")
     design = DataDesign(PILE, 3, settings)
@@ -73,7 +68,6 @@ def test_a_scene_of_mujoco_depends_on_its_seed_alone():
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name), err_msg=name)
 
 
-@needs_mujoco
 def test_the_command_makes_a_data_set_in_mujoco(tmp_path, capsys):
     out = tmp_path / "d"
     options = ["--scenes", "1", "--out", str(out), "--workers", "1", "--grasps-per-scene", "4"]

@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,7 @@ def demo(monkeypatch):
     sys.modules.pop("demo")
 
 
-needs_mujoco = pytest.mark.skipif(find_spec("mujoco") is None, reason="MuJoCo is not installed")
-
-
-@pytest.mark.parametrize("simulator", ["pybullet", pytest.param("mujoco", marks=needs_mujoco)])
+@pytest.mark.parametrize("simulator", ["pybullet", "mujoco"])
 def test_both_scenes_are_cleared_told_and_drawn(demo, tmp_path, capsys, simulator):
     options = ["--out", str(tmp_path), "--model", "antipodal", "--simulator", simulator]
     assert demo.main(options) == 0

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from importlib.util import find_spec
 
 import pytest
 
@@ -15,7 +14,6 @@ from sim.clutter.run import SettingsMismatchError, run_evaluation
 from sim.clutter.scene_lists import build_round, read_scene_list, write_scene_list
 from sim.scene.builders import Scene
 
-needs_mujoco = pytest.mark.skipif(find_spec("mujoco") is None, reason="MuJoCo is not installed")
 OBJECTS = "procedural:40"
 SETTINGS = EvalSettings(scene="packed", objects=OBJECTS, noise="none", simulator="mujoco")
 
@@ -41,7 +39,6 @@ class Foretelling:
         return plan
 
 
-@needs_mujoco
 def test_the_oracle_clears_a_packed_scene_as_it_rehearses(scene):
     played, planner = Round(SETTINGS, scene, 0, 1), Foretelling()
     with played.laid_out() as world:
@@ -52,7 +49,6 @@ def test_the_oracle_clears_a_packed_scene_as_it_rehearses(scene):
     assert sum(a["success"] for a in record["attempts"]) >= 2
 
 
-@needs_mujoco
 def test_the_same_round_ends_the_same(scene):
     records = []
     for _ in range(2):
@@ -63,7 +59,6 @@ def test_the_same_round_ends_the_same(scene):
     assert records[0] == records[1]
 
 
-@needs_mujoco
 def test_a_round_in_mujoco_needs_nothing_of_pybullet():
     settings = replace(SETTINGS, model="antipodal", num_objects=2)
     code = (

@@ -1,7 +1,6 @@
 """The hands that come with the project keep the contract, and it tells those that do not."""
 
 from dataclasses import replace
-from importlib.util import find_spec
 
 import pytest
 
@@ -17,13 +16,11 @@ class TestRobotiq(HandContract):
     hand = load_hand("robotiq_2f85")
 
 
-@pytest.mark.skipif(find_spec("mujoco") is None, reason="MuJoCo is not installed")
 class TestPandaInMujoco(HandContract):
     hand = PANDA
     simulator = "mujoco"
 
 
-@pytest.mark.skipif(find_spec("mujoco") is None, reason="MuJoCo is not installed")
 class TestRobotiqInMujoco(HandContract):
     hand = load_hand("robotiq_2f85")
     simulator = "mujoco"

@@ -1,7 +1,6 @@
 """The kinds of scene of the project keep the contract, and it tells those that do not."""
 
 from dataclasses import replace
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -28,15 +27,10 @@ class TestAdversarial(SceneKindContract):
     kind = ADVERSARIAL
 
 
-needs_mujoco = pytest.mark.skipif(find_spec("mujoco") is None, reason="MuJoCo is not installed")
-
-
-@needs_mujoco
 class TestPackedInMujoco(SceneKindContract):
     kind, simulator = PACKED, "mujoco"
 
 
-@needs_mujoco
 class TestPileInMujoco(SceneKindContract):
     kind, simulator = PILE, "mujoco"
 
