@@ -18,6 +18,7 @@ from equigrasp.policy.keyframes.batches import KeyframeBatches
 from equigrasp.policy.keyframes.clouds import CloudSettings
 from equigrasp.policy.keyframes.dataset import Augmentation, KeyframeDataset
 from equigrasp.policy.models.base import KeyframePolicy
+from equigrasp.policy.nn.past_keyframes import with_a_past
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.recipe import KeyframeRecipe
 from equigrasp.policy.saved import load_policy
@@ -165,7 +166,8 @@ def build_policy(
     Args:
         block: the `model` block of the configuration.
         words: see `build_words`; words that the saved policy does not know start afresh.
-        saved: policy to start from.
+        saved: policy to start from. It may lack the memory (`past`) that the block asks for, see
+            `with_a_past`.
 
     Raises:
         ValueError: the saved policy is of another kind or build, or has other options.
@@ -174,12 +176,15 @@ def build_policy(
     if saved is None:
         return policy
     wanted, found = ({**p.config, "text": None} for p in (policy, saved))
-    if wanted != found:
+    learns_to_remember = wanted != found and {**wanted, "past": 0} == found
+    if wanted != found and not learns_to_remember:
         raise ValueError(
             f"init is a policy of {found}, but the configuration asks for {wanted}; set the model "
-            "options to those of the saved policy"
+            "options to those of the saved policy (model.past alone may be more than its 0)"
         )
     tensors = saved.state_dict()
+    if learns_to_remember:
+        tensors = with_a_past(tensors, policy.state_dict())
     if isinstance(words, Vocabulary):
         known = tensors["text.words.weight"]
         new = policy.text.words.weight.detach()[len(known) :]

@@ -6,7 +6,7 @@ between have enough frames. Most of the time goes into their images; a demonstra
 frames of its keyframes alone, which is all that keyframe policies read.
 
 A demonstration may show how to recover: the arm misses some waypoints on purpose before it reaches
-them. Keyframes that were missed are marked, so that nobody learns to go there.
+them, and grasps some things askew. Such keyframes are marked, so that nobody learns to go there.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ good, so that the script has to go on from there."""
 ASIDE, ABOVE, TURNED = 0.025, 0.03, math.radians(10)
 """Largest errors: to the sides and upwards (m; downwards there may be a table), and about the
 vertical (rad)."""
+ASKEW, GRASP_ASIDE = 0.5, 0.006
+"""Share of grasps that are askew where errors are made, by up to `TURNED`, and so far aside (m)."""
 
 
 class DemonstrationError(RuntimeError):
@@ -111,13 +113,15 @@ def demonstrate(
     return Demonstration(frames, arrivals, environment.random_seed, variation, sentences)
 
 
-def missed_pose(pose: Matrix, errors: np.random.Generator) -> Matrix:
-    """A pose (4, 4) of the tip beside, above and turned from another one."""
+def missed_pose(
+    pose: Matrix, errors: np.random.Generator, aside: float = ASIDE, above: float = ABOVE
+) -> Matrix:
+    """A pose (4, 4) of the tip beside and above (m, at most), and turned from, another one."""
     angle = errors.uniform(-TURNED, TURNED)
     c, s = math.cos(angle), math.sin(angle)
     missed = pose.copy()
     missed[:3, :3] = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]) @ pose[:3, :3]
-    missed[:3, 3] += [*errors.uniform(-ASIDE, ASIDE, 2), errors.uniform(0.0, ABOVE)]
+    missed[:3, 3] += [*errors.uniform(-aside, aside, 2), errors.uniform(0.0, above)]
     return missed
 
 
@@ -126,6 +130,10 @@ def _actions(
 ) -> Iterator[tuple[Matrix, bool, bool]]:
     """Poses, states of the gripper, and whether the pose is one that was missed on purpose."""
     for waypoint in environment.task.waypoints():
+        grasps = environment.arm.commanded_open and not waypoint.open
+        if errors is not None and grasps and errors.random() < ASKEW:
+            yield missed_pose(waypoint.pose, errors, GRASP_ASIDE, 0.0), False, True
+            continue
         if errors is not None and errors.random() < MISSES:
             unchanged = environment.arm.commanded_open
             yield missed_pose(waypoint.pose, errors), unchanged, True

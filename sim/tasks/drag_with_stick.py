@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from equigrasp.geometry.transforms import Matrix
 from sim.stage.bodies import box
 from sim.stage.palette import COLOURS, PALETTE, pick_colours
 from sim.stage.stage import TABLE_TOP
@@ -78,7 +79,7 @@ class DragWithStick(Task):
     def waypoints(self) -> Iterator[Waypoint]:
         """Take the stick, put its hook behind the cube, and drag; again, if the cube was lost."""
         pose = self.stage.pose(self.stick)
-        yaw = math.atan2(pose[1, 0], pose[0, 0])
+        yaw = yaw_of(pose)
         x, y = pose[:2, 3]
         yield Waypoint(down(x, y, 0.14, yaw), open=True)
         yield Waypoint(down(x, y, THICK, yaw), open=False)
@@ -88,17 +89,31 @@ class DragWithStick(Task):
         c, s = math.cos(turn), math.sin(turn)
         along, aside = np.array([c, s]), np.array([-s, c])
         hooked = (LENGTH - THICK - self.size * CUBE / 2) * along + BESIDE * aside
-        start = self.stage.position(self.cube)[:2] - hooked + 0.02 * along
-        end = self.goal - hooked
-        yield Waypoint(down(*start, 0.15, turn), open=False)
-        yield Waypoint(down(*start, THICK + 0.004, turn), open=False)
-        yield Waypoint(down(*end, THICK + 0.004, turn), open=False)
-        for _ in range(TRIES - 1):
+        for _ in range(TRIES):
+            start = self.stage.position(self.cube)[:2] - hooked + 0.02 * along
+            yield Waypoint(self.stick_at(start, 0.15, turn), open=False)
+            yield Waypoint(self.stick_at(start, THICK + 0.004, turn), open=False)
+            yield Waypoint(self.stick_at(self.goal - hooked, THICK + 0.004, turn), open=False)
             if self.succeeded():
                 return
             x, y = self.arm.tip[:2, 3]
-            yield Waypoint(down(x, y, 0.15, turn), open=False)
-            start = self.stage.position(self.cube)[:2] - hooked + 0.02 * along
-            yield Waypoint(down(*start, 0.15, turn), open=False)
-            yield Waypoint(down(*start, THICK + 0.004, turn), open=False)
-            yield Waypoint(down(*end, THICK + 0.004, turn), open=False)
+            yield Waypoint(down(x, y, 0.15, yaw_of(self.arm.tip)), open=False)
+
+    def stick_at(self, at: np.ndarray, z: float, yaw: float) -> Matrix:
+        """Pose (4, 4) in the world of a tip that looks down and brings the stick somewhere.
+
+        Args:
+            at: (2,) of the stick's grip in the world, m, however it lies in the hand.
+            z: of the tip above the table's top, m.
+            yaw: of the stick, rad.
+        """
+        tip, stick = self.arm.tip, self.stage.pose(self.stick)
+        turned = yaw - yaw_of(stick)
+        c, s = math.cos(turned), math.sin(turned)
+        aside = np.array([[c, -s], [s, c]]) @ (stick[:2, 3] - tip[:2, 3])
+        return down(*(at - aside), z, yaw_of(tip) + turned)
+
+
+def yaw_of(pose: Matrix) -> float:
+    """Yaw (rad) of the x axis of a pose (4, 4)."""
+    return math.atan2(pose[1, 0], pose[0, 0])

@@ -77,7 +77,7 @@ class KeyframeItem(NamedTuple):
     sentence: str
     position: NDArray[np.float32]
     rotation: NDArray[np.float32]
-    bins: NDArray[np.int64]
+    bins: NDArray[np.float32]
     open: float
     task: str
     past: NDArray[np.float32]

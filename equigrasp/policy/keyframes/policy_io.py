@@ -43,7 +43,7 @@ class Actions(NamedTuple):
 
     Attributes:
         position: (B, 3) metres.
-        bins: (B, 3) of the rotation, see `rotation_bins`.
+        bins: (B, 3) angles of the rotation in bins, see `rotation_bins`.
         open: (B,) 1 or 0.
     """
 

@@ -1,5 +1,6 @@
 """Rotations as bins of Euler angles: 72 of 5 degrees for each of three axes, as published.
 
+An angle in bins is a real number: 3.0 is the middle of bin 3, 3.5 lies between it and the next.
 Angles are extrinsic x, y, z. Where the middle one is within a degree of +-90 the other two are not
 told apart; it is set to 90 there and the first to what is left, as RVT-2 does.
 """
@@ -14,16 +15,17 @@ BINS = 72
 DEGREES = 360 / BINS
 
 
-def rotation_to_bins(rotation: ArrayLike) -> NDArray[np.int64]:
-    """Bins (..., 3) of rotation matrices (..., 3, 3)."""
+def rotation_to_bins(rotation: ArrayLike) -> NDArray[np.float32]:
+    """Angles (..., 3) in bins, from 0 to below `BINS`, of rotation matrices (..., 3, 3)."""
     matrices = np.asarray(rotation, dtype=np.float64)
     angles = _euler(matrices.reshape(-1, 3, 3))
-    bins = np.round((angles + 180) / DEGREES).astype(np.int64) % BINS
-    return bins.reshape(*matrices.shape[:-2], 3)
+    bins = ((angles + 180) / DEGREES % BINS).astype(np.float32)
+    # The remainder of a number just below zero is rounded to the divisor.
+    return np.where(bins < BINS, bins, np.float32(0)).reshape(*matrices.shape[:-2], 3)
 
 
 def bins_to_rotation(bins: ArrayLike) -> NDArray[np.float64]:
-    """Rotation matrices (..., 3, 3) in the middle of bins (..., 3)."""
+    """Rotation matrices (..., 3, 3) of angles (..., 3) in bins."""
     bins = np.asarray(bins)
     angles = bins.reshape(-1, 3) * DEGREES - 180
     matrices = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()

@@ -48,7 +48,7 @@ def random_actions(batch: int = 3, dtype: torch.dtype = torch.float64) -> Action
     """Keyframes anywhere above the table, turned anyhow; arguments as for `random_observations`."""
     generator = torch.Generator().manual_seed(0)
     position = torch.rand(batch, 3, generator=generator, dtype=dtype) * 0.4
-    bins = torch.randint(0, BINS, (batch, 3), generator=generator)
+    bins = BINS * torch.rand((batch, 3), generator=generator, dtype=dtype)
     opened = torch.randint(0, 2, (batch,), generator=generator).to(dtype)
     return Actions(position + torch.tensor([0.0, -0.2, 0.75], dtype=dtype), bins, opened)
 

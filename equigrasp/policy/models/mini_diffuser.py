@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from equigrasp.diffusion.batch import flatten_samples, repeat_conditions, sample_mean
+from equigrasp.diffusion.batch import repeat_conditions, sample_mean
 from equigrasp.diffusion.flow_actions import action_noise
 from equigrasp.diffusion.modulation import TimeCode
 from equigrasp.options import records_options
@@ -32,6 +32,7 @@ from equigrasp.policy.models.whole_pose import (
     pose_of,
 )
 from equigrasp.policy.nn.agreement import most_supported
+from equigrasp.policy.nn.between_bins import bin_loss, read_bins
 from equigrasp.policy.nn.past_keyframes import PastKeyframes
 from equigrasp.policy.nn.point_encoder import Context, PointEncoder
 from equigrasp.policy.nn.pose_denoiser import PoseAnswer
@@ -88,6 +89,8 @@ class MiniDiffuser(KeyframePolicy):
             attends to all of its points.
         decoupled_head: whether the position alone is noised, and rotation and gripper are read at
             it. Without it whole poses are noised, see `whole_pose`, and one network answers all.
+        between_bins: whether angles lie between bins of 5 degrees, see `between_bins`; the paper's
+            are one of them.
         past: so many of the latest keyframes are read, see `PastKeyframes`. The paper's policy
             reads none; where a picture can be of two moments of a task, something has to remember.
 
@@ -118,11 +121,13 @@ class MiniDiffuser(KeyframePolicy):
         rope: bool = True,
         local_query: bool = True,
         decoupled_head: bool = True,
+        between_bins: bool = True,
         past: int = 0,
     ) -> None:
         super().__init__()
         self.diffusion = action_noise(schedule, noise_steps, prediction)
         self.noise_steps, self.decoupled = noise_steps, decoupled_head
+        self.between_bins = between_bins
         if not decoupled_head:
             self.noised, self.loss_weights = sum(POSE), LOSS_WEIGHTS
         heads = channels // head_channels
@@ -225,7 +230,7 @@ class MiniDiffuser(KeyframePolicy):
         bins, opened = self.read_action(encoded, shaken.unsqueeze(1))
         return {
             "position": sample_mean((predicted - target).abs()),
-            "rotation": F.cross_entropy(flatten_samples(bins[:, 0]), wanted.bins.flatten()),
+            "rotation": bin_loss(bins[:, 0], wanted.bins, between=self.between_bins),
             "gripper": F.binary_cross_entropy_with_logits(opened[:, 0], wanted.open.to(opened)),
         }
 
@@ -257,6 +262,7 @@ class MiniDiffuser(KeyframePolicy):
         """Keyframes, parts (B, S, ...), at positions (B, S, 3; m), or of poses (B, S, 9)."""
         if self.decoupled:
             bins, opened = self.read_action(encoded, where)
-            return Actions(where, bins.argmax(-1), (opened > 0).to(opened))
+            turned = read_bins(bins, between=self.between_bins)
+            return Actions(where, turned, (opened > 0).to(opened))
         step = torch.zeros(where.shape[:2], dtype=torch.long, device=where.device)
         return actions_at(where, self.predict(encoded, where, step).open)

@@ -8,6 +8,7 @@ import torch
 
 from equigrasp.policy.agent import KeyframeAgent
 from equigrasp.policy.episodes.synthetic import random_frames, write_synthetic_demonstrations
+from equigrasp.policy.keyframes.synthetic import random_observations
 from equigrasp.policy.models.mini_diffuser import MiniDiffuser
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.recipe import KeyframeRecipe, KeyframeStep, keyframe_metrics
@@ -178,6 +179,33 @@ def test_a_run_starts_from_a_saved_policy_and_learns_new_words(trained, root, tm
         build_policy({**TINY[model], "noise_steps": 7}, Vocabulary(["it"]), saved)
     with pytest.raises(ValueError, match="sentences by vocabulary, but text.kind is 'clip'"):
         load_init(str(run_dir), {"kind": "clip", "path": "weights"})
+
+
+def test_a_saved_policy_learns_to_remember(trained, root, tmp_path):
+    model, run_dir, _ = trained
+    saved, words = load_policy(run_dir), Vocabulary(["it", "open"])
+    if model != "mini_diffuser":
+        with pytest.raises(TypeError, match="past"):
+            build_policy({**TINY[model], "past": 2}, words, saved)
+        return
+    grown = build_policy({**TINY[model], "past": 2}, saved.text.vocabulary, saved)
+    assert grown.options["past"] == 2
+    assert not any(tensor.any() for tensor in grown.past.read[2].state_dict().values())
+    tensors = {**saved.state_dict(), **{f"past.{n}": t for n, t in grown.past.state_dict().items()}}
+    name = "points.in_projection.0.weight"
+    tensors[name] = torch.nn.functional.pad(tensors[name], (0, 2))
+    torch.testing.assert_close(grown.state_dict(), tensors, rtol=0, atol=0)
+    seen = random_observations(3, 20, dtype=torch.float32)
+    elsewhere = seen._replace(past=seen.past.roll(1, 1))  # of the past nothing is said yet
+    torch.testing.assert_close(grown.act(seen), grown.act(elsewhere))
+    wanted = configuration(root, tmp_path / "run", model, max_steps=3)
+    wanted["model"] = {**wanted["model"], "past": 2}
+    train_policy({**wanted, "init": str(run_dir)})
+    learned = load_policy(tmp_path / "run")
+    assert learned.past.read[2].weight.abs().max() > 0
+    assert learned.state_dict()[name][:, -2:].abs().max() > 0
+    with pytest.raises(ValueError, match="model.past alone"):
+        build_policy(TINY[model], words, learned)
 
 
 def test_foreign_weights_are_refused_by_name(trained, tmp_path):
