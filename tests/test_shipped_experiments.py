@@ -113,8 +113,14 @@ def test_the_configuration_of_a_policy_says_what_its_card_says(name):
     policy = build_policy(config["model"], words)
     assert {key: plain_value(policy.config[key]) for key in card["config"]} == card["config"]
     assert config["data"]["tasks"] == card["tasks"]
-    assert config["init"] == composed(f"{name}_first")["run_dir"]
     assert start_of(config["init"]) == card["init"]
+    parts = {part: composed(part) for part in (f"{name}_second", f"{name}_first")}
+    for part in parts.values():
+        assert config["init"] == part["run_dir"]
+        before = build_policy(part["model"], words)
+        build_policy(config["model"], words, before)  # or it is refused
+        config = part
+    assert config["init"] is None
 
 
 @pytest.mark.parametrize("name", shipped_names())

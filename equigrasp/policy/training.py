@@ -167,7 +167,7 @@ def build_policy(
         block: the `model` block of the configuration.
         words: see `build_words`; words that the saved policy does not know start afresh.
         saved: policy to start from. It may lack the memory (`past`) that the block asks for, see
-            `with_a_past`.
+            `with_a_past`, and have other `free_options`.
 
     Raises:
         ValueError: the saved policy is of another kind or build, or has other options.
@@ -175,7 +175,10 @@ def build_policy(
     policy = instantiate(block, words)
     if saved is None:
         return policy
-    wanted, found = ({**p.config, "text": None} for p in (policy, saved))
+    wanted, found = (
+        {k: v for k, v in p.config.items() if k not in {"text", *p.free_options}}
+        for p in (policy, saved)
+    )
     learns_to_remember = wanted != found and {**wanted, "past": 0} == found
     if wanted != found and not learns_to_remember:
         raise ValueError(

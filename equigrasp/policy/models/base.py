@@ -24,6 +24,8 @@ class KeyframePolicy(nn.Module, ABC):
             to the arithmetic behind the same options has to raise it.
         loss_weights: of the losses by name, as published. Options may give an instance its own.
         noised: how many numbers of a keyframe are noised and denoised together; likewise.
+        free_options: whose change leaves weights what they are; training that starts from a saved
+            policy may choose them anew.
 
     Attributes:
         options: the constructor's arguments but the first, JSON-able.
@@ -36,6 +38,7 @@ class KeyframePolicy(nn.Module, ABC):
     build: ClassVar[int] = 2
     loss_weights: dict[str, float]
     noised: int
+    free_options: ClassVar[frozenset[str]] = frozenset()
     options: dict[str, Any]
     text: nn.Module
     noise_steps: int

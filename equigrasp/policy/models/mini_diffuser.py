@@ -105,6 +105,7 @@ class MiniDiffuser(KeyframePolicy):
         "gripper": 1.0,
     }
     noised = 3
+    free_options = frozenset({"between_bins"})
 
     def __init__(
         self,

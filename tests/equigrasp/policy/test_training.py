@@ -188,8 +188,9 @@ def test_a_saved_policy_learns_to_remember(trained, root, tmp_path):
         with pytest.raises(TypeError, match="past"):
             build_policy({**TINY[model], "past": 2}, words, saved)
         return
-    grown = build_policy({**TINY[model], "past": 2}, saved.text.vocabulary, saved)
-    assert grown.options["past"] == 2
+    block = {**TINY[model], "past": 2, "between_bins": False}
+    grown = build_policy(block, saved.text.vocabulary, saved)
+    assert (grown.past.count, grown.between_bins, saved.between_bins) == (2, False, True)
     assert not any(tensor.any() for tensor in grown.past.read[2].state_dict().values())
     tensors = {**saved.state_dict(), **{f"past.{n}": t for n, t in grown.past.state_dict().items()}}
     name = "points.in_projection.0.weight"

@@ -179,6 +179,26 @@ def test_a_stick_that_missed_the_cube_hooks_it_again(environment):
     assert environment.succeeded()
 
 
+@pytest.mark.parametrize("turn", [-0.15, 0.15])
+@pytest.mark.parametrize("seed", [1, 3, 5])
+def test_a_stick_that_is_askew_in_the_hand_drags_the_cube_all_the_same(environment, seed, turn):
+    environment.reset("drag_with_stick", seed, seed)
+    task, c, s = environment.task, np.cos(turn), np.sin(turn)
+    for number, waypoint in enumerate(task.waypoints()):
+        pose = waypoint.pose.copy()
+        if number == 1:  # the grasp
+            pose[:3, :3] = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ pose[:3, :3]
+            pose[:2, 3] += [0.005, -0.005]
+        assert environment.act(pose, waypoint.open).arrived
+        if number == 3:  # the stick points against the way it drags, whatever the hand does
+            stick, tip = environment.stage.pose(task.stick), environment.arm.tip
+            along = [-np.cos(task.angle), -np.sin(task.angle)]
+            assert stick[:2, 0] @ along > np.cos(0.03)
+            assert tip[:2, 0] @ along < np.cos(0.05)
+    assert number == 5
+    assert task.succeeded()
+
+
 def test_a_script_that_fails_says_where(environment, monkeypatch):
     task = find_task("open_drawer")
     monkeypatch.setattr(task, "waypoints", lambda self: iter(()))

@@ -5,6 +5,7 @@ import torch
 
 from equigrasp.geometry.rotations import geodesic_distance
 from equigrasp.policy.keyframes.policy_io import Actions, Observations
+from equigrasp.policy.keyframes.rotation_bins import BINS
 from equigrasp.policy.keyframes.rotation_rows import bins_to_six, six_to_matrix
 from equigrasp.policy.keyframes.synthetic import SENTENCES, random_observations
 from equigrasp.policy.models.mini_diffuser import MiniDiffuser
@@ -126,7 +127,8 @@ def test_it_learns_what_the_sentence_asks_for(options):
     # where whole poses are noised, 150 steps leave more of an error; the answers are 0.2 m apart
     assert (found.position - wanted.position).norm(dim=-1).max() < (0.08 if coupled else 0.03)
     if not coupled:
-        assert found.bins.equal(wanted.bins)
+        turns = BINS / 2 - (found.bins - wanted.bins).abs().sub(BINS / 2).abs()  # either way round
+        assert turns.max() < 0.6
     else:
         turned, asked = (six_to_matrix(bins_to_six(b, seen.xyz)) for b in (found.bins, wanted.bins))
         assert geodesic_distance(turned, asked).rad2deg().max() < 20
