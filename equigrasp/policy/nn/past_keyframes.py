@@ -85,7 +85,7 @@ class PastKeyframes(nn.Module):
 def with_a_past(tensors: dict[str, Tensor], fresh: dict[str, Tensor]) -> dict[str, Tensor]:
     """Weights of a policy without memory, for one that has it: what is new says nothing yet.
 
-    Tokens of the past are those of their age alone, and marks count nothing, until they are learned.
+    Tokens of the past tell their age alone, and marks count nothing, until they are learned.
 
     Args:
         tensors: of the policy without memory.

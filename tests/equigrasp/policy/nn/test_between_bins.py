@@ -65,7 +65,8 @@ def test_what_is_read_lies_on_the_circle_near_the_likeliest_bin(between, seed):
     for dtype in (torch.float32, torch.float64):
         logits = (30 * random(40, 3, K, seed=seed)).to(dtype)
         read = read_bins(logits, between=between)
-        assert read.dtype == dtype and read.shape == (40, 3)
+        assert read.dtype == dtype
+        assert read.shape == (40, 3)
         assert ((read >= 0) & (read < K)).all()
         aside = (read - logits.argmax(-1) + K / 2).remainder(K) - K / 2
         assert aside.abs().max() <= 2
