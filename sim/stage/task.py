@@ -90,7 +90,7 @@ class Task(ABC):
             period: the body looks the same after a turn by so much (rad) about the vertical.
         """
         T = self.stage.pose(body)
-        yaw = least_turn(math.atan2(T[1, 0], T[0, 0]), period)
+        yaw = least_turn(yaw_of(T), period)
         return T[0, 3], T[1, 3], yaw
 
     def places(
@@ -125,6 +125,11 @@ def down(x: float, y: float, z: float, yaw: float = 0.0) -> Matrix:
     c, s = math.cos(yaw), math.sin(yaw)
     rotation = np.array([[c, s, 0.0], [s, -c, 0.0], [0.0, 0.0, -1.0]])
     return make_transform(rotation, (x, y, TABLE_TOP + z))
+
+
+def yaw_of(pose: Matrix) -> float:
+    """Yaw (rad) of the x axis of a pose (4, 4)."""
+    return math.atan2(pose[1, 0], pose[0, 0])
 
 
 def least_turn(yaw: float, period: float = math.pi) -> float:

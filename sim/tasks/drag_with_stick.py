@@ -12,7 +12,7 @@ from equigrasp.geometry.transforms import Matrix
 from sim.stage.bodies import box
 from sim.stage.palette import COLOURS, PALETTE, pick_colours
 from sim.stage.stage import TABLE_TOP
-from sim.stage.task import Task, Waypoint, down
+from sim.stage.task import Task, Waypoint, down, yaw_of
 
 CUBE = 0.04
 PATCH_HALF = 0.05
@@ -112,8 +112,3 @@ class DragWithStick(Task):
         c, s = math.cos(turned), math.sin(turned)
         aside = np.array([[c, -s], [s, c]]) @ (stick[:2, 3] - tip[:2, 3])
         return down(*(at - aside), z, yaw_of(tip) + turned)
-
-
-def yaw_of(pose: Matrix) -> float:
-    """Yaw (rad) of the x axis of a pose (4, 4)."""
-    return math.atan2(pose[1, 0], pose[0, 0])

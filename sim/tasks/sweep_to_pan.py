@@ -11,7 +11,7 @@ import numpy as np
 from sim.stage.bodies import box
 from sim.stage.palette import COLOURS
 from sim.stage.stage import TABLE_TOP
-from sim.stage.task import Task, Waypoint, down
+from sim.stage.task import Task, Waypoint, down, yaw_of
 
 SIZES = {"big": 0.1, "small": 0.065}
 """Half the inner width of the pans, m."""
@@ -80,7 +80,7 @@ class SweepToPan(Task):
     def waypoints(self) -> Iterator[Waypoint]:
         """Take the brush, put it behind the crumbs, and sweep them into the pan."""
         pose = self.stage.pose(self.brush)
-        yaw = math.atan2(pose[1, 0], pose[0, 0])
+        yaw = yaw_of(pose)
         x, y = pose[:2, 3]
         grip = 2 * BRUSH_HALF[2] + HANDLE - 0.015
         yield Waypoint(down(x, y, grip + 0.1, yaw), open=True)

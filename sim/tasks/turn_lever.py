@@ -11,7 +11,7 @@ import numpy as np
 from sim.stage.bodies import Part
 from sim.stage.palette import COLOURS, PALETTE, pick_colours
 from sim.stage.stage import TABLE_TOP
-from sim.stage.task import Task, Waypoint, down
+from sim.stage.task import Task, Waypoint, down, yaw_of
 
 POST_HALF = (0.02, 0.02, 0.03)
 LEVER_HALF = (0.055, 0.01, 0.012)
@@ -82,7 +82,7 @@ class TurnLever(Task):
     def waypoints(self) -> Iterator[Waypoint]:
         """Go down beside the end of the lever with closed fingers, and push it around."""
         pose = self.stage.pose(self.levers[0])
-        yaw = math.atan2(pose[1, 0], pose[0, 0])
+        yaw = yaw_of(pose)
         axis, sign = pose[:2, 3], self._sign()
         begin = self._beside(axis, yaw, sign, -math.radians(35))
         end = self._beside(axis, yaw, sign, SWING - math.radians(8))
