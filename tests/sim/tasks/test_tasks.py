@@ -180,7 +180,7 @@ def test_a_stick_that_missed_the_cube_hooks_it_again(environment):
 
 
 @pytest.mark.parametrize("turn", [-0.15, 0.15])
-@pytest.mark.parametrize("seed", [1, 3, 5])
+@pytest.mark.parametrize("seed", [1, 2, 3])  # to the left, to the arm, to the right
 def test_a_stick_that_is_askew_in_the_hand_drags_the_cube_all_the_same(environment, seed, turn):
     environment.reset("drag_with_stick", seed, seed)
     task, c, s = environment.task, np.cos(turn), np.sin(turn)
