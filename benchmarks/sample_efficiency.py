@@ -98,7 +98,6 @@ def parser() -> argparse.ArgumentParser:
     add("--ablation", action="store_true", help="the arms of the ablation")
     add("--closed-loop", type=int, metavar="ROUNDS", help="clear so many at the ends of --shares")
     add("--objects", default="default", help="object sets and folders of these rounds")
-    add("--workers", type=int, default=1, help="runs at a time, each on one core")
     add("--table-only", action="store_true", help="tabulate what is known")
     add("--runs", type=Path, default=RESULTS / "sample_efficiency_runs.json")
     add("--out", type=Path, default=Path("outputs/sample_efficiency"))
@@ -110,6 +109,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--data", nargs="+", type=Path, help="folders of scenes")
     add("--seeds", type=int, default=3)
+    add("--workers", type=int, default=1, help="runs at a time, each on one core")
     add("--batch-size", type=int, default=4, help="scenes per step, 64 grasps of each")
     add_precision(parser)
 

@@ -13,13 +13,16 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import published
 from shared.arms import ARMS
 
+from equigrasp.train import build_model
+
 CONFIGS = Path(__file__).parents[2] / "configs"
-NEW = [arm for pair in published.PAIRS.values() for arm in pair]
+NEW = [arm for arms in published.ARMS_OF.values() for arm in arms]
 
 
 def composed(arm):
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return OmegaConf.to_container(compose("train", [*ARMS[arm], "data=packed", "name=a"]))
+        config = compose("train", [*ARMS[arm], "data=packed", "name=a"])
+    return OmegaConf.to_container(config, resolve=True)
 
 
 @pytest.mark.parametrize("arm", [*NEW, "diffusion", "volume", "separate_lifting", "plain_head"])
@@ -28,15 +31,27 @@ def test_arms_are_configurations(arm):
     assert composed(arm)["model"]["_target_"].endswith(name)
 
 
-@pytest.mark.parametrize("pair", published.PAIRS.values(), ids=published.PAIRS)
-def test_a_pair_trains_on_equal_grasps_and_depth(pair):
+@pytest.mark.parametrize("arms", published.ARMS_OF.values(), ids=published.ARMS_OF)
+def test_arms_train_on_equal_grasps_and_depth(arms):
     """What the arms are compared by is the same; how they learn is not."""
-    first, second = (composed(arm) for arm in pair)
-    for name in ("queries", "occupancy_points", "view", "noise", "rectify_probability"):
-        assert first["data"]["sample"][name] == second["data"]["sample"][name], name
-    assert first["data"].get("visits", 1) == second["data"].get("visits", 1) == 1
-    assert first["trainer"]["optimizer"] == "adam"
+    first, second, third = (composed(arm) for arm in arms)
+    for other in (second, third):
+        for name in ("queries", "occupancy_points", "view", "noise", "rectify_probability"):
+            assert first["data"]["sample"][name] == other["data"]["sample"][name], name
+        assert first["data"].get("visits", 1) == other["data"].get("visits", 1) == 1
+    assert first["trainer"]["optimizer"] == third["trainer"]["optimizer"] == "adam"
     assert second["trainer"]["optimizer"] == "adamw"
+
+
+@pytest.mark.parametrize("model", published.ARMS_OF)
+def test_a_published_network_made_exact_differs_in_nothing_else(model):
+    first, third = (composed(f"{name}_{model}") for name in ("published", "published_exact"))
+    assert not build_model(first["model"]).exact
+    assert build_model(third["model"]).exact
+    differing = {key for key in first["model"] if first["model"][key] != third["model"][key]}
+    assert differing <= {"side_features", "rows"}
+    for part in ("loss", "data", "trainer"):
+        assert first[part] == third[part], part
 
 
 def test_the_rate_with_the_best_first_seed_is_taken(monkeypatch):
@@ -48,7 +63,8 @@ def test_the_rate_with_the_best_first_seed_is_taken(monkeypatch):
         return {"validation": {"average_precision": precision}}
 
     monkeypatch.setattr(published, "trained", trained)
-    arguments = argparse.Namespace(scene="packed", rates=["2e-4", "1e-3", "2e-3"])
+    rates = ["2e-4", "1e-3", "2e-3"]
+    arguments = argparse.Namespace(scene="packed", rates=rates, workers=2)
     assert published.best_rate("exact_equigiga", 10, arguments, None) == "1e-3"
     assert {seed for _, seed in asked} == {0}
     assert ARMS["exact_equigiga_1e-3"][-1] == "trainer.learning_rate=1e-3"
