@@ -7,13 +7,14 @@ import os
 import platform
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from equigrasp.data.files import atomic_path, write_json
 from equigrasp.training.settings import PRECISIONS
 
+_T = TypeVar("_T")
 RESULTS = Path(__file__).parents[1] / "results"
 """Folder of committed results."""
 
@@ -63,7 +64,7 @@ def machine() -> dict[str, Any]:
     return found
 
 
-def known(values: Iterable[float | None]) -> list[float]:
+def known(values: Iterable[_T | None]) -> list[_T]:
     """Values without None, as which the GSR of rounds in which nothing was tried is known."""
     return [value for value in values if value is not None]
 
