@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
+from collections.abc import Sequence
+from contextlib import closing
 
 import numpy as np
 
@@ -17,8 +14,8 @@ from equigrasp.interruption import interrupted
 from equigrasp.progress import counted
 from sim.objects.cache import cache_root
 from sim.objects.load import load_objects
-from sim.objects.meshes import load_mesh
-from sim.objects.spec import SPLITS, Fault, MeshFault, ObjectSpec
+from sim.objects.prepare import prepared
+from sim.objects.spec import SPLITS, Fault, ObjectSpec
 from sim.scene.kinds import scene_kinds
 
 EPILOG = """examples:
@@ -84,19 +81,13 @@ def _parser(kinds: Sequence[str]) -> argparse.ArgumentParser:
 
 def _prepare(specs: Sequence[ObjectSpec], workers: int, check: bool) -> list[Fault]:
     start, faults, sizes = time.perf_counter(), [], []
-    task = _checked if check else _extents
-    pool = ProcessPoolExecutor(max(1, workers), mp_context=get_context("spawn"))
-    try:
-        with _ignored_by_those_who_start():
-            found = pool.map(task, specs, chunksize=8)
+    with closing(prepared(specs, workers, check=check)) as found:
         pairs = zip(specs, found, strict=True)
         for spec, (extents, reason) in counted(pairs, "objects", len(specs)):
             if reason:
                 faults.append(Fault(spec.object_id, reason))
             else:
                 sizes.append(extents)
-    finally:
-        pool.shutdown(cancel_futures=True)  # what is begun is finished, and kept in the cache
     seconds = time.perf_counter() - start
     print(f"{len(sizes)} ready in {seconds:.1f} s, cache {cache_root()}")
     if sizes:
@@ -107,33 +98,6 @@ def _prepare(specs: Sequence[ObjectSpec], workers: int, check: bool) -> list[Fau
                 f" (5-95 %: {low[axis]:.1f} to {high[axis]:.1f})"
             )
     return faults
-
-
-@contextmanager
-def _ignored_by_those_who_start() -> Iterator[None]:
-    """Processes that are started meanwhile ignore Ctrl-C, which is for their parent."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _extents(spec: ObjectSpec) -> tuple[tuple[float, float, float] | None, str]:
-    try:
-        return spec.extents, ""
-    except MeshFault as fault:
-        return None, str(fault)
-
-
-def _checked(spec: ObjectSpec) -> tuple[tuple[float, float, float] | None, str]:
-    try:
-        mesh = load_mesh(spec)
-    except MeshFault as fault:
-        return None, str(fault)
-    if not mesh.is_watertight or mesh.volume <= 0.0:
-        return None, "is not a watertight, outward oriented solid"
-    return spec.extents, ""
 
 
 if __name__ == "__main__":

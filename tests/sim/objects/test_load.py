@@ -1,8 +1,11 @@
 """Object sets: registry, splits, folders, faults by name, cache."""
 
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from sim.objects.sets.procedural_set import Procedural
 from sim.objects.spec import objects_by_id, split_of
 from sim.scene.kinds import find_kind
 
+ROOT = Path(__file__).parents[3]
 PACKED, PILE = RULES = tuple(find_kind(name).objects for name in ("packed", "pile"))
 
 
@@ -170,3 +174,13 @@ def test_command_line_reports_counts_and_faults(tmp_path, monkeypatch, capsys):
     assert "bad.stl" in printed
     assert main(["list", "--objects", str(tmp_path / "nowhere")]) == 1
     assert "neither a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["check", "prepare"])
+def test_the_command_works_as_it_is_typed(tmp_path, command):
+    """Processes that it starts find what they are to do."""
+    trimesh.creation.box((0.05, 0.06, 0.1)).export(tmp_path / "box.stl")
+    arguments = [sys.executable, "-m", "sim.objects", command, "--objects", str(tmp_path)]
+    ended = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT, timeout=240)
+    assert ended.returncode == 0, ended.stderr
+    assert "1 ready in" in ended.stdout
