@@ -21,18 +21,17 @@ a quick look.
 from __future__ import annotations
 
 import argparse
-import json
-import reprlib
 import sys
 from pathlib import Path
 from typing import Any
 
 from equigrasp.data.endings import ending
-from equigrasp.data.files import read_json, write_atomically
+from equigrasp.data.files import write_atomically
 from equigrasp.data.folder_lock import hold_folder
 from equigrasp.hand import Hand, load_hand
 from equigrasp.perception.noise import NOISE_KINDS
 from equigrasp.sizes import default_size
+from equigrasp.thresholds import add_thresholds, chosen_thresholds, detection_of
 from sim.clutter.default_model import BEST, default_model
 from sim.clutter.planners import planner_class, planner_label, planner_names
 from sim.clutter.protocol import OBJECTS_PER_ROUND, TRIALS, VIEWS, EvalSettings
@@ -82,8 +81,7 @@ def parser() -> argparse.ArgumentParser:
         "--avoid", action="store_true", help="tell the planner which grasps failed before"
     )
     p.add_argument("--table-rectify", choices=tuple(RECTIFY), default="on", help=RECTIFY_HELP)
-    p.add_argument("--planner-config", type=Path, help="JSON file of DetectionConfig thresholds")
-    p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a threshold")
+    add_thresholds(p)
     p.add_argument("--scene-list", type=Path, help="replay these scenes instead of building some")
     p.add_argument("--workers", type=int, default=2)
     p.add_argument("--engine", choices=ENGINES, default="local", help="ray: of a Ray cluster")
@@ -198,40 +196,11 @@ def _chosen(args: argparse.Namespace, protocol: Protocol | None) -> dict[str, An
             fields[name] = getattr(args, name)
     if args.noise is not None:
         fields["noise_sigma"] = None  # the protocol's belongs to the protocol's noise
-    thresholds = {**fields.get("detection", {}), **_thresholds(args)}
-    _check_thresholds(thresholds)
+    thresholds = {**fields.get("detection", {}), **chosen_thresholds(args)}
+    detection_of(thresholds)  # refuses what is wrong
     if args.plan_timeout is not None:
         fields["plan_seconds"] = args.plan_timeout
     return {**fields, "detection": thresholds, "avoid": args.avoid}
-
-
-def _thresholds(args: argparse.Namespace) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    if args.planner_config:
-        found = read_json(args.planner_config)
-        if not isinstance(found, dict):
-            raise ValueError(
-                f"{args.planner_config} holds {reprlib.repr(found)}; give thresholds by name"
-            )
-        values |= found
-    for entry in args.set:
-        name, _, text = entry.partition("=")
-        try:
-            values[name] = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(
-                f"--set {entry}: give NAME=VALUE with a number or true/false"
-            ) from error
-    return values
-
-
-def _check_thresholds(values: dict[str, Any]) -> None:
-    from equigrasp.detection import DetectionConfig
-
-    try:
-        DetectionConfig(**values)
-    except TypeError as error:
-        raise ValueError(f"unknown threshold: {error}") from error
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from equigrasp.input_files import read_mask, read_pose, read_view
 from equigrasp.optional import require
 from equigrasp.plan_result import DROPS, REASONS, PlanResult
 from equigrasp.planner import GraspPlanner
+from equigrasp.thresholds import add_thresholds, chosen_thresholds, detection_of
 
 if TYPE_CHECKING:
     from equigrasp.moment import Moment
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str]) -> int:
             require(module, "--rerun")
     views = _read(options)
     how = {"device": options.device, "seed": options.seed, "hand": options.hand}
+    how["detection"] = detection_of(chosen_thresholds(options))
     planner = GraspPlanner.from_pretrained(options.model, **how)
     plan = _plan(planner, views, options)
     print(_told(plan))
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
         save_grasps(options.out, plan, frame=frame, hand=planner.hand)
         print(f"written: {options.out}")
     if options.pictures:
-        _draw(plan, views, options.pictures)
+        _draw(plan, views, planner, options.pictures)
     if options.rerun:
         from equigrasp.rerun_file import save_rerun
 
@@ -80,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     part.add_argument("--box", nargs=4, type=int, metavar=("L", "T", "R", "B"), help="pixels")
     add("--max-grasps", type=int, help="length of the list")
     add("--seed", type=int, default=0, help="of models that sample rotations")
+    add_thresholds(p)
     add("--time-budget", type=float, metavar="S", help="seconds; what is left out is told")
     add("--out", type=Path, help="write grasps: .json, .npz, or .yaml for Isaac Sim")
     add("--pictures", type=Path, metavar="DIR", help="write pictures (extra: view)")
@@ -149,13 +152,16 @@ def _told(plan: PlanResult | AnywherePlan) -> str:
     return "\n".join(lines)
 
 
-def _draw(plan: PlanResult | AnywherePlan, views: dict[str, Any], folder: Path) -> None:
+def _draw(
+    plan: PlanResult | AnywherePlan, views: dict[str, Any], planner: GraspPlanner, folder: Path
+) -> None:
     if not isinstance(plan, PlanResult) or isinstance(views["depth"], list):
         raise ValueError("--pictures shows a plan of one image with its pose")
     require("matplotlib", "--pictures")
     from equigrasp.viewer import save_pictures
 
-    pictures = save_pictures(folder, *(views[name] for name in VIEW[:3]), plan)
+    shape = predictions(planner.model, plan.tsdf).get("shape")
+    pictures = save_pictures(folder, *(views[name] for name in VIEW[:3]), plan, shape=shape)
     print("written:", *pictures)
 
 

@@ -9,12 +9,14 @@ from equigrasp.cli.plan import MODEL
 from equigrasp.interruption import caught
 from equigrasp.planner import GraspPlanner
 from equigrasp.serving.server import PORT, PlannerServer
+from equigrasp.thresholds import add_thresholds, chosen_thresholds, detection_of
 
 
 def main(arguments: Sequence[str]) -> int:
     """Serve until Ctrl-C."""
     options = parser().parse_args(arguments)
     how = {"device": options.device, "depth_scale": options.depth_scale, "hand": options.hand}
+    how["detection"] = detection_of(chosen_thresholds(options))
     planner = GraspPlanner.from_pretrained(options.model, **how)
     planner.warmup()
     server = PlannerServer(planner, host=options.host, port=options.port)
@@ -40,4 +42,5 @@ def parser() -> argparse.ArgumentParser:
     add("--depth-scale", type=float, metavar="M", help="metres of one unit of whole numbers")
     add("--host", default="127.0.0.1", help="0.0.0.0 lets other machines ask (default: this one)")
     add("--port", type=int, default=PORT, help=f"0 takes a free one (default: {PORT})")
+    add_thresholds(p)
     return p

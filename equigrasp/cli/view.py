@@ -21,6 +21,7 @@ from equigrasp.grasp import Grasp
 from equigrasp.hand import load_hand
 from equigrasp.input_files import read_pose, read_view
 from equigrasp.optional import require
+from equigrasp.plan_result import PlanResult
 from equigrasp.planner import GraspPlanner
 
 if TYPE_CHECKING:
@@ -38,14 +39,17 @@ def main(arguments: Sequence[str]) -> int:
     if options.what.is_dir():
         return _round(options)
     shown = _plan(options) if _is_plan(options) else _scene(options)
+    result, more = _predicted(options, *shown)
     if options.pictures:
-        from equigrasp.viewer import draw_grasps
+        from equigrasp.viewer import save_pictures
 
-        made_for = _made_for(options)
-        figure = draw_grasps(*shown, hand=made_for.hand, workspace=made_for.workspace)
-        _save(figure, options.pictures / f"{options.what.stem}_grasps.png")
+        where = options.pictures, *shown[:3], result, f"{options.what.stem}_"
+        print("written:", *save_pictures(*where, shape=more.get("shape")))
         return 0
-    return _show(options, [_moment(options, *shown)])
+    from equigrasp.moment import Moment
+
+    title = f"**{len(result.grasps)} grasps**"
+    return _show(options, [Moment.of_plan(*shown[:3], result, title=title, **more)])
 
 
 def _show(options: argparse.Namespace, moments: list[Moment]) -> int:
@@ -141,20 +145,16 @@ def _plan(options: argparse.Namespace) -> tuple[Any, ...]:
     return depth, camera, np.eye(4) if pose is None else pose, grasps
 
 
-def _moment(
+def _predicted(
     options: argparse.Namespace, depth: Any, camera: Any, pose: Any, grasps: list[Grasp]
-) -> Moment:
-    """What the page shows, with what a model predicts where one is named."""
-    from equigrasp.moment import Moment
-
+) -> tuple[PlanResult, dict[str, Any]]:
+    """The grasps as a result, and what a model predicts of the image where one is named."""
     made_for = _made_for(options)
-    view, more = (depth, camera, pose), {}
-    result = result_of(grasps, hand=made_for.hand, workspace=made_for.workspace)
-    if options.model:
-        planner = GraspPlanner.from_pretrained(options.model)
-        result = replace(planner.plan(*view), grasps=grasps, hand=made_for.hand)
-        more = predictions(planner.model, result.tsdf)
-    return Moment.of_plan(*view, result, title=f"**{len(grasps)} grasps**", **more)
+    if not options.model:
+        return result_of(grasps, hand=made_for.hand, workspace=made_for.workspace), {}
+    planner = GraspPlanner.from_pretrained(options.model)
+    result = replace(planner.plan(depth, camera, pose), grasps=grasps, hand=made_for.hand)
+    return result, predictions(planner.model, result.tsdf)
 
 
 def _round(options: argparse.Namespace) -> int:
@@ -164,12 +164,8 @@ def _round(options: argparse.Namespace) -> int:
         from sim.clutter.story import draw_story
 
         name = f"seed{options.seed}_round{options.round}.png"
-        _save(draw_story(story, name.removesuffix(".png")), options.pictures / name)
+        with atomic_path(options.pictures / name) as unfinished:
+            draw_story(story, name.removesuffix(".png")).savefig(unfinished, dpi=110, format="png")
+        print(f"written: {options.pictures / name}")
         return 0
     return _show(options, moments_of(story, model))
-
-
-def _save(figure: Any, path: Path) -> None:
-    with atomic_path(path) as unfinished:
-        figure.savefig(unfinished, dpi=110, format="png")
-    print(f"written: {path}")

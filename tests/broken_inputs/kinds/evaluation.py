@@ -10,6 +10,7 @@ from typing import Any
 from broken_inputs.case import Case
 from equigrasp.hand import Hand, load_hand
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, Intrinsics
+from equigrasp.thresholds import chosen_thresholds, detection_of
 from equigrasp.training.loop import _launched
 from equigrasp.training.settings import TrainSettings
 from equigrasp.workspace import Workspace
@@ -17,7 +18,7 @@ from sim.clutter.protocol import EvalSettings
 from sim.clutter.protocol_files import load_protocol
 from sim.clutter.run import _read_settings
 from sim.clutter.scene_lists import FORMAT, read_scene_list
-from sim.clutter_eval import _check_thresholds, _thresholds, parser
+from sim.clutter_eval import parser
 
 NAN = float("nan")
 
@@ -41,7 +42,7 @@ def thresholds(*entries: str, config: str | None = None) -> Callable[[Path], Any
         if config is not None:
             (folder / "planner.json").write_text(config)
             words += ["--planner-config", str(folder / "planner.json")]
-        return _check_thresholds(_thresholds(parser().parse_args(words)))
+        return detection_of(chosen_thresholds(parser().parse_args(words)))
 
     return run
 
@@ -129,6 +130,7 @@ CASES = [
     Case("threshold without value", thresholds("advance"), "give NAME=VALUE"),
     Case("threshold of words", thresholds("advance=deep"), "give NAME=VALUE"),
     Case("threshold as text", thresholds('advance="0.1"'), "advance is '0.1'; give a finite"),
+    Case("threshold of no known word", thresholds("unseen=guessed"), "unseen is 'guessed'; choose"),
     Case("threshold NaN", thresholds("advance=NaN"), "advance is nan; give a finite"),
     Case("threshold unknown", thresholds("advnace=0.1"), "unknown threshold.*advnace"),
     Case("threshold nested", thresholds("advance=" + "[" * 100_000), "give NAME=VALUE"),

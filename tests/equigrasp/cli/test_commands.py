@@ -71,6 +71,29 @@ def test_the_first_examples_work_one_after_another(typed, capsys, monkeypatch):
     assert "grasps are in the camera's frame" in capsys.readouterr().out
 
 
+def test_thresholds_and_pictures_of_a_plan(typed, tmp_path, capsys):
+    """What can be set where planners are compared can be set where one plans."""
+    typed(COMMANDS["sample"].example)
+    line = "equigrasp plan looks/depth.png --camera looks/camera.json --pose looks/pose.json"
+    line += " --model equigiga_pile"
+    assert typed(f"{line} --out usual.json --pictures drawn") == 0
+    names = {path.name for path in (tmp_path / "drawn").iterdir()}
+    assert names == {"depth.png", "tsdf.png", "grasps.png", "shape.png"}
+    assert typed(f"{line} --out shallow.json --set advance=0 --set unseen=predicted") == 0
+    usual, shallow = (
+        {grasp.position.tobytes() for grasp in load_grasps(f"{name}.json")}
+        for name in ("usual", "shallow")
+    )
+    assert not usual & shallow
+    (tmp_path / "mine.json").write_text('{"max_grasps": 1}')
+    assert typed(f"{line} --out one.json --planner-config mine.json") == 0
+    assert len(load_grasps("one.json")) == 1
+    capsys.readouterr()
+    for wrong, said in {"advnace=0": "unknown threshold", "unseen=x": "choose one of free"}.items():
+        assert typed(f"{line} --set {wrong}") == UNUSABLE
+        assert said in capsys.readouterr().err
+
+
 def test_what_cannot_be_planned_is_told_in_a_sentence(typed, capsys):
     typed(COMMANDS["sample"].example)
     for line, said in {

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from equigrasp import viewer
 from equigrasp.cli import UNUSABLE
 from equigrasp.cli.table import COMMANDS
 from equigrasp.data.files import read_json
@@ -65,7 +66,11 @@ def test_a_scene_of_a_data_set_is_shown_or_drawn(typed, pages, tmp_path, capsys)
     good = record.grasp_position[record.yaw_success.any(1)]
     np.testing.assert_allclose(tips, good, atol=1e-6)
     assert typed("equigrasp view scene.npz --pictures drawn") == 0
-    assert (tmp_path / "drawn" / "scene_grasps.png").stat().st_size > 10_000
+    drawn = tmp_path / "drawn"
+    assert {path.name for path in drawn.iterdir()} == {"scene_depth.png", "scene_grasps.png"}
+    assert (drawn / "scene_grasps.png").stat().st_size > 10_000
+    assert typed("equigrasp view scene.npz --pictures predicted --model equigiga_pile") == 0
+    assert (tmp_path / "predicted" / "scene_shape.png").stat().st_size > 10_000
     assert typed("equigrasp view scene.npz --image 99") == UNUSABLE
     assert "this scene has 0 to" in capsys.readouterr().err
     assert typed("equigrasp view scene.npz --model giga_pile") == 0
@@ -124,7 +129,10 @@ def test_hand_and_workspace_of_a_scene_are_those_of_its_data_set(typed, pages, m
     assert pages[0].hand.name == hand.name
     assert pages[0].workspace == workspace
     drawn = []
-    monkeypatch.setattr("equigrasp.viewer.draw_grasps", lambda *_, **told: drawn.append(told))
-    monkeypatch.setattr("equigrasp.cli.view._save", lambda *_: None)
+    draw = viewer.draw_grasps
+    monkeypatch.setattr(
+        "equigrasp.viewer.draw_grasps",
+        lambda *of, **told: (drawn.append(told), draw(*of, **told))[1],
+    )
     assert typed(f"equigrasp view {scene} --pictures drawn") == 0
     assert [(each["hand"].name, each["workspace"]) for each in drawn] == [(hand.name, workspace)]
