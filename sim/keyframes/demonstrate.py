@@ -133,6 +133,8 @@ def _actions(
         grasps = environment.arm.commanded_open and not waypoint.open
         if errors is not None and grasps and errors.random() < ASKEW:
             yield missed_pose(waypoint.pose, errors, GRASP_ASIDE, 0.0), False, True
+            if environment.arm.held is None:  # closed on nothing, as above a button
+                yield waypoint.pose, False, False
             continue
         if errors is not None and errors.random() < MISSES:
             unchanged = environment.arm.commanded_open

@@ -101,6 +101,22 @@ def test_things_grasped_askew_are_a_little_aside_and_what_follows_is_learned(env
     assert 4 < max(askew) < 10.5
 
 
+def test_fingers_that_close_on_nothing_are_no_grasp_and_their_keyframe_is_learned(environment):
+    """Above a button they close to press it: where they do so aside, they go above it then."""
+    aside = 0
+    for seed in range(6):
+        clean, shown = (
+            demonstrate(environment, "press_buttons", 0, seed, errors=errors, between=False)
+            for errors in (None, np.random.default_rng(seed))
+        )
+        closed = [f.state for f in shown.frames if not f.state.gripper_open]
+        learned = next(state for state in closed if not is_disturbed(state))
+        above = next(f.state for f in clean.frames if not f.state.gripper_open)
+        np.testing.assert_allclose(learned.gripper_pose, above.gripper_pose, atol=3e-3)
+        aside += is_disturbed(closed[0])
+    assert 0 < aside < 6
+
+
 def test_errors_are_as_large_as_they_may_be():
     errors, pose = np.random.default_rng(0), down(0.2, 0.0, 0.1, 0.3)
     moved = [missed_pose(pose, errors) for _ in range(300)]
