@@ -9,10 +9,15 @@ from pathlib import Path
 from types import ModuleType
 
 # One thread per xdist worker, two without: set before torch and OpenMP are imported anywhere, and
-# inherited by the simulator's worker processes.
+# inherited by the simulator's worker processes. What the process that starts the workers chose for
+# itself they inherit, too, and choose anew: two threads each on two cores wait for one another.
 _THREADS = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
+_CHOSEN = os.environ.get("EQUIGRASP_TESTS_CHOSE", "").split()
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, _THREADS)
+    if _name in _CHOSEN or _name not in os.environ:
+        os.environ[_name] = _THREADS
+        _CHOSEN.append(_name)
+os.environ["EQUIGRASP_TESTS_CHOSE"] = " ".join(dict.fromkeys(_CHOSEN))
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Where bytecode beside the sources is not wanted, the hundreds of programs that tests start share
 # some elsewhere: each would compile all that it imports anew. Mutants have none.
