@@ -9,13 +9,15 @@ stands the published network made exact, with nothing else changed. The peak lea
 is the one of --rates whose run with seed 0 has the best average precision on held-out scenes; the
 other seeds are trained at it. With --closed-loop the networks clear clutter as well.
 Finished runs are kept in --runs, so the same command goes on where it was stopped: with the default
-three seeds, six arms and four rates there are 36 runs.
+three seeds, six arms and four rates there are 36 runs. With --record, rows of other arms and of
+other numbers of steps stay in the table.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -94,15 +96,17 @@ def study(arguments: argparse.Namespace) -> None:
             for model, arm in arms
         }
     rows = [
-        row(model, arm, rates[arm], found)
+        row(model, arm, rates[arm], arguments.steps, found)
         for (model, arm), runs in asked.items()
         if (found := known(run.result() for run in runs))
     ]
-    text = f"{markdown(rows)}\n\n{how(arguments, scenes)}"
-    print(text)
+    print(f"{markdown(rows)}\n\n{how(arguments, scenes)}")
     if arguments.record:
-        write_json(arguments.result.with_name("published_rows.json"), rows)
-        write_atomically(arguments.result.with_suffix(".md"), text + "\n")
+        kept = arguments.result.with_name("published_rows.json")
+        everything = beside(json.loads(kept.read_text()) if kept.exists() else [], rows)
+        write_json(kept, everything)
+        text = f"{markdown(everything)}\n\nLast: {how(arguments, scenes)}\n"
+        write_atomically(arguments.result.with_suffix(".md"), text)
     numbers = {
         f"{r['arm']}_{score}": r[score]["mean"] for r in rows for score in SCORES if score in r
     }
@@ -147,21 +151,35 @@ def result(
     return cleared(run, arguments, records) if arguments.closed_loop else record
 
 
-def row(model: str, arm: str, rate: str, found: list[RunRecord]) -> dict[str, Any]:
+def row(model: str, arm: str, rate: str, steps: int, found: list[RunRecord]) -> dict[str, Any]:
     """Means and intervals over seeds."""
     values = {"ap": [record["validation"]["average_precision"] for record in found]}
     values |= {rate: known(record.get(rate) for record in found) for rate in ("gsr", "dr")}
     scores = {score: interval(each) for score, each in values.items() if each}
-    return {"model": model, "arm": arm, "rate": rate, "seeds": len(found), **scores}
+    facts = {"rate": rate, "seeds": len(found), "rounds": found[0].get("rounds")}
+    return {"model": model, "arm": arm, "steps": steps, **facts, **scores}
+
+
+def beside(before: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows recorded before without those made again, and these; by model, steps and arm."""
+    made = {(each["arm"], each["steps"]) for each in rows}
+    kept = [each for each in before if (each["arm"], each["steps"]) not in made]
+    arms = list(itertools.chain(*ARMS_OF.values()))
+    order = list(ARMS_OF)
+    return sorted(
+        kept + rows,
+        key=lambda each: (order.index(each["model"]), each["steps"], arms.index(each["arm"])),
+    )
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
-    """A line per arm: rate, seeds, and average precision, GSR and DR with their 95 % intervals."""
-    lines = ["| arm | rate | seeds | AP | GSR | DR |", "|---|---|---|---|---|---|"]
+    """A line per arm: steps, rate, seeds, and average precision, GSR and DR (of so many rounds per
+    seed) with their 95 % intervals."""
+    lines = ["| arm | steps | rate | seeds | AP | rounds | GSR | DR |", "|---" * 8 + "|"]
     for each in rows:
-        cells = [each["arm"], each["rate"], str(each["seeds"])]
-        cells += [cell(each.get(score), 3 if score == "ap" else 1) for score in SCORES]
-        lines.append(f"| {' | '.join(cells)} |")
+        cells = [each["arm"], each["steps"], each["rate"], each["seeds"], cell(each.get("ap"), 3)]
+        cells += [each["rounds"] or "-", cell(each.get("gsr"), 1), cell(each.get("dr"), 1)]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
 

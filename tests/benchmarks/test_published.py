@@ -72,12 +72,31 @@ def test_the_rate_with_the_best_first_seed_is_taken(monkeypatch):
 
 def test_the_table_shows_what_was_measured():
     records = [
-        {"validation": {"average_precision": ap}, "gsr": gsr, "dr": 90.0}
+        {"validation": {"average_precision": ap}, "gsr": gsr, "dr": 90.0, "rounds": 7}
         for ap, gsr in ((0.6, 80.0), (0.7, 90.0))
     ]
-    rows = [published.row("equigiga", "exact_equigiga", "1e-3", records)]
-    rows.append(published.row("equigiga", "published_equigiga", "2e-4", [{**records[0]}]))
+    rows = [published.row("equigiga", "exact_equigiga", "1e-3", 50, records)]
+    rows.append(published.row("equigiga", "published_equigiga", "2e-4", 50, [{**records[0]}]))
     del rows[1]["dr"]
     lines = published.markdown(rows).splitlines()
-    assert lines[2].startswith("| exact_equigiga | 1e-3 | 2 | 0.650 +- 0.635 | 85.0 +- 63.5 | 90.0")
-    assert lines[3] == "| published_equigiga | 2e-4 | 1 | 0.600 | 80.0 | - |"
+    assert (
+        lines[2]
+        == "| exact_equigiga | 50 | 1e-3 | 2 | 0.650 +- 0.635 | 7 | 85.0 +- 63.5 | 90.0 +- 0.0 |"
+    )
+    assert lines[3] == "| published_equigiga | 50 | 2e-4 | 1 | 0.600 | 7 | 80.0 | - |"
+
+
+def test_rows_of_before_stay_unless_they_were_made_again():
+    def made(arm, steps, ap):
+        return {"model": arm.rsplit("_", 1)[1], "arm": arm, "steps": steps, "ap": ap}
+
+    before = [made("exact_equiigd", 400, 0.5), made("exact_equigiga", 400, 0.5)]
+    rows = [made("exact_equigiga", 900, 0.7), made("published_equigiga", 400, 0.4)]
+    rows.append(made("exact_equigiga", 400, 0.6))
+    found = [(e["arm"], e["steps"], e["ap"]) for e in published.beside(before, rows)]
+    assert found == [
+        ("published_equigiga", 400, 0.4),
+        ("exact_equigiga", 400, 0.6),
+        ("exact_equigiga", 900, 0.7),
+        ("exact_equiigd", 400, 0.5),
+    ]
