@@ -59,8 +59,11 @@ def test_figures_and_pages_of_evaluations():
 
 
 def test_studies_of_trainings_take_the_mean_of_the_seeds_that_have_one():
-    only = published.row("m", "arm", "1e-3", [run(IDLE)])
-    assert published.markdown([only]).splitlines()[2] == "| arm | 1e-3 | 1 | 0.500 | - | 0.0 |"
+    only = published.row("m", "arm", "1e-3", 50, [run(IDLE)])
+    assert (
+        published.markdown([only]).splitlines()[2]
+        == "| arm | 50 | 1e-3 | 1 | 0.500 | - | - | 0.0 |"
+    )
     both = sample_efficiency.row("arm", 1.0, [run(IDLE), run(BUSY)])
     assert (both["gsr"]["mean"], both["dr"]["mean"]) == (50.0, 25.0)
     assert (
