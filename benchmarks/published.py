@@ -100,19 +100,22 @@ def study(arguments: argparse.Namespace) -> None:
         for (model, arm), runs in asked.items()
         if (found := known(run.result() for run in runs))
     ]
+    if not rows:
+        raise SystemExit("no run is known yet; leave --table-only away")
     print(f"{markdown(rows)}\n\n{how(arguments, scenes)}")
     if arguments.record:
         kept = arguments.result.with_name("published_rows.json")
-        everything = beside(json.loads(kept.read_text()) if kept.exists() else [], rows)
-        write_json(kept, everything)
-        text = f"{markdown(everything)}\n\nLast: {how(arguments, scenes)}\n"
+        rows = beside(json.loads(kept.read_text()) if kept.exists() else [], rows)
+        write_json(kept, rows)
+        text = f"{markdown(rows)}\n\nMade last: {how(arguments, scenes)}\n"
         write_atomically(arguments.result.with_suffix(".md"), text)
     numbers = {
-        f"{r['arm']}_{score}": r[score]["mean"] for r in rows for score in SCORES if score in r
+        f"{r['arm']}_{r['steps']}_{score}": r[score]["mean"]
+        for r in rows
+        for score in SCORES
+        if score in r
     }
-    if not numbers:
-        raise SystemExit("no run is known yet; leave --table-only away")
-    finish(arguments, numbers, {"steps": arguments.steps, "training_scenes": scenes})
+    finish(arguments, numbers, {"training_scenes": scenes})
 
 
 def at_rate(arm: str, rate: str) -> str:
