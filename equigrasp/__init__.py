@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
+
+# Threads of torch that wait for one another turn round and round, by the choice of GNU's OpenMP.
+# Beside another busy program the one that is waited for gets no turn meanwhile, and a plan takes
+# seconds (benchmarks/beside_others.py). Read when torch is loaded; who has chosen is obeyed.
+if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+    os.environ["GOMP_SPINCOUNT"] = "1000"
 
 _HOME = {
     "build_model": "equigrasp.registry",

@@ -20,8 +20,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import equigrasp
 from equigrasp.data.endings import ending
 from equigrasp.data.files import read_json, write_json
@@ -89,6 +87,8 @@ def tune(options: argparse.Namespace) -> None:
         RuntimeError: not a single scene of an iteration could be played.
     """
     require_counts(options, "iterations", "scenes", "threads")
+    import torch
+
     torch.set_num_threads(options.threads)
     settings = settings_of(options, TrialSettings)
     model = equigrasp.load_model(options.model, frozen=False)

@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
 import equigrasp
 from equigrasp.data.endings import ending
 from equigrasp.data.folder_lock import hold_folder
@@ -73,6 +71,8 @@ def tune(options: argparse.Namespace) -> None:
         CheckpointError: the folder holds another run, or a torn one.
     """
     require_counts(options, "iterations", "environments", "threads")
+    import torch
+
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)  # of the value head
     settings = settings_of(options, TuningSettings)

@@ -1,10 +1,18 @@
+import ast
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import equigrasp
 
+ROOT = Path(__file__).parents[2]
+PROGRAMS = sorted(
+    path for folder in ("sim", "data_gen", "examples") for path in (ROOT / folder).glob("*.py")
+)
+THREADS_THAT_WAIT = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 HEAVY = (
     "torch",
     "escnn",
@@ -29,6 +37,32 @@ def loaded_after(statement):
 
 def test_importing_the_package_loads_nothing_heavy():
     assert loaded_after("import equigrasp") == set()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "found"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "None")],
+)
+def test_threads_that_wait_leave_the_processor_to_others_unless_somebody_chose(chosen, found):
+    environment = {k: v for k, v in os.environ.items() if k not in THREADS_THAT_WAIT} | chosen
+    program = "import os, equigrasp; print(os.environ.get('GOMP_SPINCOUNT'))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.strip() == found
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_programs_load_the_package_before_torch(program):
+    """How threads wait is read when torch is loaded."""
+    names = []
+    for node in ast.parse(program.read_text()).body:
+        if isinstance(node, ast.Import):
+            names += [alias.name.split(".")[0] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names.append(node.module.split(".")[0])
+    ours = [names.index(name) for name in ("equigrasp", "sim", "data_gen") if name in names]
+    assert "torch" not in names or min(ours) < names.index("torch")
 
 
 def test_public_functions_leave_escnn_and_simulators_alone():
