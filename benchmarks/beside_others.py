@@ -67,8 +67,8 @@ def asked(kind: str, wait: str, others: int, arguments: argparse.Namespace) -> f
         for _ in range(others):
             counting = stack.enter_context(subprocess.Popen(COUNTING))
             stack.callback(counting.kill)
-        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+        told = subprocess.check_output(command, env=environment, text=True)
+    return json.loads(told.splitlines()[-1])
 
 
 def measured(kind: str, seconds: float) -> float:
