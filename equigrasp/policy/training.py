@@ -18,7 +18,7 @@ from equigrasp.policy.keyframes.batches import KeyframeBatches
 from equigrasp.policy.keyframes.clouds import CloudSettings
 from equigrasp.policy.keyframes.dataset import Augmentation, KeyframeDataset
 from equigrasp.policy.models.base import KeyframePolicy
-from equigrasp.policy.nn.past_keyframes import with_a_past
+from equigrasp.policy.nn.learned_later import added_options, grown_weights
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.recipe import KeyframeRecipe
 from equigrasp.policy.saved import load_policy
@@ -166,8 +166,8 @@ def build_policy(
     Args:
         block: the `model` block of the configuration.
         words: see `build_words`; words that the saved policy does not know start afresh.
-        saved: policy to start from. It may lack the memory (`past`) that the block asks for, see
-            `with_a_past`, and have other `free_options`.
+        saved: policy to start from. It may lack options that the block asks for and that can be
+            learned later, see `equigrasp.policy.nn.learned_later`, and have other `free_options`.
 
     Raises:
         ValueError: the saved policy is of another kind or build, or has other options.
@@ -179,15 +179,14 @@ def build_policy(
         {k: v for k, v in p.config.items() if k not in {"text", *p.free_options}}
         for p in (policy, saved)
     )
-    learns_to_remember = wanted != found and {**wanted, "past": 0} == found
-    if wanted != found and not learns_to_remember:
+    added = added_options(wanted, found)
+    if any(wanted.get(name) != found.get(name) for name in {*wanted, *found} - added):
         raise ValueError(
             f"init is a policy of {found}, but the configuration asks for {wanted}; set the model "
-            "options to those of the saved policy (model.past alone may be more than its 0)"
+            "options to those of the saved policy (what model.past and model.alike ask for may be "
+            "learned later)"
         )
-    tensors = saved.state_dict()
-    if learns_to_remember:
-        tensors = with_a_past(tensors, policy.state_dict())
+    tensors = grown_weights(saved, policy) if added else saved.state_dict()
     if isinstance(words, Vocabulary):
         known = tensors["text.words.weight"]
         new = policy.text.words.weight.detach()[len(known) :]

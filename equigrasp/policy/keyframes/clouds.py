@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from equigrasp.policy.episodes.camera import point_cloud
 from equigrasp.policy.episodes.files import Episode
 from equigrasp.policy.episodes.frames import CameraImages, Frame, FrameCamera
+from equigrasp.policy.keyframes.hand_points import HANDS, NO_HAND, on_hand
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,10 @@ class CloudSettings:
         near_points: the cloud within `near_radius` of the tip is thinned by itself, and at most so
             many of its points are kept; with 0 it is like everywhere else.
         near_radius, near_voxel: how far (m) from the tip that is, and the side (m) of its cubes.
+        hand: whose points are dropped, one of `HANDS`.
 
     Raises:
-        ValueError: a box without inside, or numbers that are not positive.
+        ValueError: a box without inside, numbers that are not positive, or no such hand.
     """
 
     low: tuple[float, float, float] = (-0.05, -0.5, 0.6)
@@ -41,6 +43,7 @@ class CloudSettings:
     near_points: int = 0
     near_radius: float = 0.1
     near_voxel: float = 0.004
+    hand: str = NO_HAND
 
     def __post_init__(self) -> None:
         if not all(low < high for low, high in zip(self.low, self.high, strict=True)):
@@ -52,6 +55,8 @@ class CloudSettings:
                 f"near_points is {self.near_points}, near_radius {self.near_radius} m, near_voxel "
                 f"{self.near_voxel} m; need > 0, and >= 0 points"
             )
+        if self.hand not in HANDS:
+            raise ValueError(f"hand is {self.hand!r}; give one of {', '.join(HANDS)}")
 
     @property
     def most(self) -> int:
@@ -59,10 +64,17 @@ class CloudSettings:
         return self.points + self.near_points
 
     def told(self) -> dict[str, Any]:
-        """What tells these settings from others, JSON-able: nothing of the tip where it does not
-        matter, so that clouds, runs and cards of before are still known as the same."""
+        """What tells these settings from others, JSON-able: nothing of the tip and the hand where
+        they do not matter, so that clouds, runs and cards of before are still known as the same."""
         values = asdict(self)
+        if self.hand == NO_HAND:
+            del values["hand"]
         return {k: v for k, v in values.items() if self.near_points or not k.startswith("near_")}
+
+    @property
+    def wants_tip(self) -> bool:
+        """Whether a cloud depends on where the gripper is."""
+        return bool(self.near_points) or self.hand != NO_HAND
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> CloudSettings:
@@ -95,7 +107,7 @@ def cloud_of_frame(
         KeyError: the frame's state does not describe one of its cameras.
     """
     cameras = {name: FrameCamera.of(frame.state, name) for name in frame.images}
-    tip = frame.state.gripper_pose[:3] if settings.near_points else None
+    tip = frame.state.gripper_pose if settings.wants_tip else None
     return make_cloud(frame.images, cameras, settings, random, tip)
 
 
@@ -122,7 +134,7 @@ def cloud_of_episode(
         for name in names
     }
     seen = {name: episode.camera(name, frame) for name in names}
-    tip = episode.demo[frame].gripper_pose[:3] if settings.near_points else None
+    tip = episode.demo[frame].gripper_pose if settings.wants_tip else None
     return make_cloud(images, seen, settings, tip=tip)
 
 
@@ -141,16 +153,25 @@ def make_cloud(
         settings: see `CloudSettings`.
         random: chooses the points that are kept where there are too many; without it they are
             evenly spaced in the order of voxels, the same every time.
-        tip: (3,) metres in the world, of the gripper; needed where `settings.near_points` is not 0.
+        tip: (7,) pose of the gripper in the world, position (m) and quaternion (x, y, z, w); needed
+            where `settings.wants_tip`.
 
     Raises:
-        ValueError: points near the tip are asked for, and no tip is given.
+        ValueError: the tip is needed and not given.
     """
     xyz = np.concatenate([point_cloud(images[n].depth, cameras[n]).reshape(-1, 3) for n in images])
     rgb = np.concatenate([images[n].rgb.reshape(-1, 3) for n in images])
     inside = ((xyz > settings.low) & (xyz < settings.high)).all(1)
     inside &= xyz[:, 2] > settings.table_top
     xyz, rgb = xyz[inside], rgb[inside] / 127.5 - 1
+    if settings.wants_tip:
+        if tip is None:
+            raise ValueError(
+                f"near_points={settings.near_points} and hand={settings.hand} depend on where the "
+                f"gripper is, which was not given; give tip=, or near_points=0 and hand={NO_HAND}"
+            )
+        outside = ~on_hand(xyz, tip, settings.hand)
+        xyz, rgb = xyz[outside], rgb[outside]
     parts = []
     for chosen, voxel, most in _zones(xyz, settings, tip):
         cloud = Cloud(*average_in_voxels(xyz[chosen], rgb[chosen], voxel))
@@ -179,12 +200,7 @@ def _zones(
     everywhere = np.ones(len(xyz), bool)
     if not settings.near_points:
         return [(everywhere, settings.voxel, settings.points)]
-    if tip is None:
-        raise ValueError(
-            f"{settings.near_points} points near the tip are asked for, but where it is was not "
-            "given; give tip=, or near_points=0"
-        )
-    near = np.linalg.norm(xyz - np.asarray(tip), axis=1) < settings.near_radius
+    near = np.linalg.norm(xyz - np.asarray(tip)[:3], axis=1) < settings.near_radius
     return [
         (~near, settings.voxel, settings.points),
         (near, settings.near_voxel, settings.near_points),

@@ -93,6 +93,8 @@ class MiniDiffuser(KeyframePolicy):
             are one of them.
         past: so many of the latest keyframes are read, see `PastKeyframes`. The paper's policy
             reads none; where a picture can be of two moments of a task, something has to remember.
+        alike: whether points know what the patch of their own colour looks like, see
+            `equigrasp.policy.nn.alike`. The paper's do not.
 
     Raises:
         ValueError: widths or channels that are no multiples of `head_channels`; see `action_noise`.
@@ -124,6 +126,7 @@ class MiniDiffuser(KeyframePolicy):
         decoupled_head: bool = True,
         between_bins: bool = True,
         past: int = 0,
+        alike: bool = False,
     ) -> None:
         super().__init__()
         self.diffusion = action_noise(schedule, noise_steps, prediction)
@@ -142,6 +145,7 @@ class MiniDiffuser(KeyframePolicy):
             table_top=table_top,
             rope=rope,
             marks=past,
+            alike=alike,
         )
         self.weigh = nn.Linear(channels, 1)
         coarse_to_fine = tuple(reversed(list(widths)))

@@ -16,11 +16,6 @@ from equigrasp.policy.nn.point_encoder import Context
 from equigrasp.policy.nn.point_features import HAND
 from equigrasp.policy.nn.whitening import SCALE, whiten
 
-OWN = "past."
-"""What names of a policy's weights of `PastKeyframes` begin with."""
-SAID, MARKED = "past.read.2.", "points.in_projection.0.weight"
-"""Names of the weights by which tokens of the past and marks of points enter a policy."""
-
 
 class PastKeyframes(nn.Module):
     """Tokens of the latest keyframes beside those of words and state, and marks of points.
@@ -80,19 +75,3 @@ class PastKeyframes(nn.Module):
                 "(`equigrasp.policy.keyframes.policy_io.pad_past` makes them, of none too)"
             )
         return past[:, : self.count], present[:, : self.count]
-
-
-def with_a_past(tensors: dict[str, Tensor], fresh: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of a policy without memory, for one that has it: what is new says nothing yet.
-
-    Tokens of the past tell their age alone, and marks count nothing, until they are learned.
-
-    Args:
-        tensors: of the policy without memory.
-        fresh: of the one with it, initialised.
-    """
-    new = {name: tensor for name, tensor in fresh.items() if name.startswith(OWN)}
-    new |= {name: torch.zeros_like(new[name]) for name in new if name.startswith(SAID)}
-    known = tensors[MARKED]
-    marks = fresh[MARKED].shape[1] - known.shape[1]
-    return {**tensors, **new, MARKED: F.pad(known, (0, marks))}

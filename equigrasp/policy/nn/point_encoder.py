@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from equigrasp.diffusion.attention import TwoLevelAttention
 from equigrasp.diffusion.batch import pick_samples, repeat_conditions
+from equigrasp.policy.nn.alike import ALIKE, alike_surroundings
 from equigrasp.policy.nn.point_features import DESCRIBED, describe_points
 from equigrasp.policy.nn.rotary import rotate_by_position
 
@@ -154,6 +155,11 @@ class PointEncoder(nn.Module):
         table_top: height (m) that counts as zero.
         rope: see `PointBlock`; without it, points know their places from `describe_points` alone.
         marks: numbers that are known of every point beforehand.
+        alike: whether points know their surroundings in their own colour, see `alike_surroundings`.
+
+    Attributes:
+        described: how many numbers are known of a point by itself, beforehand, and of its
+            surroundings in its own colour.
 
     Raises:
         ValueError: a width is no multiple of `head_channels`.
@@ -169,17 +175,19 @@ class PointEncoder(nn.Module):
         table_top: float = 0.75,
         rope: bool = True,
         marks: int = 0,
+        alike: bool = False,
     ) -> None:
         super().__init__()
         if bad := [width for width in widths if width % head_channels]:
             raise ValueError(f"width {bad[0]} is no multiple of head_channels={head_channels}")
         self.widths, self.table_top = tuple(widths), table_top
+        self.described = (DESCRIBED, marks, ALIKE if alike else 0)
 
         def block(width: int) -> PointBlock:
             return PointBlock(width, context, width // head_channels, patch, rope)
 
         self.in_projection = nn.Sequential(
-            nn.Linear(DESCRIBED + marks, widths[0]), nn.GELU(), nn.Linear(widths[0], widths[0])
+            nn.Linear(sum(self.described), widths[0]), nn.GELU(), nn.Linear(widths[0], widths[0])
         )
         self.down_blocks = nn.ModuleList(block(width) for width in widths)
         steps = list(zip(widths, widths[1:], strict=False))
@@ -213,8 +221,10 @@ class PointEncoder(nn.Module):
         missing = -xyz.shape[1] % GROUP ** (len(self.widths) - 1)
         xyz, rgb, marks = (F.pad(t, (0, 0, 0, missing)) for t in (xyz, rgb, marks))
         mask = F.pad(mask, (0, missing))
-        known = describe_points(xyz, rgb, mask, tip, self.table_top)
-        known = torch.cat([known, marks], -1)
+        known = [describe_points(xyz, rgb, mask, tip, self.table_top), marks]
+        if self.described[-1]:
+            known.append(alike_surroundings(xyz, rgb, mask))
+        known = torch.cat(known, -1)
         features = self.in_projection(known).masked_fill(~mask.unsqueeze(-1), 0.0)
         points = Points(features, xyz, mask)
         scales: list[Points] = []
