@@ -56,14 +56,14 @@ class SortShape(Task):
         names = list(SHAPES)
         wanted = names[self.variation]
         others = [name for name in names if name != wanted]
-        shown = [wanted, *(others[i] for i in self.random.permutation(len(others))[:2])]
+        self.shown = [wanted, *(others[i] for i in self.random.permutation(len(others))[:2])]
         board = (0.33, self.random.uniform(-0.06, 0.06))
         middle = (*board, TABLE_TOP + BOARD_HALF[2])
         self.stage.add(box(BOARD_HALF), middle, COLOURS["white"], mass=0)
         slots = self.random.permutation([-0.12, 0.0, 0.12])
         places = self.places(3, 0.12, ((0.03, 0.2), (-0.25, 0.25)))
         self.bodies, self.outlines = [], []
-        for index, name in enumerate(shown):
+        for index, name in enumerate(self.shown):
             slot = np.array([board[0], board[1] + slots[index]])
             above = (*slot, TABLE_TOP + 2 * BOARD_HALF[2] + 0.001)
             self.outlines.append(
