@@ -19,6 +19,8 @@ denormal numbers, with which processors are slow."""
 WINDOW = 0.04
 """Half the width (m) of the window in which neighbours count. It is flat within and has no tails,
 in which high powers of distances would see other things."""
+REACH = 1.6
+"""Neighbours farther than this (in windows) count less than a billionth, and are left out."""
 TINT = 0.5
 """Standard deviation of the difference of colours in [-1, 1] that still counts as alike."""
 FOLDS = (2, 3, 4, 6)
@@ -47,45 +49,63 @@ def alike_surroundings(xyz: Tensor, rgb: Tensor, mask: Tensor) -> Tensor:
     there = mask.unsqueeze(-1)
     middle = (xyz * there).sum(1, keepdim=True) / there.sum(1, keepdim=True).clamp(min=1)
     x = (xyz - middle) / WINDOW
-    rows = zip(x, rgb / TINT, there.to(x), strict=True)
-    return torch.stack([_of_cloud(*row) for row in rows]) * there
+    clouds = zip(x, rgb / TINT, there.to(x), strict=True)
+    sums, own = (torch.stack(parts) for parts in zip(*(_sums(*c) for c in clouds), strict=True))
+    return _moments(sums, own) * there
 
 
-def _of_cloud(x: Tensor, tint: Tensor, there: Tensor) -> Tensor:
-    """(N, `ALIKE`) of one cloud: places in windows (N, 3), scaled colours, and which are (N, 1)."""
-    found = []
+def _sums(x: Tensor, tint: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
+    """What neighbours of every point add up to: their number, powers of their places (complex, as
+    two numbers), and square distances, about the middle of the point's rows.
+
+    Args:
+        x, tint, there: places in windows (N, 3), scaled colours (N, 3), and which are points
+            (N, 1).
+
+    Returns:
+        sums (N, 2 (most + 1) + 1), where `most` is the highest fold, and places (N, 2).
+    """
+    sums, places = [], []
     for start in range(0, len(x), ROWS):
         own = slice(start, start + ROWS)
-        apart = _squares(x, own).square_().square_()
-        weight = (-0.5 * (apart + _squares(tint, own))).clamp_(min=LEAST).exp_()
+        low, high = x[own].amin(0) - REACH, x[own].amax(0) + REACH
+        near = ((x >= low) & (x <= high)).all(1).nonzero().squeeze(1)
+        apart = _squares(x[own], x[near]).square_().square_()
+        weight = apart.add_(_squares(tint[own], tint[near])).mul_(-0.5).clamp_(min=LEAST).exp_()
         middle = (x[own, :2] * there[own]).sum(0) / there[own].sum().clamp(min=1.0)
-        flat = x[:, :2] - middle
-        found.append(_moments(weight, flat, there, flat[own]))
-    return torch.cat(found)
+        flat = x[near, :2] - middle
+        columns = [torch.view_as_real(_powers(torch.view_as_complex(flat))).flatten(1)]
+        columns.append(flat.square().sum(-1, keepdim=True))
+        sums.append(weight @ (torch.cat(columns, -1) * there[near]))
+        places.append(x[own, :2] - middle)
+    return torch.cat(sums), torch.cat(places)
 
 
-def _squares(x: Tensor, own: slice) -> Tensor:
-    """Square distances (R, N) of some rows to all."""
-    square = x.square().sum(-1)
-    return torch.addmm(square + square[own, None], x[own], x.T, alpha=-2.0).clamp_(min=0.0)
+def _squares(x: Tensor, y: Tensor) -> Tensor:
+    """Square distances (R, K) of rows (R, C) to others (K, C)."""
+    own, other = x.square().sum(-1, keepdim=True), y.square().sum(-1)
+    return torch.addmm(own + other, x, y.T, alpha=-2.0).clamp_(min=0.0)
 
 
-def _moments(weight: Tensor, flat: Tensor, there: Tensor, own: Tensor) -> Tensor:
-    """(R, `ALIKE`) of rows with weights (R, N) and places `own` (R, 2), about the origin of `flat`
-    (N, 2)."""
-    z = torch.view_as_complex(flat.contiguous())
+def _powers(z: Tensor) -> Tensor:
+    """Powers (..., most + 1) of complex numbers (...), from the zeroth to the highest fold."""
     powers = [torch.ones_like(z)]
     for _ in range(max(FOLDS)):
         powers.append(powers[-1] * z)
-    columns = torch.view_as_real(torch.stack(powers, -1)).flatten(1)
-    sums = weight @ (torch.cat([columns, flat.square().sum(-1, keepdim=True)], -1) * there)
-    count = sums[:, :1].clamp(min=1e-6)
-    raw = torch.view_as_complex((sums[:, :-1] / count).unflatten(-1, (-1, 2)).contiguous())
-    centre = raw[:, 1]
-    spread = (sums[:, -1] / count[:, 0] - centre.abs().square()).clamp(min=1e-4)
+    return torch.stack(powers, -1)
+
+
+def _moments(sums: Tensor, own: Tensor) -> Tensor:
+    """(B, N, `ALIKE`) of sums and places, see `_sums`."""
+    count = sums[..., :1].clamp(min=1e-6)
+    raw = torch.view_as_complex((sums[..., :-1] / count).unflatten(-1, (-1, 2)).contiguous())
+    centre = raw[..., 1]
+    spread = (sums[..., -1] / count[..., 0] - centre.abs().square()).clamp(min=1e-4)
+    back = _powers(-centre)
     folds = []
     for fold in FOLDS:
-        parts = [math.comb(fold, j) * raw[:, j] * (-centre) ** (fold - j) for j in range(fold + 1)]
-        folds.append((sum(parts).abs() / spread ** (fold / 2)).clamp(max=3.0))
+        ways = torch.tensor([math.comb(fold, j) for j in range(fold + 1)]).to(sums)
+        central = (ways * raw[..., : fold + 1] * back[..., : fold + 1].flip(-1)).sum(-1)
+        folds.append((central.abs() / spread ** (fold / 2)).clamp(max=3.0))
     aside = (centre - torch.view_as_complex(own.contiguous())).abs()
-    return torch.stack([count[:, 0].log1p() - 4.0, aside, spread.sqrt(), *folds], -1)
+    return torch.stack([count[..., 0].log1p() - 4.0, aside, spread.sqrt(), *folds], -1)

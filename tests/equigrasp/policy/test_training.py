@@ -10,6 +10,7 @@ from equigrasp.policy.agent import KeyframeAgent
 from equigrasp.policy.episodes.synthetic import random_frames, write_synthetic_demonstrations
 from equigrasp.policy.keyframes.synthetic import random_actions, random_observations
 from equigrasp.policy.models.mini_diffuser import MiniDiffuser
+from equigrasp.policy.nn.alike import ALIKE
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.recipe import KeyframeRecipe, KeyframeStep, keyframe_metrics
 from equigrasp.policy.saved import load_policy
@@ -210,6 +211,25 @@ def test_a_saved_policy_learns_to_remember(trained, root, tmp_path):
     assert learned.past.read[2].weight.abs().max() > 0
     with pytest.raises(ValueError, match="may be learned later"):
         build_policy(TINY[model], words, learned)
+
+
+@pytest.mark.parametrize("past", [0, 2])
+def test_a_saved_policy_learns_to_see_its_own_colour(past):
+    """With and without a memory beforehand; the new inputs count nothing until they are learned."""
+    torch.manual_seed(0)
+    words = Vocabulary(["it", "open"])
+    saved = build_policy({**TINY["mini_diffuser"], "past": past}, words)
+    block = {**TINY["mini_diffuser"], "past": 2, "alike": True}
+    grown = build_policy(block, words, saved)
+    assert grown.points.described == (*saved.points.described[:1], 2, ALIKE)
+    seen = random_observations(3, 20, dtype=torch.float32)
+    remembers = build_policy({**block, "alike": False}, words, saved)
+    torch.testing.assert_close(grown.eval().act(seen), remembers.eval().act(seen))
+    losses = grown.losses(seen, random_actions(dtype=torch.float32), 4, torch.Generator())
+    sum(losses.values()).backward()
+    assert grown.points.in_projection[0].weight.grad[:, -ALIKE:].abs().max() > 0
+    with pytest.raises(ValueError, match="may be learned later"):
+        build_policy({**TINY["mini_diffuser"], "past": 2}, words, grown)
 
 
 def test_foreign_weights_are_refused_by_name(trained, tmp_path):

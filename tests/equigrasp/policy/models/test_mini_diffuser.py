@@ -52,6 +52,10 @@ class TestWithPast(PolicyContract):
     config = SMALL | {"past": 2}
 
 
+class TestAlike(PolicyContract):
+    config = SMALL | {"alike": True, "past": 2}
+
+
 def made(**options):
     torch.manual_seed(0)
     options = {k: v for k, v in {**SMALL, **options}.items() if k != "name"}
