@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,8 @@ def train_policy(config: dict[str, Any]) -> TrainResult:
     model = build()
     past = model.options.get("past", 0)
     log.info("training on %d keyframes, validating on %d", len(train_data), len(val_data))
+    if saved is not None and (other := unfamiliar(saved.card, train_data)):
+        log.warning("init=%s has learned from other observations: %s", config["init"], other)
     result = train(
         build,
         KeyframeRecipe(sentences, **config["policy"]),
@@ -199,6 +202,26 @@ def fingerprint(data: KeyframeDataset) -> str:
     """Digest of the episodes of a side: which they are and how many keyframes they have."""
     names = [f"{e.task}/{e.path.parents[1].name}/{e.number}" for e in data.episodes]
     return hashlib.sha256("\n".join([*names, str(len(data))]).encode()).hexdigest()[:16]
+
+
+def unfamiliar(card: Mapping[str, Any], data: KeyframeDataset) -> str:
+    """What a policy would see otherwise than it learned; empty where that is nothing.
+
+    Args:
+        card: of a saved policy.
+        data: that it is to be trained on.
+    """
+    known = ("cameras", "image_size")
+    before, after = (
+        {name: c[name] for name in known} | asdict(CloudSettings.of(c["cloud"]))
+        for c in (card, data_card(data, data))
+    )
+    differing = [
+        f"{name} {after[name]} (it learned with {before[name]})"
+        for name in after
+        if before[name] != after[name]
+    ]
+    return ", ".join(differing)
 
 
 def data_card(train_data: KeyframeDataset, val_data: KeyframeDataset) -> dict[str, Any]:

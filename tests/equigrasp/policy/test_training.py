@@ -213,6 +213,20 @@ def test_a_saved_policy_learns_to_remember(trained, root, tmp_path):
         build_policy(TINY[model], words, learned)
 
 
+def test_who_begins_on_other_observations_is_told(trained, root, tmp_path, caplog):
+    model, run_dir, _ = trained
+    same = configuration(root, tmp_path / "same", model, max_steps=1)
+    train_policy({**same, "init": str(run_dir)})
+    assert "learned from other" not in caplog.text
+    other = configuration(root, tmp_path / "other", model, max_steps=1)
+    other["data"]["cloud"] |= {"voxel": 0.3, "hand": "panda"}
+    other["data"]["cameras"] = CAMERAS[:1]
+    train_policy({**other, "init": str(run_dir)})
+    assert "voxel 0.3 (it learned with" in caplog.text
+    assert "hand panda (it learned with none)" in caplog.text
+    assert "cameras ['front'] (it learned with ['front', 'wrist'])" in caplog.text
+
+
 @pytest.mark.parametrize("past", [0, 2])
 def test_a_saved_policy_learns_to_see_its_own_colour(past):
     """With and without a memory beforehand; the new inputs count nothing until they are learned."""
