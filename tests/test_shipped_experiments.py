@@ -25,7 +25,7 @@ SINCE = {"empty_share": 0.0}
 """What draws of before did not have, and what they were in today's words."""
 
 
-PARTS = ("_first", "_second")
+PARTS = ("_first", "_second", "_third")
 """Endings of what a weight was trained in before."""
 
 
@@ -114,8 +114,7 @@ def test_the_configuration_of_a_policy_says_what_its_card_says(name):
     assert {key: plain_value(policy.config[key]) for key in card["config"]} == card["config"]
     assert config["data"]["tasks"] == card["tasks"]
     assert start_of(config["init"]) == card["init"]
-    parts = {part: composed(part) for part in (f"{name}_second", f"{name}_first")}
-    for part in parts.values():
+    for part in (composed(f"{name}{part}") for part in reversed(PARTS)):
         assert config["init"] == part["run_dir"]
         before = build_policy(part["model"], words)
         build_policy(config["model"], words, before)  # or it is refused
