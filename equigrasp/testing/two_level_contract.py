@@ -157,10 +157,11 @@ def stirred(model: nn.Module) -> nn.Module:
 
 
 def gradients(module: nn.Module) -> dict[str, Tensor]:
-    """By parameter; zero where none has come."""
+    """By parameter that is trained; zero where none has come."""
     return {
         name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         for name, parameter in module.named_parameters()
+        if parameter.requires_grad
     }
 
 

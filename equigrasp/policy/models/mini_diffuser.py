@@ -148,6 +148,8 @@ class MiniDiffuser(KeyframePolicy):
             alike=alike,
         )
         self.weigh = nn.Linear(channels, 1)
+        # What is added to all logits of a softmax changes nothing: its gradient is rounding alone.
+        self.weigh.bias.requires_grad_(False)
         coarse_to_fine = tuple(reversed(list(widths)))
         reader = partial(
             PositionReader,

@@ -12,7 +12,6 @@ from equigrasp.policy.keyframes.synthetic import random_actions, random_observat
 from equigrasp.policy.models.mini_diffuser import MiniDiffuser
 from equigrasp.policy.nn.alike import ALIKE
 from equigrasp.policy.nn.vocabulary import Vocabulary
-from equigrasp.policy.recipe import KeyframeRecipe, KeyframeStep, keyframe_metrics
 from equigrasp.policy.saved import load_policy
 from equigrasp.policy.training import build_policy, load_init, train_policy
 from equigrasp.train import main_config
@@ -264,59 +263,6 @@ def test_foreign_weights_are_refused_by_name(trained, tmp_path):
             load_policy(tmp_path / "p", verify=False)
         with pytest.raises(ValueError, match="the card was edited"):
             load_policy(tmp_path / "p")
-
-
-def test_validation_counts_what_is_right():
-    found = {
-        "position": torch.tensor([0.005, 0.02, 0.001, 0.003]),
-        "angle": torch.tensor([1.0, 1.0, 8.0, 2.0]),
-        "gripper": torch.tensor([True, True, True, False]),
-        "task": torch.tensor([0, 0, 1, 1]),
-    }
-    metrics = keyframe_metrics(found, ["a", "b"])
-    assert metrics["correct"] == 0.25
-    assert (metrics["near"], metrics["turned"], metrics["gripper"]) == (0.75, 0.75, 0.75)
-    assert (metrics["correct/a"], metrics["correct/b"]) == (0.5, 0.0)
-    assert metrics["position_error_mm"] == pytest.approx(7.25)
-
-
-def test_right_ends_at_a_centimetre_and_at_five_degrees():
-    found = {
-        "position": torch.tensor([0.0099, 0.0101, 0.0, 0.0]),
-        "angle": torch.tensor([0.0, 0.0, 4.99, 5.01]),
-        "gripper": torch.ones(4, dtype=torch.bool),
-        "task": torch.zeros(4, dtype=torch.long),
-    }
-    metrics = keyframe_metrics(found, ["a"])
-    assert (metrics["near"], metrics["turned"], metrics["correct"]) == (0.75, 0.75, 0.5)
-
-
-def test_losses_are_weighted_and_made_of_as_many_noised_actions_as_asked():
-    class Two(torch.nn.Module):
-        loss_weights = {"position": 2.0, "rotation": 0.5}
-
-        def losses(self, seen, done, samples, generator):
-            return {"position": torch.tensor(3.0), "rotation": torch.tensor(float(samples))}
-
-    batch = {name: torch.zeros(1) for name in ("xyz", "rgb", "mask", "state", "position", "open")}
-    batch |= {"bins": torch.zeros(1, 3), "sentence": torch.zeros(1, dtype=torch.long)}
-    for weights, expected in ((None, 6 + 3.5), ({"position": 1.0, "rotation": 10.0}, 73)):
-        step = KeyframeRecipe(["s"], samples=7, weights=weights).step(Two(), "32-true")
-        assert step(batch, torch.Generator())["loss"] == expected
-
-
-def test_weights_must_name_the_losses():
-    class One(torch.nn.Module):
-        def losses(self, *_):
-            return {"position": torch.zeros(())}
-
-    step = KeyframeStep(One(), ["s"], 1, {"position": 1.0, "rotation": 1.0})
-    batch = {name: torch.zeros(1) for name in ("xyz", "rgb", "mask", "state", "position", "open")}
-    batch |= {"bins": torch.zeros(1, 3), "sentence": torch.zeros(1, dtype=torch.long)}
-    with pytest.raises(ValueError, match="mend rotation"):
-        step(batch, torch.Generator())
-    with pytest.raises(ValueError, match="32-true alone"):
-        KeyframeRecipe(["s"], samples=1, weights={}).step(One(), "bf16-mixed")
 
 
 @pytest.mark.parametrize(
