@@ -59,7 +59,7 @@ def shapes_of_scene(
                 apart = np.abs(xyz - middle)
                 apart = np.where(apart[:, 2] < HEIGHT / 4, np.hypot(*apart[:, :2].T), np.inf)
                 nearest = np.argsort(apart)[:NEAREST]
-                means = {feature: rows[nearest].mean(0) for feature, rows in known.items()}
+                means = {feature: each[nearest].mean(0) for feature, each in known.items()}
                 rows.append({"name": name, "where": where, "size": size, "voxel": voxel} | means)
     return rows
 

@@ -165,12 +165,7 @@ def make_cloud(
     inside &= xyz[:, 2] > settings.table_top
     xyz, rgb = xyz[inside], rgb[inside] / 127.5 - 1
     if settings.wants_tip:
-        if tip is None:
-            raise ValueError(
-                f"near_points={settings.near_points} and hand={settings.hand} depend on where the "
-                f"gripper is, which was not given; give tip=, or near_points=0 and hand={NO_HAND}"
-            )
-        outside = ~on_hand(xyz, tip, settings.hand)
+        outside = ~on_hand(xyz, _known_tip(settings, tip), settings.hand)
         xyz, rgb = xyz[outside], rgb[outside]
     parts = []
     for chosen, voxel, most in _zones(xyz, settings, tip):
@@ -200,11 +195,22 @@ def _zones(
     everywhere = np.ones(len(xyz), bool)
     if not settings.near_points:
         return [(everywhere, settings.voxel, settings.points)]
-    near = np.linalg.norm(xyz - np.asarray(tip)[:3], axis=1) < settings.near_radius
+    middle = _known_tip(settings, tip)[:3]
+    near = np.linalg.norm(xyz - middle, axis=1) < settings.near_radius
     return [
         (~near, settings.voxel, settings.points),
         (near, settings.near_voxel, settings.near_points),
     ]
+
+
+def _known_tip(settings: CloudSettings, tip: ArrayLike | None) -> NDArray[np.float64]:
+    """The pose (7,) of a tip that is needed, or a ValueError."""
+    if tip is None:
+        raise ValueError(
+            f"near_points={settings.near_points} and hand={settings.hand} depend on where the "
+            f"gripper is, which was not given; give tip=, or near_points=0 and hand={NO_HAND}"
+        )
+    return np.asarray(tip, float)
 
 
 def _joined(parts: Sequence[Cloud]) -> Cloud:

@@ -172,7 +172,7 @@ class KeyframeDataset:
         *past, here, there = actions
         rotation = Rotation.from_quat(there[3:7]).as_matrix()
         return KeyframeItem(
-            thinned_by_zone(cloud, self.cloud, here[:3], random),
+            thinned_by_zone(cloud, self.cloud, here[:7], random),
             here.astype(np.float32),
             sentence,
             there[:3].astype(np.float32),

@@ -15,7 +15,8 @@ from torch import Tensor
 
 LEAST = -60.0
 """Logarithms of neighbours' weights are not smaller than this: `exp` of much smaller ones would be
-denormal numbers, with which processors are slow."""
+denormal numbers, with which processors are slow. High powers of distances ask for less than what
+does for `local_shape`."""
 WINDOW = 0.04
 """Half the width (m) of the window in which neighbours count. It is flat within and has no tails,
 in which high powers of distances would see other things."""

@@ -145,6 +145,10 @@ def test_points_near_the_tip_need_a_tip():
     cameras = {name: FrameCamera.of(frame.state, name) for name in CAMERAS}
     with pytest.raises(ValueError, match="give tip="):
         make_cloud(frame.images, cameras, CloudSettings(near_points=5))
+    with pytest.raises(ValueError, match="hand=panda depend on where"):
+        make_cloud(frame.images, cameras, CloudSettings(hand="panda"))
+    with pytest.raises(ValueError, match="give tip="):
+        thinned_by_zone(cloud_of_frame(frame, WIDE), CloudSettings(near_points=5))
 
 
 def test_settings_without_a_tip_are_told_as_ever():
