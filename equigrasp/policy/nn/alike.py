@@ -13,6 +13,8 @@ import math
 import torch
 from torch import Tensor
 
+from equigrasp.policy.nn.neighbours import near_blocks
+
 LEAST = -60.0
 """Logarithms of neighbours' weights are not smaller than this: `exp` of much smaller ones would be
 denormal numbers, with which processors are slow. High powers of distances ask for less than what
@@ -67,10 +69,7 @@ def _sums(x: Tensor, tint: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
         sums (N, 2 (most + 1) + 1), where `most` is the highest fold, and places (N, 2).
     """
     sums, places = [], []
-    for start in range(0, len(x), ROWS):
-        own = slice(start, start + ROWS)
-        low, high = x[own].amin(0) - REACH, x[own].amax(0) + REACH
-        near = ((x >= low) & (x <= high)).all(1).nonzero().squeeze(1)
+    for own, near in near_blocks(x, REACH, ROWS):
         apart = _squares(x[own], x[near]).square_().square_()
         weight = apart.add_(_squares(tint[own], tint[near])).mul_(-0.5).clamp_(min=LEAST).exp_()
         middle = (x[own, :2] * there[own]).sum(0) / there[own].sum().clamp(min=1.0)

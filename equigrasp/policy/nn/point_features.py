@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from equigrasp.policy.nn.neighbours import near_blocks
+
 LEAST = -30.0
 """Logarithms of neighbours' weights are not smaller than this: `exp` of much smaller ones would be
 denormal numbers, with which processors are slow."""
@@ -14,6 +16,10 @@ DESCRIBED = 23
 """Numbers that describe a point by itself and by its neighbours."""
 REACH = 0.02
 """Neighbours within about this (m) tell what a point's surroundings look like."""
+TAIL = 6.0
+"""Neighbours farther than this (in `REACH`) count less than 1e-7, and are left out."""
+ROWS = 128
+"""Points whose neighbours are looked for together."""
 HAND = 0.05
 """Points within about this (m) of the tip are in the gripper, or below it."""
 
@@ -55,13 +61,19 @@ def local_shape(xyz: Tensor, mask: Tensor) -> Tensor:
     x = (xyz - middle) / REACH
     half = 0.5 * x.square().sum(-1)
     moments = torch.cat([torch.ones_like(x[..., :1]), x, x.square(), x * x.roll(-1, -1)], -1)
-    # One cloud after the other: the (N, N) weights of one fit into a processor's cache.
     sums = torch.stack(
-        [
-            torch.addmm(-h - h.unsqueeze(1), row, row.T).clamp_(min=LEAST).exp_() @ values
-            for row, h, values in zip(x, half, moments * there, strict=True)
-        ]
+        [_weighted_sums(*cloud) for cloud in zip(x, half, moments * there, strict=True)]
     )
     mean, squares, products = (sums[..., 1:] / sums[..., :1].clamp(min=1e-6)).split(3, -1)
     spread = torch.cat([squares - mean.square(), products - mean * mean.roll(-1, -1)], -1)
     return torch.cat([mean - x, spread], -1) * there
+
+
+def _weighted_sums(x: Tensor, half: Tensor, values: Tensor) -> Tensor:
+    """Sums (N, V) of the neighbours' values (N, V), for places (N, 3) in `REACH` and halves (N,) of
+    their squares."""
+    sums = []
+    for own, near in near_blocks(x, TAIL, ROWS):
+        apart = torch.addmm(-half[near] - half[own, None], x[own], x[near].T)
+        sums.append(apart.clamp_(min=LEAST).exp_() @ values[near])
+    return torch.cat(sums)
