@@ -183,8 +183,6 @@ class _Clock:
 def _launched(settings: TrainSettings) -> Fabric:
     from lightning.fabric import Fabric  # takes seconds: faulty settings and data speak up first
 
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
     try:
         fabric = Fabric(
             accelerator=settings.accelerator,
@@ -197,6 +195,8 @@ def _launched(settings: TrainSettings) -> Fabric:
             f"{error}; this machine has {', '.join(known_devices())}"
         ) from error
     fabric.launch()
+    if settings.threads is not None:  # launching several processes shares out the cores
+        torch.set_num_threads(settings.threads)
     if fabric.device.type == "cpu":
         keep_freed_memory()
     return fabric

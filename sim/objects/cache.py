@@ -25,7 +25,7 @@ FORMAT_VERSION = 2
 DENSITIES = (200.0, 1000.0)
 MASSES = (0.02, 1.0)
 FRICTION = 1.0
-"""Lateral friction of our objects, that of the published sets."""
+"""Lateral friction of our objects, and of those whose files tell none; that of the published sets."""
 
 _URDF = """<?xml version="1.0"?>
 <robot name="{name}">
@@ -123,6 +123,7 @@ def store(
     solid: trimesh.Trimesh,
     parts: Sequence[trimesh.Trimesh],
     mass: float | None = None,
+    friction: float = FRICTION,
 ) -> PreparedObject:
     """Write an object and return it.
 
@@ -132,13 +133,14 @@ def store(
         solid: watertight surface in the base frame.
         parts: convex parts in the base frame.
         mass: kg; None for that of `object_mass`.
+        friction: lateral.
 
     Raises:
         MeshFault: if the surface, read back from its file, is not watertight.
     """
     try:
         with writing(folder.parent), atomic_folder(folder) as unfinished:
-            _write_object(unfinished, object_id, solid, parts, mass)
+            _write_object(unfinished, object_id, solid, parts, mass, friction)
     except OSError:
         if fetch(folder) is None:
             raise
@@ -154,6 +156,7 @@ def _write_object(
     solid: trimesh.Trimesh,
     parts: Sequence[trimesh.Trimesh],
     mass: float | None,
+    friction: float,
 ) -> None:
     solid = meshes.simplify(solid)
     mass = object_mass(object_id, solid.volume) if mass is None else mass
@@ -163,10 +166,10 @@ def _write_object(
         raise MeshFault("is not watertight after being written and read back")
     write_obj(folder / "collision.obj", parts)
     (folder / "object.urdf").write_text(
-        _URDF.format(name=object_id, friction=FRICTION, mass=mass, com=solid.center_mass, i=inertia)
+        _URDF.format(name=object_id, friction=friction, mass=mass, com=solid.center_mass, i=inertia)
     )
     extents = [float(x) for x in solid.extents]
-    record = {"id": object_id, "extents": extents, "mass": mass, "friction": FRICTION}
+    record = {"id": object_id, "extents": extents, "mass": mass, "friction": friction}
     (folder / "object.json").write_text(json.dumps({**record, "parts": len(parts)}))
 
 

@@ -50,7 +50,11 @@ class UrdfLink:
     @property
     def friction(self) -> float:
         """Lateral friction; 0.5, Bullet's default, if the file gives none."""
-        return _value(self.link, "contact/lateral_friction", 0.5)
+        return self.friction_or(0.5)
+
+    def friction_or(self, default: float) -> float:
+        """Lateral friction, or the default if the file gives none."""
+        return _value(self.link, "contact/lateral_friction", default)
 
     def mesh_file(self, role: str) -> Path | None:
         """The mesh of the only visual or collision element, if it is used unscaled in place."""

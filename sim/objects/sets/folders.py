@@ -2,7 +2,8 @@
 
 The published layout (VGN, GIGA, EVG: {packed,pile}/{train,test}/NAME.urdf) is used as it is. Any
 other file is checked when listed, and scaled to the gripper and decomposed when first used: that
-takes seconds per concave mesh. `python -m sim.objects prepare` does it beforehand, in parallel.
+takes seconds per concave mesh. `python -m sim.objects prepare` does it beforehand, in parallel. What
+a URDF says of mass and friction counts; a scaled object has the density that its own size gives.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import trimesh
 
 from equigrasp.data.files import write_json
 from sim.objects import meshes
-from sim.objects.cache import content_key, fetch, store, writing
+from sim.objects.cache import FRICTION, content_key, fetch, store, writing
 from sim.objects.meshes import MESH_SUFFIXES
 from sim.objects.rule import ObjectRule
 from sim.objects.spec import (
@@ -167,6 +169,22 @@ def _remembered(
     return tuple(found["extents"])
 
 
+class Placed(NamedTuple):
+    """A user's object in its object frame, scaled to the hand.
+
+    Attributes:
+        solid: watertight surface.
+        parts: convex ones that its file gives; none of a mesh.
+        mass: kg; None where the file tells none.
+        friction: lateral.
+    """
+
+    solid: trimesh.Trimesh
+    parts: list[trimesh.Trimesh]
+    mass: float | None
+    friction: float
+
+
 @dataclass(frozen=True)
 class UserFile:
     """Makes a mesh or URDF an object, scaled to the hand; the key tells its contents."""
@@ -183,27 +201,32 @@ class UserFile:
         found = fetch(folder)
         if found is not None:
             return found
-        solid, parts = self.placed()
-        solid = meshes.simplify(solid)
-        return store(folder, self.object_id, solid, parts or meshes.convex_parts(solid))
+        made = self.placed()
+        solid = meshes.simplify(made.solid)
+        parts = made.parts or meshes.convex_parts(solid)
+        return store(folder, self.object_id, solid, parts, made.mass, made.friction)
 
-    def placed(self) -> tuple[trimesh.Trimesh, list[trimesh.Trimesh]]:
-        """The checked solid in its object frame, and the convex parts that a URDF gives."""
+    def placed(self) -> Placed:
+        """The object as its file describes it, checked and scaled to the hand."""
         if self.path.suffix.lower() != ".urdf":
             bodies = [meshes.solidify(meshes.read_mesh(self.path), str(self.path))]
-        else:
-            urdf = read_urdf(self.path)
-            solid = meshes.solidify_all(urdf.surfaces("visual") or urdf.surfaces("collision"))
-            bodies = [solid, *urdf.convex_parts()]
-        return meshes.place(bodies, np.eye(4), 1.0, self.rule)
+            return Placed(*meshes.place(bodies, np.eye(4), 1.0, self.rule), None, FRICTION)
+        urdf = read_urdf(self.path)
+        own = meshes.solidify_all(urdf.surfaces("visual") or urdf.surfaces("collision"))
+        bodies = [own, *urdf.convex_parts()]
+        solid, parts = meshes.place(bodies, np.eye(4), 1.0, self.rule)
+        mass, friction = urdf.mass, urdf.friction_or(FRICTION)
+        if mass < 0.0 or friction < 0.0:
+            raise MeshFault(f"has a mass of {mass:g} kg and a friction of {friction:g}; need >= 0")
+        return Placed(solid, parts, mass * solid.volume / own.volume or None, friction)
 
 
 def _imported(path: Path, root: Path, rule: ObjectRule, cache: Path) -> ObjectSpec:
     """Check a file now, so that it can be named if it is broken; decompose it when it is used."""
     object_id = path.relative_to(root).with_suffix("").as_posix()
-    key = content_key(object_id, str(rule.sizes), *_content(path))
+    key = content_key(object_id, str(rule.sizes), *_told(path), *_content(path))
     maker = UserFile(object_id, path, rule, cache, key)
-    _remembered(cache, key, lambda: maker.placed()[0].extents)
+    _remembered(cache, key, lambda: maker.placed().solid.extents)
     return LazyObjectSpec(object_id, "user", maker)
 
 
@@ -219,6 +242,11 @@ def _not_used_by_urdfs(files: list[Path]) -> list[Path]:
             else:  # an address that leads nowhere: no mesh of that name is an object of its own
                 lost.add(found.name.lower())
     return [p for p in files if p.resolve() not in used and p.name.lower() not in lost]
+
+
+def _told(path: Path) -> list[str]:
+    """What of a file counts beside its shape: objects were prepared before mass and friction did."""
+    return ["mass, friction"] if path.suffix.lower() == ".urdf" else []
 
 
 def _content(path: Path) -> list[bytes]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from sim.objects.cache import object_mass
 from sim.objects.load import load_objects
 from sim.objects.meshes import load_mesh
 from sim.objects.spec import Fault, split_of
@@ -98,6 +99,35 @@ def test_flat_folder_of_urdfs(tmp_path, cache):
     assert sorted(f.reason.split(";")[0] for f in report) == [
         "has 2 links",
         "refers to a missing mesh 'gone.obj'",
+    ]
+
+
+def own_urdf(folder, name, size, inertial="", contact=""):
+    """A box of a user, with what its file tells of it."""
+    (folder / f"{name}.urdf").write_text(
+        f'<robot name="{name}"><link name="base">{contact}<inertial>{inertial}</inertial><visual>'
+        f'<geometry><box size="{size}"/></geometry></visual></link></robot>'
+    )
+
+
+def test_mass_and_friction_of_a_users_urdf_count(tmp_path, cache):
+    """A box of twice the size that fits the hand keeps its density; silence leaves our own."""
+    rubber = '<contact><lateral_friction value="0.6"/></contact>'
+    own_urdf(tmp_path, "fits", "0.05 0.06 0.1", '<mass value="0.25"/>', rubber)
+    own_urdf(tmp_path, "large", "0.14 0.14 0.2", '<mass value="4.0"/>')
+    own_urdf(tmp_path, "silent", "0.05 0.06 0.1")
+    own_urdf(tmp_path, "less_than_nothing", "0.05 0.06 0.1", '<mass value="-1"/>')
+    report: list[Fault] = []
+    specs = {s.object_id: s for s in load_objects(str(tmp_path), PILE, "all", cache, report)}
+    assert (specs["fits"].mass, specs["fits"].friction) == (pytest.approx(0.25), 0.6)
+    np.testing.assert_allclose(specs["large"].extents, (0.07, 0.07, 0.1), rtol=1e-6)
+    assert (specs["large"].mass, specs["large"].friction) == (pytest.approx(0.5), 1.0)
+    assert specs["silent"].mass == pytest.approx(object_mass("silent", 0.05 * 0.06 * 0.1))
+    assert specs["silent"].friction == 1.0
+    assert '<mass value="0.5"/>' in specs["large"].urdf.read_text()
+    assert '<lateral_friction value="0.6"/>' in specs["fits"].urdf.read_text()
+    assert [fault.reason for fault in report] == [
+        "has a mass of -1 kg and a friction of 1; need >= 0"
     ]
 
 
