@@ -42,7 +42,8 @@ FLOORS = (
     "equigrasp/testing",
     "equigrasp/doctor.py equigrasp/train.py",
     # the simulator
-    "sim/objects sim/workers",
+    "sim/workers",
+    "sim/objects",
     "sim/scene",
     "sim/objects/__main__.py",
     "sim/grasping sim/stage",

@@ -25,7 +25,7 @@ FORMAT_VERSION = 2
 DENSITIES = (200.0, 1000.0)
 MASSES = (0.02, 1.0)
 FRICTION = 1.0
-"""Lateral friction of our objects, and of those whose files tell none; that of the published sets."""
+"""Lateral friction of our objects, that of the published sets, and of what tells none."""
 
 _URDF = """<?xml version="1.0"?>
 <robot name="{name}">

@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from sim.workers.uncounted import uncounted
+
 SPLITS = ("train", "val", "test", "all")
 VAL_FROM, TEST_FROM = 0.8, 0.9
 """Bounds of the hash of an object's id: train below the first, test from the second on."""
@@ -64,7 +66,8 @@ class ObjectMaker(Protocol):
 
 @cache
 def _prepared(maker: ObjectMaker) -> PreparedObject:
-    return maker.prepare()
+    with uncounted():  # once for all scenes to come, not in the time of the first one
+        return maker.prepare()
 
 
 class LazyObjectSpec(ObjectSpec):

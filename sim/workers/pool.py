@@ -16,6 +16,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from sim.workers import hired
+from sim.workers.hired import Attempt, HiredWorker
 from sim.workers.jobs import Counts, Failed, Job, Limits, Ok, WorkerError
 from sim.workers.scratch import scratch_folder
 
@@ -30,47 +32,6 @@ START_TIMEOUT = 300.0
 """Longest time a worker may take to import its function, in seconds."""
 MAX_FAILED_STARTS = 3
 """Starts in a row that may fail before the run is given up."""
-STACK_WAIT = 3.0
-"""Longest wait for a hanging worker to print where it hangs, in seconds."""
-LOG_TAIL = 4000
-"""Characters of a dead worker's output that are kept."""
-
-
-@dataclass
-class _Attempt:
-    job: Job
-    number: int = 1
-
-
-@dataclass
-class _Worker:
-    process: subprocess.Popen
-    connection: Connection
-    log: Path
-    deadline: float
-    ready: bool = False
-    attempt: _Attempt | None = None
-    served: int = 0
-
-    def last_words(self) -> str:
-        return self.log.read_text(errors="replace")[-LOG_TAIL:].strip()
-
-    def tell_where_it_is(self) -> None:
-        """Have a worker that hangs print its stack; return when it has, or soon if it cannot."""
-        # The handler of faulthandler is C: it prints where Python is even if a library hangs.
-        end, printed = time.monotonic() + STACK_WAIT, self.log.stat().st_size
-        self.process.send_signal(signal.SIGUSR1)
-        size = printed
-        while time.monotonic() < end and self.process.poll() is None:
-            time.sleep(0.1)
-            before, size = size, self.log.stat().st_size
-            if printed < size == before:
-                return
-
-    def kill(self) -> None:
-        self.connection.close()
-        self.process.kill()
-        self.process.wait()
 
 
 @dataclass
@@ -91,8 +52,8 @@ class Pool:
     limits: Limits
     on_result: Callable[[Ok | Failed], None]
     folder: Path
-    workers: list[_Worker] = field(default_factory=list)
-    queue: deque[_Attempt] = field(default_factory=deque)
+    workers: list[HiredWorker] = field(default_factory=list)
+    queue: deque[Attempt] = field(default_factory=deque)
     counts: Counts = field(default_factory=Counts)
     failed_starts: int = 0
     started: int = 0
@@ -116,11 +77,11 @@ class Pool:
                 if not worker.connection.poll():  # else it answered while we were busy here
                     self._overdue(worker)
 
-    def _next(self, jobs: Iterator[Job]) -> _Attempt | None:
+    def _next(self, jobs: Iterator[Job]) -> Attempt | None:
         if self.queue:
             return self.queue.popleft()
         job = next(jobs, None)
-        return None if job is None else _Attempt(job)
+        return None if job is None else Attempt(job)
 
     def _hire(self, jobs: Iterator[Job]) -> None:
         """Give every idle worker a job, start workers for more jobs, dismiss the rest."""
@@ -138,7 +99,7 @@ class Pool:
             self.workers.append(self._start())
             self.workers[-1].attempt = attempt
 
-    def _start(self) -> _Worker:
+    def _start(self) -> HiredWorker:
         self.started += 1
         log = self.folder / f"worker-{self.started}.log"
         ours, theirs = socket.socketpair()
@@ -158,19 +119,19 @@ class Pool:
                 stderr=output,
             )
         connection = Connection(ours.detach())
-        worker = _Worker(process, connection, log, time.monotonic() + START_TIMEOUT)
+        worker = HiredWorker(process, connection, log, time.monotonic() + START_TIMEOUT)
         with contextlib.suppress(ConnectionError):  # a dead worker is noticed when heard
             setup = {"function": self.function, "path": sys.path, "threads": self.limits.threads}
             connection.send(setup)
         return worker
 
-    def _send(self, worker: _Worker, attempt: _Attempt) -> None:
+    def _send(self, worker: HiredWorker, attempt: Attempt) -> None:
         worker.attempt = attempt
         worker.deadline = time.monotonic() + self.limits.timeout_s
         with contextlib.suppress(ConnectionError):
             worker.connection.send(attempt.job.kwargs)
 
-    def _hear(self, worker: _Worker) -> None:
+    def _hear(self, worker: HiredWorker) -> None:
         try:
             message = worker.connection.recv()
         except (EOFError, ConnectionError):
@@ -183,6 +144,9 @@ class Pool:
             attempt, worker.attempt = worker.attempt, None
             self._send(worker, attempt)
             return
+        if "counts" in message:
+            worker.count(message["counts"])
+            return
         attempt, worker.attempt = worker.attempt, None
         worker.served += 1
         worker.deadline = float("inf")
@@ -191,7 +155,7 @@ class Pool:
             self._dismiss(worker)
         self._finish(attempt, message)
 
-    def _finish(self, attempt: _Attempt, message: dict[str, Any]) -> None:
+    def _finish(self, attempt: Attempt, message: dict[str, Any]) -> None:
         key, number = attempt.job.key, attempt.number
         if message["ok"]:
             self.counts.ok += 1
@@ -212,7 +176,7 @@ class Pool:
             )
         )
 
-    def _died(self, worker: _Worker) -> None:
+    def _died(self, worker: HiredWorker) -> None:
         self.workers.remove(worker)
         self.counts.restarts += 1
         worker.connection.close()
@@ -223,15 +187,16 @@ class Pool:
             code = worker.process.returncode
         self._lost(worker, "crash", f"the worker process {_describe_exit(code)}")
 
-    def _overdue(self, worker: _Worker) -> None:
+    def _overdue(self, worker: HiredWorker) -> None:
         self.workers.remove(worker)
         self.counts.restarts += 1
         worker.tell_where_it_is()
         worker.kill()
         limit = self.limits.timeout_s if worker.ready else START_TIMEOUT
+        limit = limit if worker.left is None else hired.UNCOUNTED_TIMEOUT
         self._lost(worker, "timeout", f"no result within {limit:g} s")
 
-    def _lost(self, worker: _Worker, reason: str, message: str) -> None:
+    def _lost(self, worker: HiredWorker, reason: str, message: str) -> None:
         """A worker is gone; try its job again, or give the job up."""
         attempt, words = worker.attempt, worker.last_words()
         if not worker.ready:
@@ -241,12 +206,12 @@ class Pool:
             self.queue.append(attempt)
         elif attempt.number <= self.limits.retries:
             self.counts.retried += 1
-            self.queue.append(_Attempt(attempt.job, attempt.number + 1))
+            self.queue.append(Attempt(attempt.job, attempt.number + 1))
         else:
             self.counts.failed += 1
             self.on_result(Failed(attempt.job.key, reason, message, words, attempt.number))
 
-    def _dismiss(self, worker: _Worker) -> None:
+    def _dismiss(self, worker: HiredWorker) -> None:
         self.workers.remove(worker)
         with contextlib.suppress(ConnectionError):
             worker.connection.send(None)

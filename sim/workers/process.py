@@ -19,6 +19,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from sim.workers import uncounted
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -32,6 +34,7 @@ def main(fd: int, parent: int) -> None:
     try:
         function = _prepare(connection)
         if function is not None:
+            uncounted.tell_with(lambda counts: connection.send({"counts": counts}))
             while (message := connection.recv()) is not None:
                 _serve(connection, function, message)
     except (EOFError, ConnectionError):

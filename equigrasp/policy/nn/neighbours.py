@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor
+
 
 def near_blocks(x: Tensor, reach: float, rows: int) -> Iterator[tuple[slice, Tensor]]:
     """Blocks of `rows` points and, for each, indices (K,) of all points within its box and `reach`

@@ -2,8 +2,9 @@
 
 The published layout (VGN, GIGA, EVG: {packed,pile}/{train,test}/NAME.urdf) is used as it is. Any
 other file is checked when listed, and scaled to the gripper and decomposed when first used: that
-takes seconds per concave mesh. `python -m sim.objects prepare` does it beforehand, in parallel. What
-a URDF says of mass and friction counts; a scaled object has the density that its own size gives.
+takes seconds per concave mesh. `python -m sim.objects prepare` does it beforehand, in parallel.
+What a URDF says of mass and friction counts; a scaled object has the density that its own size
+gives.
 """
 
 from __future__ import annotations
@@ -245,7 +246,7 @@ def _not_used_by_urdfs(files: list[Path]) -> list[Path]:
 
 
 def _told(path: Path) -> list[str]:
-    """What of a file counts beside its shape: objects were prepared before mass and friction did."""
+    """What of a file counts beside its shape; objects are in the cache that knew of no mass."""
     return ["mass, friction"] if path.suffix.lower() == ".urdf" else []
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from sim.workers import hired
 from sim.workers.jobs import Failed, Job, Ok, WorkerError
 from sim.workers.run import run_jobs
 
@@ -17,6 +18,14 @@ SHORT = 5.0
 FUNCTIONS = """
     import ctypes, os, sys, time
     sys.stdout.write("loaded\\n")
+
+    from sim.workers.uncounted import uncounted
+
+    def prepare(before, after):
+        with uncounted(), uncounted():
+            time.sleep(before)
+        time.sleep(after)
+        return "made"
 
     def work(x, how="ok", flag=None):
         if flag is not None:
@@ -126,6 +135,20 @@ def test_a_second_attempt_can_succeed(functions, tmp_path, how):
     assert results["a"].value == 5
     assert results["a"].attempts == 2
     assert counts.restarts == 1
+
+
+def test_time_that_does_not_count_is_limited_by_itself(functions, monkeypatch):
+    function, jobs = f"{functions}:prepare", [Job("a", {"before": SHORT + 1.0, "after": 0.0})]
+    results, counts = run(function, jobs, timeout_s=SHORT)
+    assert (results["a"].value, results["a"].attempts, counts.restarts) == ("made", 1, 0)
+    monkeypatch.setattr(hired, "UNCOUNTED_TIMEOUT", 2.0)
+    jobs = [Job("before", {"before": 100.0, "after": 0.0})]
+    jobs += [Job("after", {"before": 0.0, "after": 100.0})]
+    results, _ = run(function, jobs, timeout_s=SHORT, retries=0)
+    assert {name: (found.reason, found.message) for name, found in results.items()} == {
+        "before": ("timeout", "no result within 2 s"),
+        "after": ("timeout", "no result within 5 s"),
+    }
 
 
 def test_no_retries_when_none_are_wanted(functions):

@@ -9,6 +9,7 @@ from sim.objects.load import load_objects
 from sim.objects.meshes import load_mesh
 from sim.objects.spec import Fault, split_of
 from sim.scene.kinds import find_kind
+from sim.workers import uncounted
 
 PACKED, PILE = (find_kind(name).objects for name in ("packed", "pile"))
 URDF = """<?xml version="0.0" ?>
@@ -173,3 +174,14 @@ def test_broken_published_objects_are_named(tmp_path, cache):
         assert spec.object_id == "good"
         assert len(report) == 4
         assert any("not watertight" in f.reason for f in report)
+
+
+def test_preparing_an_object_does_not_count_in_the_time_of_a_job(tmp_path, cache, monkeypatch):
+    """It is told when time stops and goes on, for what is new in this process alone."""
+    told: list[bool] = []
+    monkeypatch.setattr(uncounted, "_tell", told.append)
+    trimesh.creation.annulus(20, 31, 25).export(tmp_path / "ring.stl")
+    (spec,) = load_objects(str(tmp_path), PILE, "all", cache)
+    assert told == []
+    assert spec.mass == spec.mass > 0
+    assert told == [False, True]
