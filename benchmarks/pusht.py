@@ -1,7 +1,7 @@
 """What noised chunks beside each other bring Diffusion Policy on PushT, from pictures and states.
 
     python benchmarks/pusht.py --minutes 30 --seeds 3 --record     # hours; goes on where it stopped
-    python benchmarks/pusht.py --sees image --samples 1 16 --minutes 10
+    python benchmarks/pusht.py --sees state --minutes 3 --name pusht_states --record
     python benchmarks/pusht.py --costs --record                    # of a training step alone
     python benchmarks/pusht.py --quick                             # two demonstrations, a minute
 
@@ -58,6 +58,7 @@ def main() -> None:
     arguments = parser().parse_args()
     require_extra("pusht", "PushT")
     torch.set_num_threads(1)
+    arguments.result = arguments.result.with_stem(arguments.name)
     if arguments.costs:
         costs(arguments)
         return
@@ -86,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     add("--points", type=int, default=6, help="how often an arm is judged")
     add("--episodes", type=int, default=50, help="played each time")
     add("--batch", type=int, default=32, help="B, observations of a step")
+    add("--name", default="pusht", help="of the recorded results")
     add("--costs", action="store_true", help="measure training steps, train nothing")
     add("--table-only", action="store_true", help="tabulate what is there")
     add("--out", type=Path, default=Path("outputs/pusht_arms"))
@@ -107,7 +109,7 @@ def costs(arguments: argparse.Namespace) -> None:
                 own[f"kept_MB_m{samples}"] = kept_megabytes(policy, batch, samples)
     text = f"{markdown_table(rows)}\n\nB = {arguments.batch}, processor time."
     print(text)
-    arguments.result = arguments.result.with_name("pusht_costs.json")
+    arguments.result = arguments.result.with_stem(f"{arguments.name}_costs")
     if arguments.record:
         write_atomically(arguments.result.with_suffix(".md"), text + "\n")
     numbers = {f"{arm}_{name}": v for arm, found in rows.items() for name, v in found.items()}
@@ -167,9 +169,10 @@ def report(
         if value is not None
     }
     if arguments.record:
-        write_json(arguments.result.with_name("pusht_curves.json"), curves)
-        write_atomically(arguments.result.with_name("pusht.md"), text + "\n")
-        draw(curves, arguments.result.with_suffix(".png"))
+        result = arguments.result
+        write_json(result.with_name(f"{result.stem}_curves.json"), curves)
+        write_atomically(result.with_suffix(".md"), text + "\n")
+        draw(curves, result.with_suffix(".png"))
     finish(arguments, numbers, {"minutes": arguments.minutes, "batch": arguments.batch})
 
 
