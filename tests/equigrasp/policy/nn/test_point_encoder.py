@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from equigrasp.diffusion.batch import pick_samples
 from equigrasp.policy.nn.point_encoder import (
     Context,
     PointEncoder,
@@ -104,11 +105,14 @@ def test_points_in_the_hand_are_told_from_others():
     torch.testing.assert_close(known[:, -5] / 5, xyz[:, 2] - 0.75)
 
 
-def test_local_shape_is_the_weighted_mean_and_covariance_of_the_neighbours():
-    xyz, _, mask, *_ = inputs(2, 50)
-    mask[1, 40:] = False
-    found = local_shape(xyz * 0.2, mask)
-    for cloud, present, answers in zip(xyz * 0.2, mask, found, strict=True):
+@pytest.mark.parametrize(("count", "scale", "atol"), [(50, 0.2, 1e-9), (400, 1.0, 1e-6)])
+def test_local_shape_is_the_weighted_mean_and_covariance_of_the_neighbours(count, scale, atol):
+    """Also of clouds that are worked off in several blocks, each with its own neighbours."""
+    xyz, _, mask, *_ = inputs(2, count)
+    mask[1, count - 10 :] = False
+    xyz = scale * pick_samples(xyz, xyz[..., 0].argsort(1))
+    found = local_shape(xyz, mask)
+    for cloud, present, answers in zip(xyz, mask, found, strict=True):
         assert (answers[~present] == 0).all()
         points = cloud[present].numpy() / REACH
         for point, answer in zip(points, answers[present], strict=True):
@@ -116,7 +120,7 @@ def test_local_shape_is_the_weighted_mean_and_covariance_of_the_neighbours():
             mean = np.average(points, axis=0, weights=weights)
             cov = np.cov(points.T, aweights=weights, ddof=0)
             wanted = [*(mean - point), *np.diag(cov), cov[0, 1], cov[1, 2], cov[2, 0]]
-            np.testing.assert_allclose(answer, wanted, atol=1e-9)
+            np.testing.assert_allclose(answer, wanted, atol=atol)
 
 
 def test_local_shape_tells_the_direction_of_an_edge():
