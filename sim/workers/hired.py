@@ -21,7 +21,7 @@ LOG_TAIL = 4000
 
 @dataclass
 class Attempt:
-    """A job, tried for the so-manieth time."""
+    """A job, and which attempt at it this is."""
 
     job: Job
     number: int = 1
