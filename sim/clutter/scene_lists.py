@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import reprlib
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from sim.workers.jobs import Failed, Job, Ok
 from sim.workers.run import run_jobs
 
 FORMAT = 1
+KEPT_EVERY = 10.0
+"""Seconds between two writings of a list that is being built: a kill costs no more."""
 Key = tuple[int, int]
 """(seed, round)."""
 
@@ -61,8 +64,15 @@ def build_scene_list(
     workers: int,
     timeout_s: float = 120.0,
     engine: str = "local",
+    on_built: Callable[[Key, Scene], None] = lambda key, scene: None,
 ) -> dict[Key, Scene]:
     """Build the scenes of all rounds in worker processes.
+
+    Args:
+        settings: what scenes are built from.
+        keys: of the rounds.
+        workers, timeout_s, engine: see `run_jobs`.
+        on_built: called with every scene as soon as it is there.
 
     Raises:
         RuntimeError: if a scene cannot be built; the message names the round.
@@ -80,6 +90,7 @@ def build_scene_list(
                 f"{result.told}"
             )
         built[result.key] = Scene.from_json(result.value)
+        on_built(result.key, built[result.key])
         progress.advance()
 
     jobs = [Job((s, r), {**common, "seed": s, "index": r}) for s, r in keys]
@@ -137,7 +148,7 @@ def read_scene_list(path: Path, scene_kind: str, simulator: str | None = None) -
 def kept_scene_list(
     path: Path, settings: EvalSettings, keys: Iterable[Key], workers: int, engine: str = "local"
 ) -> dict[Key, Scene]:
-    """Scenes of a list; those that it lacks are built and written into it.
+    """Scenes of a list; those that it lacks are built and written into it, as they come.
 
     Raises:
         ValueError: see `read_scene_list`; it has to be of the kind and simulator of the settings.
@@ -147,9 +158,21 @@ def kept_scene_list(
     kind, simulator = settings.scene, settings.simulator
     known = read_scene_list(path, kind, simulator) if path.exists() else {}
     missing = [key for key in keys if key not in known]
+    written = time.monotonic()
+
+    def keep(key: Key, scene: Scene) -> None:
+        nonlocal written
+        known[key] = scene
+        if time.monotonic() > written + KEPT_EVERY:
+            write_scene_list(path, settings, known)
+            written = time.monotonic()
+
     if missing:
-        known |= build_scene_list(settings, missing, workers, engine=engine)
-        write_scene_list(path, settings, known)
+        try:
+            known |= build_scene_list(settings, missing, workers, engine=engine, on_built=keep)
+        finally:
+            if known:
+                write_scene_list(path, settings, known)
     return {key: known[key] for key in keys}
 
 

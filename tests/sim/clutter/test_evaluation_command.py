@@ -36,7 +36,7 @@ def asked(monkeypatch):
         summary = summarise([record(*key) for key in scenes])
         return summary | {"settings": public_settings(settings)}
 
-    def build(settings, keys, workers, engine):
+    def build(settings, keys, workers, engine, on_built):
         rows.append((settings, list(keys), "built"))
         return dict.fromkeys(keys)
 

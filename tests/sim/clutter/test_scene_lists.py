@@ -4,8 +4,16 @@ import json
 
 import pytest
 
+from sim.clutter import scene_lists
 from sim.clutter.protocol import EvalSettings
-from sim.clutter.scene_lists import build_round, build_scene_list
+from sim.clutter.scene_lists import (
+    build_round,
+    build_scene_list,
+    kept_scene_list,
+    read_scene_list,
+)
+from sim.scene.builders import Scene
+from sim.workers.jobs import Failed, Ok
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +45,58 @@ def test_scenes_are_asked_for_as_the_settings_say(monkeypatch):
     chosen |= {"scales": settings.scales, "physics": settings.physics}
     rest = {"scene": "pile", "objects": "limit", "split": "train", "count": 3, **chosen}
     assert asked == [{**rest, "seed": 0, "index": 1}, {**rest, "seed": 2, "index": 3}]
+
+
+@pytest.fixture
+def building(monkeypatch):
+    """Stands in for workers: every scene is built but those of the rounds named here."""
+    failing, asked = set(), []
+
+    def run(function, jobs, on_result, **options):
+        for job in jobs:
+            asked.append(job.key)
+            if job.key in failing:
+                on_result(Failed(job.key, "crash", "gone", "", 2))
+            scene = Scene("pile", job.key[0], (), True, (), 5)
+            on_result(Ok(job.key, scene.to_json(), 1, 0.1, 0.1))
+
+    monkeypatch.setattr(scene_lists, "run_jobs", run)
+    return failing, asked
+
+
+KEYS = [(0, index) for index in range(4)]
+
+
+def test_what_was_built_before_a_failure_is_kept(building, tmp_path):
+    failing, asked = building
+    path, settings = tmp_path / "scenes.json", EvalSettings("pile")
+    failing.add((0, 0))
+    with pytest.raises(RuntimeError, match="round 0 failed"):
+        kept_scene_list(path, settings, KEYS, workers=1)
+    assert not path.exists()
+    failing.symmetric_difference_update({(0, 0), (0, 2)})
+    with pytest.raises(RuntimeError, match="round 2 failed"):
+        kept_scene_list(path, settings, KEYS, workers=1)
+    assert list(read_scene_list(path, "pile")) == KEYS[:2]
+    failing.clear()
+    asked.clear()
+    assert list(kept_scene_list(path, settings, KEYS, workers=1)) == KEYS
+    assert asked == KEYS[2:]
+    assert list(read_scene_list(path, "pile")) == KEYS
+
+
+def test_a_list_is_written_while_it_is_built(building, tmp_path, monkeypatch):
+    """A kill leaves no time for anything: what was built is on disk by then."""
+    path, found = tmp_path / "scenes.json", []
+    write = scene_lists.write_scene_list
+
+    def seen(*arguments):
+        write(*arguments)
+        found.append(len(read_scene_list(path, "pile")))
+
+    monkeypatch.setattr(scene_lists, "write_scene_list", seen)
+    kept_scene_list(path, EvalSettings("pile"), KEYS[:2], workers=1)
+    assert found == [2]
+    monkeypatch.setattr(scene_lists, "KEPT_EVERY", -1.0)
+    kept_scene_list(path, EvalSettings("pile"), KEYS, workers=1)
+    assert found == [2, 3, 4, 4]
