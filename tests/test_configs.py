@@ -163,7 +163,6 @@ GRASP_DATA = ("auto", "pile", "packed", "both", "adversarial")
 KEYFRAMES = (
     "policy_one_core",
     "policy_three_hours",
-    "policy_three_hours_second",
     "published_mini_diffuser",
     "real_one_camera",
 )

@@ -44,7 +44,6 @@ def test_every_policy_has_a_file_of_its_options(name):
         *((name, []) for name in policy_classes()),
         ("mini_diffuser", ["experiment=policy_one_core"]),
         ("mini_diffuser", ["experiment=policy_three_hours"]),
-        ("mini_diffuser", ["experiment=policy_three_hours_second"]),
         ("mini_diffuser", ["experiment=real_one_camera"]),
         ("mini_diffuser", ["experiment=published_mini_diffuser"]),
     ],
