@@ -169,7 +169,7 @@ def kept_scene_list(
 
     if missing:
         try:
-            known |= build_scene_list(settings, missing, workers, engine=engine, on_built=keep)
+            build_scene_list(settings, missing, workers, engine=engine, on_built=keep)
         finally:
             if known:
                 write_scene_list(path, settings, known)

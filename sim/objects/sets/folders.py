@@ -246,7 +246,7 @@ def _not_used_by_urdfs(files: list[Path]) -> list[Path]:
 
 
 def _told(path: Path) -> list[str]:
-    """What of a file counts beside its shape; objects are in the cache that knew of no mass."""
+    """What of a file counts beside its shape. Caches of before hold URDFs with other masses."""
     return ["mass, friction"] if path.suffix.lower() == ".urdf" else []
 
 

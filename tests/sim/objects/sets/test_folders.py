@@ -183,5 +183,6 @@ def test_preparing_an_object_does_not_count_in_the_time_of_a_job(tmp_path, cache
     trimesh.creation.annulus(20, 31, 25).export(tmp_path / "ring.stl")
     (spec,) = load_objects(str(tmp_path), PILE, "all", cache)
     assert told == []
-    assert spec.mass == spec.mass > 0
-    assert told == [False, True]
+    for _ in range(2):
+        assert spec.mass > 0
+        assert told == [False, True]
