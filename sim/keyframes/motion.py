@@ -25,6 +25,8 @@ TIP_SPEED, JOINT_SPEED = 0.4, 1.5
 """Of the tip (m/s) on a line, and of the fastest joint (rad/s) anywhere."""
 VIA_HEIGHT = 0.15
 """The way over the top goes so much (m) above the higher end."""
+STARTS = (HOME, *(np.add(HOME, (0, 0, a, 0, 0, 0, b)) for a in (-1.5, 1.5) for b in (-1.5, 1.5)))
+"""Solutions over a target are looked for near home, then with elbow and hand turned aside."""
 FRAME_STEPS = 48
 """Simulator steps between recorded frames (0.2 s) ..."""
 FRAMES_PER_MOVE = 5
@@ -59,36 +61,40 @@ def move_tip(arm: Arm, target: Matrix, record: Callable[[], None] | None = None)
 
 def straight_path(arm: Arm, target: Matrix) -> NDArray[np.float64] | None:
     """Joint positions (n, 7) along the line to a pose; None if the arm cannot follow it."""
-    found, joints = [], arm.joints
-    for pose in poses_between(arm.tip, target):
+    return _line(arm, arm.joints, arm.tip, target)
+
+
+def path_over_the_top(arm: Arm, target: Matrix) -> NDArray[np.float64] | None:
+    """Joint positions (n, 7) straight up, across in joint space, and straight down to a pose.
+
+    None if there are none: every way over the pose that is known ends before it does.
+    """
+    top = max(arm.tip[2, 3], target[2, 3]) + VIA_HEIGHT
+    over_tip, over_target = (_at_height(pose, top) for pose in (arm.tip, target))
+    up = _line(arm, arm.joints, arm.tip, over_tip)
+    if up is None:
+        return None
+    for start in STARTS:
+        above = arm.solve(over_target, start)
+        down = None if above is None else _line(arm, above, over_target, target)
+        if down is not None:
+            across = np.linspace(up[-1], above, _pieces(up[-1], above) + 1)[1:]
+            return np.concatenate([up, across, down])
+    return None
+
+
+def _line(
+    arm: Arm, joints: NDArray[np.float64], start: Matrix, end: Matrix
+) -> NDArray[np.float64] | None:
+    """Joint positions (n, 7) along a line of the tip, which is at its start with `joints`."""
+    found = []
+    for pose in poses_between(start, end):
         solved = arm.solve(pose, joints)
         if solved is None or np.abs(solved - joints).max() > LARGEST_JUMP:
             return None
         found.append(solved)
         joints = solved
     return np.array(found)
-
-
-def path_over_the_top(arm: Arm, target: Matrix) -> NDArray[np.float64] | None:
-    """Joint positions (n, 7) up, across in joint space, and down to a pose; None if impossible."""
-    top = max(arm.tip[2, 3], target[2, 3]) + VIA_HEIGHT
-    corners = [arm.joints]
-    for end, start in ((arm.tip, arm.joints), (target, HOME)):
-        above = end.copy()
-        above[2, 3] = top
-        solved = arm.solve(above, start)
-        if solved is None:
-            return None
-        corners.append(solved)
-    last = arm.solve(target, corners[-1])
-    if last is None:
-        return None
-    corners.append(last)
-    pieces = [
-        first + (second - first) * np.linspace(0, 1, _pieces(first, second) + 1)[1:, None]
-        for first, second in zip(corners, corners[1:], strict=False)
-    ]
-    return np.concatenate(pieces)
 
 
 def poses_between(start: Matrix, end: Matrix) -> Iterator[Matrix]:
@@ -123,6 +129,12 @@ def follow(arm: Arm, path: NDArray[np.float64], record: Callable[[], None] | Non
         arm.stage.step()
         if np.abs(arm.velocities).max() < REST_SPEED:
             return
+
+
+def _at_height(pose: Matrix, height: float) -> Matrix:
+    there = pose.copy()
+    there[2, 3] = height
+    return there
 
 
 def _pieces(first: NDArray[np.float64], second: NDArray[np.float64]) -> int:

@@ -1,4 +1,4 @@
-"""The Franka arm of pybullet_data with its hand: inverse kinematics, joint motion, grasp.
+"""The Franka arm of pybullet_data with its hand: joint motion, grasp.
 
 The tip frame lies between the finger tips, z along the approach, y the closing direction: the grasp
 frame of the rest of the project. A grasped object is held by a constraint, as RLBench does, so that
@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from equigrasp.geometry.transforms import Matrix, inverse_transform, quaternion_to_transform
 from equigrasp.hand import PANDA, Hand
+from sim.stage.kinematics import Kinematics
 from sim.stage.stage import TABLE_TOP, Stage
 
 BASE = (-0.3, 0.0, TABLE_TOP)
@@ -26,8 +27,6 @@ JOINTS = tuple(range(7))
 FINGER_LINKS, HAND_LINK, TIP_LINK = (9, 10), 8, 11
 """Numbers of links in the URDF."""
 JOINT_FORCE, FINGER_FORCE, HOLD_FORCE = 240.0, 30.0, 2000.0
-POSITION_TOLERANCE, ANGLE_TOLERANCE = 5e-4, 5e-3
-"""How well (m, rad) a solution of the inverse kinematics must reach its pose."""
 GRIP_STEPS = 60
 """Steps (of 1/240 s) in which the fingers close or open."""
 
@@ -42,6 +41,7 @@ class Arm:
     Attributes:
         body: of the arm.
         limits: (2, 7) lowest and highest joint positions, rad.
+        kinematics: from poses of the tip to joint positions.
         held: body in the gripper, or None.
         commanded_open: what the gripper was told last; a held object keeps it from closing fully.
     """
@@ -52,6 +52,9 @@ class Arm:
         self.body = self.p.loadURDF(path, BASE, useFixedBase=True)
         info = [self.p.getJointInfo(self.body, joint) for joint in JOINTS]
         self.limits = np.array([[i[8] for i in info], [i[9] for i in info]])
+        self.kinematics = Kinematics(
+            self.p, self.body, JOINTS, TIP_LINK, self.limits, others=len(FINGER_LINKS)
+        )
         self.held: int | None = None
         self._hold: int | None = None
         self.commanded_open = True
@@ -110,39 +113,8 @@ class Arm:
         return quaternion_to_transform(state[5], state[4])
 
     def solve(self, T_world_tip: Matrix, start: Sequence[float]) -> NDArray[np.float64] | None:
-        """Joint positions (7,), rad, that put the tip at a pose; None if there are none.
-
-        The arm is moved while solving and put back.
-
-        Args:
-            T_world_tip: (4, 4) pose of the tip in the world.
-            start: (7,) joint positions, rad, near which a solution is looked for.
-        """
-        before = [self.p.getJointState(self.body, joint)[:2] for joint in JOINTS]
-        position = T_world_tip[:3, 3].tolist()
-        quaternion = Rotation.from_matrix(T_world_tip[:3, :3]).as_quat().tolist()
-        found, values = None, list(start)
-        try:
-            for _ in range(10):
-                self._pretend(values)
-                values = self.p.calculateInverseKinematics(
-                    self.body,
-                    TIP_LINK,
-                    position,
-                    quaternion,
-                    maxNumIterations=100,
-                    residualThreshold=1e-8,
-                )[:7]
-                self._pretend(values)
-                if self._reaches(T_world_tip):
-                    found = np.array(values)
-                    break
-        finally:
-            for joint, (value, speed) in zip(JOINTS, before, strict=True):
-                self.p.resetJointState(self.body, joint, value, speed)
-        if found is None or (found < self.limits[0]).any() or (found > self.limits[1]).any():
-            return None
-        return found
+        """Joint positions (7,), rad, that put the tip at a pose; see `sim.stage.kinematics`."""
+        return self.kinematics.solve(T_world_tip, start)
 
     def close_gripper(self) -> None:
         """Close the fingers; what lies between both of them is held from then on."""
@@ -209,12 +181,3 @@ class Arm:
             targetPositions=[opening] * 2,
             forces=[FINGER_FORCE] * 2,
         )
-
-    def _pretend(self, joints: Sequence[float]) -> None:
-        for joint, value in zip(JOINTS, joints, strict=True):
-            self.p.resetJointState(self.body, joint, value)
-
-    def _reaches(self, T_world_tip: Matrix) -> bool:
-        error = inverse_transform(T_world_tip) @ self.tip
-        angle = Rotation.from_matrix(error[:3, :3]).magnitude()
-        return bool(np.linalg.norm(error[:3, 3]) < POSITION_TOLERANCE and angle < ANGLE_TOLERANCE)

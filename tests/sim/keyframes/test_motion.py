@@ -7,13 +7,15 @@ from scipy.spatial.transform import Rotation
 from equigrasp.geometry.transforms import make_transform
 from sim.keyframes.motion import (
     FRAMES_PER_MOVE,
+    LARGEST_JUMP,
+    VIA_HEIGHT,
     UnreachableError,
     move_tip,
     path_over_the_top,
     poses_between,
     straight_path,
 )
-from sim.stage.arm import Arm
+from sim.stage.arm import HOME, Arm
 from sim.stage.stage import TABLE_TOP, Stage
 from sim.stage.task import down
 
@@ -60,6 +62,35 @@ def test_where_the_line_is_barred_the_arm_goes_over_the_top(arm):
     move_tip(arm, target, lambda: heights.append(arm.tip[2, 3]))
     np.testing.assert_allclose(arm.tip[:3, 3], target[:3, 3], atol=2e-3)
     assert max(heights) > TABLE_TOP + 0.3
+
+
+def test_over_the_top_is_straight_up_and_straight_down(arm):
+    move_tip(arm, down(-0.25, 0.45, 0.2, 1.5))
+    start, target = arm.tip, down(-0.25, -0.45, 0.2, -1.5)
+    path = path_over_the_top(arm, target)
+    tips = []
+    for joints in path:
+        arm.place(joints)
+        tips.append(arm.tip[:3, 3])
+    tips = np.array(tips)
+    aside = [np.linalg.norm(tips[:, :2] - end[:2, 3], axis=1) for end in (start, target)]
+    top = tips[:, 2].max()
+    assert top > start[2, 3] + VIA_HEIGHT - 1e-3
+    low = tips[:, 2] < start[2, 3] + VIA_HEIGHT - 2e-3
+    assert np.minimum(*aside)[low].max() < 2e-3
+    assert aside[0][0] < 2e-3
+    assert aside[1][-1] < 2e-3
+
+
+def test_a_line_goes_on_where_joints_end_and_others_can_turn(arm):
+    """The wrist comes to its stop on the way; the elbow gives way."""
+    first, last = down(0.2, 0.1, 0.1, -1.4), down(0.2, 0.1, 0.1, -2.4)
+    arm.place(arm.solve(first, HOME))
+    path = straight_path(arm, last)
+    assert path is not None
+    assert (path[:, 6] == arm.limits[1, 6]).any()
+    assert ((path >= arm.limits[0]) & (path <= arm.limits[1])).all()
+    assert np.abs(np.diff(path, axis=0)).max() <= LARGEST_JUMP
 
 
 def test_an_unreachable_pose_leaves_the_arm_where_it_is(arm):
