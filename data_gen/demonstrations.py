@@ -13,6 +13,7 @@ import numpy as np
 from equigrasp.policy.episodes.files import LAYOUTS, write_episode
 from sim.keyframes.demonstrate import DemonstrationError, demonstrate
 from sim.keyframes.environment import TaskEnvironment
+from sim.keyframes.errors import Errors, NoErrors, PolicyErrors, RandomErrors
 from sim.keyframes.seeds import DEMONSTRATION, scene_seed
 from sim.tasks import find_task
 
@@ -31,6 +32,7 @@ def make_episode(
     layout: str,
     recover: float = 0.0,
     frames: str = "all",
+    errors_of: str = "",
 ) -> dict[str, int]:
     """Play and write an episode; scenes whose script fails are passed over.
 
@@ -38,7 +40,7 @@ def make_episode(
         root: folder of the data set.
         task: name.
         index: of the episode among all of its task; variations take turns.
-        seed, image_size, layout, recover, frames: see `data_gen.demos.DemoSettings`.
+        seed, image_size, layout, recover, frames, errors_of: see `data_gen.demos.DemoSettings`.
 
     Returns:
         number of `frames`, of `keypoints` and of `attempts`.
@@ -56,7 +58,7 @@ def make_episode(
                 task,
                 variation,
                 chosen,
-                errors=_errors(chosen, recover),
+                errors=_errors(chosen, recover, errors_of),
                 between=whole,
             )
         except DemonstrationError:
@@ -82,10 +84,16 @@ def make_episode(
     raise AssertionError("unreachable")
 
 
-def _errors(scene: int, share: float) -> np.random.Generator | None:
-    """Source of the errors of a scene's demonstration, for a share of the scenes."""
+def _errors(scene: int, share: float, policy: str) -> Errors:
+    """What goes wrong in a scene's demonstration, for a share of the scenes."""
     random = np.random.default_rng([scene, RECOVERY])
-    return random if random.random() < share else None
+    if random.random() >= share:
+        return NoErrors()
+    if not policy:
+        return RandomErrors(random)
+    from sim.keyframes.rollout import load_policy
+
+    return PolicyErrors(load_policy(policy), random)
 
 
 @lru_cache(maxsize=1)

@@ -4,13 +4,15 @@ python data_gen/demos.py                                  # all tasks, 100 episo
 python data_gen/demos.py --tasks stack_blocks press_buttons --episodes 20 --out data/two_tasks
 python data_gen/demos.py --engine ray --workers 64        # on a Ray cluster that shares --out
 python data_gen/demos.py --frames keyframes --image-size 256 --recover 0.5 --out data/recovered
+python data_gen/demos.py --recover 1 --errors-of mini_diffuser_tasks --image-size 256 --tasks \
+    drag_with_stick --frames keyframes --out data/corrected
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,11 @@ from data_gen.announcement import episodes_announcement
 from data_gen.data_set import GenerationError
 from data_gen.episode_runs import agree, episode_parser, make_episodes
 from equigrasp.data.endings import ending
+from equigrasp.data.files import read_json
 from equigrasp.data.folder_lock import LEFTOVERS, hold_folder
 from equigrasp.policy.episodes.files import LAYOUTS, LOW_DIM
 from equigrasp.sizes import default_size
-from sim.keyframes.suite import known_tasks
+from sim.keyframes.suite import file_digest, known_tasks, saved_files, shared_name
 from sim.workers.jobs import Failed, Job, WorkerError
 from sim.workers.run import ENGINES
 
@@ -48,9 +51,11 @@ class DemoSettings:
         layout: one of RLBench's two.
         recover: share of the episodes in which the arm misses waypoints on purpose and recovers.
         frames: that are kept, one of `FRAMES`.
+        errors_of: policy that errs in these episodes; "" for misses at random.
 
     Raises:
-        ValueError: a share outside 0 to 1, images that are too small, or no such choice of frames.
+        ValueError: a share outside 0 to 1, images that are too small, no such choice of frames, a
+            policy that errs in none of the episodes.
     """
 
     seed: int = 0
@@ -58,6 +63,7 @@ class DemoSettings:
     layout: str = "all_variations"
     recover: float = 0.0
     frames: str = FRAMES[0]
+    errors_of: str = ""
 
     def __post_init__(self) -> None:
         if self.image_size < 8:
@@ -66,12 +72,24 @@ class DemoSettings:
             raise ValueError(f"--recover is {self.recover}; give a share from 0 to 1")
         if self.frames not in FRAMES:
             raise ValueError(f"--frames is {self.frames!r}; give one of {', '.join(FRAMES)}")
+        if self.errors_of and not self.recover:
+            raise ValueError(
+                f"--errors-of {self.errors_of} errs in none of the episodes; say in what share of "
+                "them by --recover, for instance 0.5"
+            )
 
     def told(self) -> dict[str, Any]:
         """What is written down of them; not what folders of before do not tell, where it is as it
-        was then."""
-        usual = {"recover": 0.0, "frames": FRAMES[0]}
-        return {k: v for k, v in asdict(self).items() if k not in usual or v != usual[k]}
+        was then. Of a trained policy the weights count, not where they lie.
+
+        Raises:
+            ValueError: there is no such policy.
+        """
+        usual = {"recover": 0.0, "frames": FRAMES[0], "errors_of": ""}
+        told = {k: v for k, v in asdict(self).items() if k not in usual or v != usual[k]}
+        if self.errors_of and ":" not in self.errors_of:
+            told["errors_of"] = file_digest(saved_files(self.errors_of)[0])
+        return told
 
 
 def make_demonstrations(
@@ -119,12 +137,34 @@ def _missing(
     out: Path, variations: Mapping[str, int], episodes: int, settings: DemoSettings
 ) -> list[Job]:
     root = str(out.resolve())  # workers of a cluster start in folders of their own
+    common = {**asdict(settings), "errors_of": shared_name(settings.errors_of)}
     return [
-        Job((name, index), {"root": root, "task": name, "index": index, **asdict(settings)})
+        Job((name, index), {"root": root, "task": name, "index": index, **common})
         for index in range(episodes)
         for name, count in variations.items()
         if not (episode_folder(out, name, count, index, settings.layout) / LOW_DIM).exists()
     ]
+
+
+def check_policy(settings: DemoSettings, tasks: Iterable[str]) -> None:
+    """That a trained policy which shall err has learned these tasks, from images of this size.
+
+    Raises:
+        ValueError: it has not, or there is no such policy.
+    """
+    if not settings.errors_of or ":" in settings.errors_of:
+        return
+    card = read_json(saved_files(settings.errors_of)[1])
+    if (size := card.get("image_size", settings.image_size)) != settings.image_size:
+        raise ValueError(
+            f"--image-size is {settings.image_size}, but {settings.errors_of} has learned from "
+            f"images of {size} pixels; give --image-size {size}"
+        )
+    if unknown := sorted(set(tasks) - set(card.get("tasks") or tasks)):
+        raise ValueError(
+            f"{settings.errors_of} has not learned {', '.join(unknown)}; choose from "
+            f"{', '.join(card['tasks'])} by --tasks"
+        )
 
 
 def episode_folder(out: Path, task: str, variations: int, index: int, layout: str) -> Path:
@@ -159,6 +199,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="of the episodes in which the arm misses waypoints on purpose and recovers",
     )
     parser.add_argument(
+        "--errors-of",
+        default=default.errors_of,
+        metavar="POLICY",
+        help="in these episodes a trained policy (run, file, shipped name) or MODULE:CLASS acts in "
+        "place of half of the waypoints, and the script makes good what it does wrong",
+    )
+    parser.add_argument(
         "--frames",
         choices=FRAMES,
         default=default.frames,
@@ -172,8 +219,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     variations = known_tasks(options.tasks)
-    made_of = (options.seed, options.image_size, options.layout, options.recover, options.frames)
-    settings = DemoSettings(*made_of)
+    settings = DemoSettings(
+        **{name: getattr(options, name) for name in DemoSettings.__dataclass_fields__}
+    )
+    check_policy(settings, variations)
     if options.episodes is None:
         options.episodes = default_size(EPISODES)
     failures = make_demonstrations(

@@ -32,6 +32,8 @@ from sim.keyframes.suite import (
     keep_row,
     known_tasks,
     read_rows,
+    saved_files,
+    shared_name,
     stored_episodes,
 )
 from sim.workers.jobs import Failed, Job, Ok, WorkerError
@@ -189,11 +191,6 @@ def play_missing(
     return [known[key] for key in todo]
 
 
-def shared_name(policy: str) -> str:
-    """A policy as workers find it, which on a cluster start in folders of their own."""
-    return str(Path(policy).resolve()) if Path(policy).exists() else policy
-
-
 def policy_options(options: argparse.Namespace) -> dict[str, Any]:
     """Options of a trained policy, see `KeyframeAgent.load`; others have none."""
     if options.policy == "oracle" or ":" in options.policy:
@@ -213,20 +210,6 @@ def wanted_tasks(options: argparse.Namespace) -> list[str]:
         return options.tasks
     _, card = saved_files(options.policy)
     return read_json(card).get("tasks") or options.tasks
-
-
-def saved_files(policy: str) -> tuple[Path, Path]:
-    """Tensors and card of a trained policy.
-
-    Raises:
-        ValueError: there is no such policy.
-    """
-    from equigrasp.policy.saved import find_policy
-
-    try:
-        return find_policy(policy)
-    except FileNotFoundError as error:
-        raise ValueError(f"{error}; or oracle, or MODULE:CLASS of your own") from error
 
 
 def identity(options: argparse.Namespace) -> str:

@@ -105,6 +105,25 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
+def shared_name(policy: str) -> str:
+    """A policy as workers find it, which on a cluster start in folders of their own."""
+    return str(Path(policy).resolve()) if Path(policy).exists() else policy
+
+
+def saved_files(policy: str) -> tuple[Path, Path]:
+    """Tensors and card of a trained policy.
+
+    Raises:
+        ValueError: there is no such policy.
+    """
+    from equigrasp.policy.saved import find_policy
+
+    try:
+        return find_policy(policy)
+    except FileNotFoundError as error:
+        raise ValueError(f"{error}; or oracle, or MODULE:CLASS of your own") from error
+
+
 def stored_episodes(folder: Path, tasks: Iterable[str]) -> dict[str, int]:
     """Number of episodes of every task in a folder in RLBench's layout.
 

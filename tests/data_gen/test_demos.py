@@ -8,6 +8,7 @@ from equigrasp.policy.episodes.faults import episode_faults
 from equigrasp.policy.episodes.files import find_episodes
 from equigrasp.policy.episodes.frames import is_disturbed
 from equigrasp.policy.keyframes.dataset import KeyframeDataset
+from sim.keyframes.suite import saved_files
 
 QUICK = ["--frames", "keyframes", "--workers", "1"]
 SMALL = ["--tasks", "open_drawer", "press_buttons", "--image-size", "16", "--workers", "1"]
@@ -55,6 +56,9 @@ def test_episodes_count_within_their_variation_in_the_other_layout(tmp_path, has
         (["--recover", "0.5"], "begun with recover=None, now it is 0.5"),
         (["--recover", "1.5"], "give a share from 0 to 1"),
         (["--frames", "keyframes"], "begun with frames=None, now it is keyframes"),
+        (["--errors-of", "mini_diffuser_tasks"], "say in what share of them by --recover"),
+        (["--errors-of", "nobody", "--recover", "1"], "nobody"),
+        (["--errors-of", "mini_diffuser_tasks", "--recover", "1"], "give --image-size 256"),
     ],
 )
 def test_impossible_requests_are_named_and_lose_nothing(tmp_path, change, message, capsys):
@@ -93,6 +97,29 @@ def test_a_share_of_the_episodes_shows_how_to_recover(tmp_path, capsys, hashes):
     assert hashes(tmp_path) == before
     assert main(arguments) == 1
     assert "begun with recover=1.0, now it is None" in capsys.readouterr().err
+
+
+def test_a_policy_errs_and_the_script_makes_it_good(tmp_path, capsys, hashes):
+    arguments = ["--image-size", "256", "--recover", "1", "--workers", "1", "--frames", "keyframes"]
+    arguments += ["--errors-of", "mini_diffuser_tasks", "--episodes", "1", "--out"]
+    arguments += [str(tmp_path / "demos"), "--tasks"]
+    assert main([*arguments, "stack_cups"]) == 1
+    assert "mini_diffuser_tasks has not learned stack_cups; choose from" in capsys.readouterr().err
+    assert main([*arguments, "open_drawer"]) == 0
+    (episode,) = find_episodes(tmp_path / "demos")
+    assert episode_faults(episode, deep=True) == []
+    assert any(is_disturbed(episode.demo[k]) for k in episode.keypoints)
+    before = hashes(tmp_path / "demos")
+    # The same weights from another place go on with the same set.
+    weights, card = saved_files("mini_diffuser_tasks")
+    for name, file in (("model.safetensors", weights), ("model.json", card)):
+        (tmp_path / name).write_bytes(file.read_bytes())
+    arguments[arguments.index("mini_diffuser_tasks")] = str(tmp_path)
+    assert main([*arguments, "open_drawer"]) == 0
+    assert hashes(tmp_path / "demos") == before
+    arguments[arguments.index(str(tmp_path))] = "tests.sim.keyframes.test_errors:Recorded"
+    assert main([*arguments, "open_drawer"]) == 1
+    assert "begun with errors_of=" in capsys.readouterr().err
 
 
 def test_keyframes_alone_teach_what_whole_episodes_teach(tmp_path, hashes):

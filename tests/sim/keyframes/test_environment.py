@@ -2,13 +2,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from equigrasp.policy.episodes.frames import Demo, is_disturbed
-from sim.keyframes.demonstrate import (
-    GRASP_ASIDE,
-    DemonstrationError,
-    demonstrate,
-    missed_pose,
-)
+from equigrasp.policy.episodes.frames import Demo
+from sim.keyframes.demonstrate import demonstrate
 from sim.keyframes.environment import LOWEST_TIP, TaskEnvironment, parse_action
 from sim.stage.stage import TABLE_TOP
 from sim.stage.task import down
@@ -45,90 +40,6 @@ def test_a_demonstration_is_the_same_twice(environment):
     for a, b in zip(first.frames, second.frames, strict=True):
         np.testing.assert_array_equal(a.state.gripper_pose, b.state.gripper_pose)
         np.testing.assert_array_equal(a.state.task_low_dim_state, b.state.task_low_dim_state)
-
-
-@pytest.mark.parametrize("task", ["drag_with_stick", "block_in_tray"])
-def test_a_demonstration_of_recovery_misses_and_reaches_the_goal_all_the_same(environment, task):
-    shown = None
-    for seed in range(8):
-        try:
-            errors = np.random.default_rng(seed)
-            shown = demonstrate(environment, task, 0, seed, errors=errors)
-        except DemonstrationError:
-            continue
-        if any(is_disturbed(shown.frames[k].state) for k in shown.keypoints):
-            break
-    missed = [k for k in shown.keypoints if is_disturbed(shown.frames[k].state)]
-    assert missed
-    assert not is_disturbed(shown.frames[shown.keypoints[-1]].state)
-    clean = demonstrate(environment, task, 0, seed, between=False)
-    grasp = next(f.state for f in clean.frames if not f.state.gripper_open).gripper_pose[:3]
-    for key in missed:  # the gripper does nothing where it should not be, but grasps a little aside
-        before, after = shown.frames[key - 1].state, shown.frames[key].state
-        if after.gripper_open != before.gripper_open:
-            assert (before.gripper_open, after.gripper_open) == (1, 0)
-            assert np.abs(after.gripper_pose[:3] - grasp).max() < GRASP_ASIDE + 1e-3
-    again = demonstrate(environment, task, 0, seed, errors=np.random.default_rng(seed))
-    assert again.keypoints == shown.keypoints
-    np.testing.assert_array_equal(
-        again.frames[-1].state.gripper_pose, shown.frames[-1].state.gripper_pose
-    )
-
-
-def test_things_grasped_askew_are_a_little_aside_and_what_follows_is_learned(environment):
-    askew = []
-    for seed in range(12):
-        clean = demonstrate(environment, "drag_with_stick", 0, seed, between=False)
-        try:
-            errors = np.random.default_rng(seed)
-            shown = demonstrate(
-                environment, "drag_with_stick", 0, seed, errors=errors, between=False
-            )
-        except DemonstrationError:
-            continue
-        grasp = next(f.state for f in clean.frames if not f.state.gripper_open)
-        first = next(k for k, f in enumerate(shown.frames) if not f.state.gripper_open)
-        state = shown.frames[first].state
-        if not is_disturbed(state):
-            continue
-        off = state.gripper_pose[:3] - grasp.gripper_pose[:3]
-        assert np.abs(off[:2]).max() < GRASP_ASIDE + 1e-3
-        assert abs(off[2]) < 2e-3
-        turned = grasp.gripper_matrix[:3, :3].T @ state.gripper_matrix[:3, :3]
-        askew.append(np.degrees(Rotation.from_matrix(turned).magnitude()))
-        assert not is_disturbed(shown.frames[-1].state)
-    assert len(askew) >= 3
-    assert 4 < max(askew) < 10.5
-
-
-def test_fingers_that_close_on_nothing_are_no_grasp_and_their_keyframe_is_learned(environment):
-    """Above a button they close to press it: where they do so aside, they go above it then."""
-    aside = 0
-    for seed in range(6):
-        clean, shown = (
-            demonstrate(environment, "press_buttons", 0, seed, errors=errors, between=False)
-            for errors in (None, np.random.default_rng(seed))
-        )
-        closed = [f.state for f in shown.frames if not f.state.gripper_open]
-        learned = next(state for state in closed if not is_disturbed(state))
-        above = next(f.state for f in clean.frames if not f.state.gripper_open)
-        np.testing.assert_allclose(learned.gripper_pose, above.gripper_pose, atol=3e-3)
-        aside += is_disturbed(closed[0])
-    assert 0 < aside < 6
-
-
-def test_errors_are_as_large_as_they_may_be():
-    errors, pose = np.random.default_rng(0), down(0.2, 0.0, 0.1, 0.3)
-    moved = [missed_pose(pose, errors) for _ in range(300)]
-    off = np.array([missed[:3, 3] - pose[:3, 3] for missed in moved])
-    assert 0.024 < np.abs(off[:, :2]).max() <= 0.025
-    assert off[:, 2].min() >= 0
-    assert 0.029 < off[:, 2].max() <= 0.03
-    turns = [
-        np.degrees(Rotation.from_matrix(m[:3, :3] @ pose[:3, :3].T).magnitude()) for m in moved
-    ]
-    assert 9.5 < max(turns) <= 10.0
-    assert all(missed[2, 2] == pytest.approx(-1) for missed in moved)  # still looks down
 
 
 def test_poses_out_of_reach_fail_and_say_so(environment):
