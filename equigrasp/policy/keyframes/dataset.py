@@ -89,6 +89,8 @@ class KeyframeDataset:
     Args:
         root: folder of tasks.
         tasks: names; None takes all.
+        more: folders of further episodes of these tasks, such as corrections of a policy's errors;
+            none of them has to hold every task.
         cloud: how clouds are made.
         cameras: that are used.
         split: "train", "val" or "all"; an episode's side depends on its task, folder and number
@@ -100,7 +102,8 @@ class KeyframeDataset:
         augmentation: None leaves items as they are, and takes the first sentence.
 
     Raises:
-        FileNotFoundError: there is no such folder, no such task, or no episode on that side.
+        FileNotFoundError: there is no such folder, no such task, or no episode on that side; one of
+            `more` holds none of the tasks.
         EpisodeError: an episode is torn.
     """
 
@@ -109,6 +112,7 @@ class KeyframeDataset:
         root: str | Path,
         tasks: Sequence[str] | None = None,
         *,
+        more: Sequence[str | Path] = (),
         cloud: CloudSettings | None = None,
         cameras: Sequence[str] = CAMERAS,
         split: str = "all",
@@ -124,7 +128,8 @@ class KeyframeDataset:
         self.cache = None if cache is None else Path(cache)
         self._kept: dict[int, list[Cloud]] = {}
         self._room = memory
-        self.episodes = _chosen(find_episodes(root, tasks), split, val_fraction, episodes)
+        found = [*find_episodes(root, tasks), *_further(more, tasks)]
+        self.episodes = _chosen(found, split, val_fraction, episodes)
         if not self.episodes:
             raise FileNotFoundError(f"{root} holds no episodes on the side '{split}' of the split")
         self._items = [
@@ -224,6 +229,18 @@ class KeyframeDataset:
         made_of = {**self.cloud.told(), "points": KEPT_POINTS, "cameras": self.cameras}
         name = json.dumps(made_of, sort_keys=True).encode()
         return hashlib.sha256(name + (episode.path / LOW_DIM).read_bytes()).hexdigest()[:24]
+
+
+def _further(folders: Sequence[str | Path], tasks: Sequence[str] | None) -> list[Episode]:
+    """Episodes of those tasks, None for all, that each of some folders holds."""
+    found = []
+    for folder in check_list(folders, "more"):
+        here = [e for e in find_episodes(folder) if tasks is None or e.task in tasks]
+        if not here:
+            wanted = "any task" if tasks is None else ", ".join(tasks)
+            raise FileNotFoundError(f"{folder} holds no episodes of {wanted}")
+        found += here
+    return found
 
 
 def _chosen(

@@ -53,6 +53,31 @@ def test_an_item_is_a_keyframe_and_the_next(root):
     assert item.cloud.xyz.shape == seen.xyz.shape == (100, 3)
 
 
+def test_further_folders_add_episodes_on_the_same_sides(root):
+    def add(folder, task, number):
+        frames = random_frames(number, 12, 8)
+        write_episode(root / folder, task, number, frames, variation=0, descriptions=["words"])
+
+    for number in range(20):
+        add("demos", "u", number)
+        add("corrected", "u", number)
+    add("others", "v", 0)
+
+    def numbers(split, folder):
+        data = KeyframeDataset(root / "demos", cloud=WIDE, split=split, more=[root / "corrected"])
+        return {e.number for e in data.episodes if e.task == "u" and folder in e.path.parts}
+
+    for split in ("train", "val"):
+        assert numbers(split, "demos") == numbers(split, "corrected")
+    assert numbers("train", "demos").isdisjoint(numbers("val", "corrected"))
+    every = KeyframeDataset(root / "demos", ["t", "u"], cloud=WIDE, more=[root / "corrected"])
+    assert [e.task for e in every.episodes] == ["t"] * 3 + ["u"] * 40
+    with pytest.raises(FileNotFoundError, match="others holds no episodes of t, u"):
+        KeyframeDataset(root / "demos", ["t", "u"], cloud=WIDE, more=[root / "others"])
+    with pytest.raises(ValueError, match=r"more is .*corrected.*; give a list"):
+        KeyframeDataset(root / "demos", cloud=WIDE, more=str(root / "corrected"))
+
+
 def test_an_item_knows_the_keyframes_before_it_newest_first(root):
     data = KeyframeDataset(root / "demos", cloud=WIDE)
     demo = data.episodes[1].demo
