@@ -137,7 +137,8 @@ def _missing(
     out: Path, variations: Mapping[str, int], episodes: int, settings: DemoSettings
 ) -> list[Job]:
     root = str(out.resolve())  # workers of a cluster start in folders of their own
-    common = {**asdict(settings), "errors_of": shared_name(settings.errors_of)}
+    errs = settings.errors_of and shared_name(settings.errors_of)
+    common = {**asdict(settings), "errors_of": errs}
     return [
         Job((name, index), {"root": root, "task": name, "index": index, **common})
         for index in range(episodes)

@@ -97,7 +97,7 @@ def build_data(data: dict[str, Any]) -> tuple[KeyframeDataset, KeyframeDataset]:
         KeyframeDataset,
         data["root"],
         data["tasks"],
-        more=data["more"],
+        more=data.get("more", ()),
         cloud=CloudSettings.of(data["cloud"]),
         cameras=data["cameras"],
         val_fraction=data["val_fraction"],
