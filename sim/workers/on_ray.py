@@ -31,7 +31,8 @@ def run_on_ray(
 ) -> Counts:
     """See `sim.workers.run.run_jobs`; `limits.workers` chunks are under way at a time.
 
-    Joins the cluster that RAY_ADDRESS names; without one, Ray starts on this machine.
+    Joins the cluster that RAY_ADDRESS names; without one, that which runs on this machine, or else
+    (and with RAY_ADDRESS=local) Ray starts here.
 
     Raises:
         ImportError: if Ray is not installed.

@@ -243,8 +243,9 @@ def test_missing_ray_names_the_remedy(monkeypatch):
 
 
 @pytest.mark.timeout(1800)  # Ray's own processes take minutes to start on a busy machine
-def test_ray_gives_the_same_results(functions):
+def test_ray_gives_the_same_results(functions, monkeypatch):
     pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", "local")  # not a cluster that another test has started
     fates = ["ok", "abort", "raise", "hang"]
     jobs = [Job(how, {"x": 3, "how": how}) for how in fates]
     results, _ = run(f"{functions}:work", jobs, engine="ray", timeout_s=SHORT)
