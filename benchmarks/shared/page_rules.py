@@ -22,6 +22,7 @@ SMALLER = (
     (r"data_gen/(packed|pile)\.py|-m data_gen|equigrasp data pile", "--grasps-per-scene 12"),
     (r"data_gen/(demos|pusht)\.py", "--workers 1"),
     (r"data_gen/demos\.py", "--image-size 32 --tasks slide_block press_buttons --episodes 3"),
+    (r"data_gen/demos\.py .*--errors-of", "--image-size 256"),
     (r"sim/clutter_eval\.py|equigrasp eval", "--rounds 1 --seeds 1 --num-objects 2 --workers 1"),
     (r"sim/policy_eval\.py", "--episodes 1 --seeds 1 --workers 1"),
     (r"sim/pusht_eval\.py", "--episodes 1 --workers 1"),
