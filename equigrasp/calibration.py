@@ -134,7 +134,9 @@ class Calibration:
             middle = 0.5 * (low + high)
             above = self.a * log_expit(middle) - self.b * log_expit(-middle) + self.c > target
             low, high = np.where(above, low, middle), np.where(above, middle, high)
-        found = expit(0.5 * (low + high))
+        middle = 0.5 * (low + high)
+        # Near 1 the nearest double counts: a score's distance to 1 has few digits there.
+        found = np.where(middle > 0, 1.0 - expit(-middle), expit(middle))
         return np.where(wanted <= 0.0, 0.0, np.where(wanted >= 1.0, 1.0, found))
 
     def _logits(self, scores: Array) -> Array:

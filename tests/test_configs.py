@@ -163,6 +163,9 @@ GRASP_DATA = ("auto", "pile", "packed", "both", "adversarial")
 KEYFRAMES = (
     "policy_one_core",
     "policy_three_hours",
+    "policy_three_hours_second",
+    "policy_three_hours_sliding",
+    "policy_three_hours_last",
     "published_mini_diffuser",
     "real_one_camera",
 )

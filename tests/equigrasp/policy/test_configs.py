@@ -18,6 +18,8 @@ from equigrasp.policy.training import TEXT_KINDS, build_policy, build_words
 from equigrasp.training.settings import TrainSettings
 
 CONFIGS = Path(__file__).parents[3] / "configs"
+THREE_HOURS = [f"policy_three_hours_{part}" for part in ("second", "sliding", "last")]
+"""Parts of a chain, after policy_three_hours."""
 
 
 def read(name):
@@ -44,6 +46,7 @@ def test_every_policy_has_a_file_of_its_options(name):
         *((name, []) for name in policy_classes()),
         ("mini_diffuser", ["experiment=policy_one_core"]),
         ("mini_diffuser", ["experiment=policy_three_hours"]),
+        *(("mini_diffuser", [f"experiment={name}"]) for name in THREE_HOURS),
         ("mini_diffuser", ["experiment=real_one_camera"]),
         ("mini_diffuser", ["experiment=published_mini_diffuser"]),
     ],
@@ -61,6 +64,21 @@ def test_what_is_composed_can_be_built(name, experiment):
     recipe = KeyframeRecipe(["push"], **composed["policy"])
     weights = recipe.step(policy, composed["trainer"]["precision"]).weights
     assert set(weights) == set(policy.loss_weights)
+
+
+def test_parts_of_the_chain_begin_where_the_one_before_ended():
+    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        first, *parts = (
+            hydra.compose("train_policy", ["model=mini_diffuser", "data=demos", f"experiment={e}"])
+            for e in ("policy_three_hours", *THREE_HOURS)
+        )
+    before = "three_hours"  # as docs/tasks.md names the first
+    for part in parts:
+        assert part.init == f"runs/{before}"
+        before = part.name
+        assert part.model == first.model
+        assert part.data.cloud == first.data.cloud
+        assert (part.trainer.devices, part.trainer.batch_size) == (2, 8)
 
 
 def test_the_block_of_the_recipe_shows_its_options():

@@ -12,6 +12,7 @@ def test_validation_counts_what_is_right():
         "angle": torch.tensor([1.0, 1.0, 8.0, 2.0]),
         "gripper": torch.tensor([True, True, True, False]),
         "task": torch.tensor([0, 0, 1, 1]),
+        "step": torch.tensor([0, 1, 0, 1]),
     }
     metrics = keyframe_metrics(found, ["a", "b"])
     assert metrics["correct"] == 0.25
@@ -26,9 +27,31 @@ def test_right_ends_at_a_centimetre_and_at_five_degrees():
         "angle": torch.tensor([0.0, 0.0, 4.99, 5.01]),
         "gripper": torch.ones(4, dtype=torch.bool),
         "task": torch.zeros(4, dtype=torch.long),
+        "step": torch.arange(4),
     }
     metrics = keyframe_metrics(found, ["a"])
     assert (metrics["near"], metrics["turned"], metrics["correct"]) == (0.75, 0.75, 0.5)
+
+
+def test_the_keyframe_at_which_a_task_fails_most_is_told():
+    # Six of seven second keyframes of the first task are wrong, and the only fourth one: too few.
+    step = torch.tensor([*range(3)] * 7 + [3] + [0] * 5)
+    wrong = (step == 1) & (torch.arange(len(step)) > 3) | (step == 3)
+    found = {
+        "position": torch.where(wrong, 0.1, 0.0),
+        "angle": torch.zeros(len(step)),
+        "gripper": torch.ones(len(step), dtype=torch.bool),
+        "task": torch.tensor([0] * 22 + [1] * 5),
+        "step": step,
+    }
+    metrics = keyframe_metrics(found, ["a", "b"])
+    assert metrics["correct/a"] == pytest.approx(15 / 22)
+    assert (metrics["weakest/a"], metrics["weakest/b"]) == (pytest.approx(1 / 7), 1.0)
+    told = KeyframeRecipe(["s"], samples=1).summary(metrics)
+    assert told.endswith("weakest 0.143 (a)")
+    few = keyframe_metrics({name: rows[:12] for name, rows in found.items()}, ["a", "b"])
+    assert not any(name.startswith("weakest") for name in few)
+    assert "weakest" not in KeyframeRecipe(["s"], samples=1).summary(few)
 
 
 def test_losses_are_weighted_and_made_of_as_many_noised_actions_as_asked():
