@@ -96,7 +96,7 @@ class KeyframeDataset:
         split: "train", "val" or "all"; an episode's side depends on its task, folder and number
             alone, and every task has one to validate with.
         val_fraction: expected share of episodes held out.
-        episodes: at most so many of every task on this side; None takes all.
+        episodes: at most so many of every task and folder on this side; None takes all.
         cache: folder for stored clouds; None makes them again on every reading.
         memory: clouds are kept in memory up to so many bytes.
         augmentation: None leaves items as they are, and takes the first sentence.
@@ -128,8 +128,8 @@ class KeyframeDataset:
         self.cache = None if cache is None else Path(cache)
         self._kept: dict[int, list[Cloud]] = {}
         self._room = memory
-        found = [*find_episodes(root, tasks), *_further(more, tasks)]
-        self.episodes = _chosen(found, split, val_fraction, episodes)
+        folders = [find_episodes(root, tasks), *_further(more, tasks)]
+        self.episodes = _chosen(folders, split, val_fraction, episodes)
         if not self.episodes:
             raise FileNotFoundError(f"{root} holds no episodes on the side '{split}' of the split")
         self._items = [
@@ -231,28 +231,29 @@ class KeyframeDataset:
         return hashlib.sha256(name + (episode.path / LOW_DIM).read_bytes()).hexdigest()[:24]
 
 
-def _further(folders: Sequence[str | Path], tasks: Sequence[str] | None) -> list[Episode]:
-    """Episodes of those tasks, None for all, that each of some folders holds."""
+def _further(folders: Sequence[str | Path], tasks: Sequence[str] | None) -> list[list[Episode]]:
+    """Episodes of those tasks, None for all, of each of some folders."""
     found = []
     for folder in check_list(folders, "more"):
         here = [e for e in find_episodes(folder) if tasks is None or e.task in tasks]
         if not here:
             wanted = "any task" if tasks is None else ", ".join(tasks)
             raise FileNotFoundError(f"{folder} holds no episodes of {wanted}")
-        found += here
+        found.append(here)
     return found
 
 
 def _chosen(
-    found: Sequence[Episode], split: str, val_fraction: float, most: int | None
+    folders: Sequence[Sequence[Episode]], split: str, val_fraction: float, most: int | None
 ) -> list[Episode]:
-    """Episodes on one side of the split, every task split by itself."""
+    """Episodes on one side of the split, every task split by itself; of every folder so many."""
     chosen = []
-    for task in sorted({episode.task for episode in found}):
-        own = [episode for episode in found if episode.task == task]
-        names = [f"{task}/{e.path.parents[1].name}/{e.number}" for e in own]
-        sides = on_side(names, split, val_fraction)
-        chosen += [episode for episode, kept in zip(own, sides, strict=True) if kept][:most]
+    for task in sorted({episode.task for found in folders for episode in found}):
+        own = [[episode for episode in found if episode.task == task] for found in folders]
+        names = [f"{task}/{e.path.parents[1].name}/{e.number}" for found in own for e in found]
+        sides = iter(on_side(names, split, val_fraction))
+        for found in own:
+            chosen += [episode for episode in found if next(sides)][:most]
     return chosen
 
 

@@ -72,6 +72,8 @@ def test_further_folders_add_episodes_on_the_same_sides(root):
     assert numbers("train", "demos").isdisjoint(numbers("val", "corrected"))
     every = KeyframeDataset(root / "demos", ["t", "u"], cloud=WIDE, more=[root / "corrected"])
     assert [e.task for e in every.episodes] == ["t"] * 3 + ["u"] * 40
+    few = KeyframeDataset(root / "demos", ["u"], cloud=WIDE, more=[root / "corrected"], episodes=3)
+    assert [e.path.parents[3].name for e in few.episodes] == ["demos"] * 3 + ["corrected"] * 3
     with pytest.raises(FileNotFoundError, match="others holds no episodes of t, u"):
         KeyframeDataset(root / "demos", ["t", "u"], cloud=WIDE, more=[root / "others"])
     with pytest.raises(ValueError, match=r"more is .*corrected.*; give a list"):
