@@ -35,8 +35,10 @@ def test_right_ends_at_a_centimetre_and_at_five_degrees():
 
 def test_the_keyframe_at_which_a_task_fails_most_is_told():
     # Six of seven second keyframes of the first task are wrong, and the only fourth one: too few.
-    step = torch.tensor([*range(3)] * 7 + [3] + [0] * 5)
+    # The second task has second keyframes alone, which are right.
+    step = torch.tensor([*range(3)] * 7 + [3] + [1] * 5)
     wrong = (step == 1) & (torch.arange(len(step)) > 3) | (step == 3)
+    wrong[-5:] = False
     found = {
         "position": torch.where(wrong, 0.1, 0.0),
         "angle": torch.zeros(len(step)),
