@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from shared.arm_curves import markdown_table
+from shared.arm_curves import at, markdown_table
 from shared.chunk_arms import (
     Arm,
     Study,
@@ -193,7 +193,8 @@ def row(
     }
     for name in MEASURES:
         found[name] = mean([point[name] for point in last])
-        found[f"{name}_at_equal_steps"] = mean([at(p, name, step) for p in seeds.values()])
+        there = [at(points, name, step) for points in seeds.values()]
+        found[f"{name}_at_equal_steps"] = None if None in there else mean(there)
     for name, more in MEASURES.items():
         pairs = [(seeds[s], of_its_kind[f"{sees}_m1"][s]) for s in shared(seeds, of_its_kind, sees)]
         shares = [share_of_time(own, one, name, more) for own, one in pairs]
@@ -236,11 +237,6 @@ def share_of_time(
             return spent / best["minutes"]
         before = point
     return None
-
-
-def at(points: Sequence[dict[str, float]], name: str, step: float) -> float:
-    """A measure at a step, between the points around it."""
-    return float(np.interp(step, [p["step"] for p in points], [p[name] for p in points]))
 
 
 def mean(values: Sequence[float]) -> float:

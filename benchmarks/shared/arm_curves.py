@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def compared(
             found[arm] |= time_to(curves["m1"], points)
         if LONG in curves and arm != LONG:
             found[arm] |= share_of_long(points, curves[LONG])
-        found[arm]["correct_at_equal_steps"] = 100 * correct_at(points, step)
+        correct = at(points, "correct", step)
+        found[arm]["correct_at_equal_steps"] = None if correct is None else 100 * correct
     return found
 
 
@@ -70,9 +72,13 @@ def minutes_to(points: list[dict[str, float]], name: str, level: float) -> float
     return next((point["minutes"] for point in points if point[name] >= level), None)
 
 
-def correct_at(points: list[dict[str, float]], step: int) -> float:
-    """Share of right keyframes at a step, between the validations around it."""
-    return float(np.interp(step, [p["step"] for p in points], [p["correct"] for p in points]))
+def at(points: Sequence[dict[str, float]], name: str, step: float) -> float | None:
+    """A measure at a step, between the points around it; None before the first and after the last
+    one."""
+    steps = [point["step"] for point in points]
+    if not steps[0] <= step <= steps[-1]:
+        return None
+    return float(np.interp(step, steps, [point[name] for point in points]))
 
 
 def markdown_table(rows: dict[str, dict[str, Any]]) -> str:

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import pusht
 import pusht_tuning
-from shared import chunk_arms
+from shared import arm_curves, chunk_arms
 from shared.chunk_arms import Arm, Study, kept_megabytes, run_arm
 from shared.tuning_tables import both_ways
 
@@ -40,7 +40,20 @@ def test_time_counts_until_the_best_of_one_sample_is_reached():
     assert pusht.share_of_time(points(41, 45), one, "score", True) == pytest.approx(1 / 3)
     assert pusht.share_of_time(one, one, "score", True) == pytest.approx(1)
     assert pusht.share_of_time(points(20, 30, 39), one, "score", True) is None
-    assert pusht.at(points(10, 30), "score", 15) == 20
+
+
+def test_at_equal_steps_nothing_is_told_of_an_arm_that_was_not_judged_by_then():
+    assert arm_curves.at(points(10, 30), "score", 15) == 20
+    assert arm_curves.at(points(10, 30), "score", 20) == 30
+    assert arm_curves.at(points(10, 30), "score", 9) is None
+    assert arm_curves.at(points(10, 30), "score", 21) is None
+    slow = [{"step": 3, "minutes": 3.0, "score": 7.0, "loss": 1.0, "near": 0.0}]
+    curves = {"state_m1": {"0": points(10, 30)}, "state_m64": {"0": slow}}
+    arguments = SimpleNamespace(data=None, batch=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pusht, "memory", lambda *_: 1.0)
+        one, many = (pusht.row(arm, curves, arguments) for arm in curves)
+    assert (one["score_at_equal_steps"], many["score_at_equal_steps"]) == (None, 7.0)
 
 
 def test_memory_of_a_step_grows_with_its_samples():
