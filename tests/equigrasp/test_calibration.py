@@ -35,6 +35,8 @@ def test_the_inverse_undoes_it(calibration, p):
     found = calibration.inverse(p)
     below, above = (float(calibration(np.nextafter(found, end))) for end in (0.0, 1.0))
     assert below * (1 - 1e-9) <= p <= above * (1 + 1e-9)
+    if found < 1 - 1e-6:
+        assert float(calibration(found)) == pytest.approx(p, rel=1e-9)
 
 
 def test_formula():
