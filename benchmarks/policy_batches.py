@@ -51,7 +51,7 @@ ARMS = {
 }
 """Training options that make up an arm: M, parts of the policy, or another policy."""
 MARKS = (25, 50, 75)
-"""Weights are kept after so many percent of the time, to be played beside the final ones."""
+"""Weights are kept after so many percent of the time, and may be played beside the best ones."""
 POLL_SECONDS = 5.0
 TINY = ["model.widths=[24,48]", "model.channels=24", "model.head_channels=12", "model.patch=16"]
 TINY += ["data.cloud.points=64", "data.cameras=[front]", "trainer.warmup_steps=5"]
@@ -102,6 +102,14 @@ def parser(
         help="play so many of every task, but those on record",
     )
     add("--workers", type=int, default=1, help="of these episodes")
+    add(
+        "--marks",
+        nargs="*",
+        type=int,
+        choices=MARKS,
+        default=list(MARKS),
+        help="percent of the time; weights of then are played beside the best ones",
+    )
     add("--table-only", action="store_true", help="tabulate what is there")
     add("--out", type=Path, default=Path("outputs/policy_batches"))
     return found
@@ -121,7 +129,8 @@ def study(arguments: argparse.Namespace) -> None:
         if arguments.success:
             known = recorded_success(arm, curves[arm], arguments)
             successes[arm] = known or success_curve(folder, arguments)
-            rows[arm]["success"] = successes[arm][-1]["success"]
+            last = successes[arm][-1]
+            rows[arm] |= {name: last[name] for name in last if name.startswith("success")}
     if not curves:
         raise SystemExit(f"no arm is trained in {arguments.out}; leave --table-only out")
     common = min(points[-1]["step"] for points in curves.values())
@@ -219,13 +228,14 @@ def row(folder: Path, points: list[dict[str, float]]) -> dict[str, Any]:
 def recorded_success(
     arm: str, points: list[dict[str, float]], arguments: argparse.Namespace
 ) -> list[dict[str, float]] | None:
-    """Success curve on record of this very run, of as many episodes; None if there is none."""
+    """Success curve on record of this very run, of as many episodes and marks; None if there is
+    none."""
     path = recorded_curves(arguments)
     if not path.exists():
         return None
     found = json.loads(path.read_text())
     curve = found["success"].get(arm, [])
-    same = found["validation"].get(arm) == points
+    same = found["validation"].get(arm) == points and len(curve) == len(arguments.marks) + 1
     alike = all(point["episodes"] == arguments.success for point in curve)
     return curve if same and alike else None
 
@@ -236,10 +246,11 @@ def recorded_curves(arguments: argparse.Namespace) -> Path:
 
 
 def success_curve(folder: Path, arguments: argparse.Namespace) -> list[dict[str, float]]:
-    """Mean success (%) on the task suite of the weights kept on the way and of the best ones."""
+    """Mean success (%) on the task suite of the weights kept on the way and of the best ones, with
+    its interval."""
     minutes = minutes_by_step(folder / "metrics.jsonl")
     points = []
-    for mark in MARKS:
+    for mark in arguments.marks:
         link = folder / "checkpoints" / f"at_{mark}"
         if not link.is_symlink():
             continue
@@ -249,22 +260,24 @@ def success_curve(folder: Path, arguments: argparse.Namespace) -> list[dict[str,
         step = checkpoint.state["step"]
         card = {**policy.card, "step": step, "validation": None}  # the card is of the best weights
         path = save_model(policy, arguments.out / "kept" / f"{folder.name}_{mark}", card)
-        points.append({"step": step, "success": played(path, arguments)})
+        points.append({"step": step, **played(path, arguments)})
     card = json.loads((folder / "model.json").read_text())
-    points.append({"step": card["step"], "success": played(folder, arguments)})
+    points.append({"step": card["step"], **played(folder, arguments)})
     for point in points:
         point["minutes"] = max(m for step, m in minutes.items() if step <= point["step"])
         point["episodes"] = arguments.success
     return points
 
 
-def played(policy: Path, arguments: argparse.Namespace) -> float:
-    """Mean success (%) of a policy on the task suite."""
+def played(policy: Path, arguments: argparse.Namespace) -> dict[str, float]:
+    """Mean success (%) of a policy on the tasks of its demonstrations, with its 95 % interval."""
     out = arguments.out / "played" / policy.stem
     command = ["sim/policy_eval.py", "--policy", str(policy), "--tasks", "all", "--seeds", "1"]
     command += ["--episodes", str(arguments.success), "--workers", str(arguments.workers)]
     call([*command, "--out", str(out)])
-    return json.loads((out / "summary.json").read_text())["mean_success"]
+    found = json.loads((out / "summary.json").read_text())
+    low, high = found["interval"]
+    return {"success": found["mean_success"], "success_low": low, "success_high": high}
 
 
 def call(command: list[str]) -> None:

@@ -1,5 +1,6 @@
 """Arms of studies of policies: each is a configuration that builds, and is what its name says."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -56,6 +57,39 @@ def test_the_study_of_parts_knows_all_of_them():
     assert set(mini_diffuser.ARMS) <= set(policy_batches.ARMS)
     assert mini_diffuser.parser().parse_args([]).arms == list(mini_diffuser.ARMS)
     assert policy_batches.parser().parse_args([]).arms == ["m64", "m1", "m1_2b"]
+
+
+def test_success_is_told_with_its_interval_and_read_again_from_the_record(tmp_path, monkeypatch):
+    def fake(command):
+        assert command[command.index("--policy") + 1] == str(tmp_path / "m64")
+        assert command[command.index("--episodes") + 1] == "10"
+        out = Path(command[command.index("--out") + 1])
+        out.mkdir(parents=True)
+        summary = {"mean_success": 40.0, "interval": [30.5, 50.25]}
+        (out / "summary.json").write_text(json.dumps(summary))
+
+    monkeypatch.setattr(policy_batches, "call", fake)
+    (tmp_path / "m64").mkdir()
+    (tmp_path / "m64" / "model.json").write_text('{"step": 150}')
+    records = [{"kind": "train", "step": 100 * i, "minutes": i} for i in (1, 2)]
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    (tmp_path / "m64" / "metrics.jsonl").write_text(lines)
+    asked = policy_batches.parser().parse_args(
+        ["--success", "10", "--out", str(tmp_path), "--record", "--marks"]
+    )
+    asked.result = tmp_path / "study.json"
+    points = policy_batches.success_curve(tmp_path / "m64", asked)
+    success = {"success": 40.0, "success_low": 30.5, "success_high": 50.25}
+    assert points == [{"step": 150, **success, "minutes": 1, "episodes": 10}]
+    validation = [{"step": 150, "minutes": 1.0}]
+    record = {"validation": {"m64": validation}, "success": {"m64": points}}
+    (tmp_path / "study_curves.json").write_text(json.dumps(record))
+    assert policy_batches.recorded_success("m64", validation, asked) == points
+    assert policy_batches.recorded_success("m64", [{**validation[0], "step": 200}], asked) is None
+    asked.marks = [50]
+    assert policy_batches.recorded_success("m64", validation, asked) is None
+    asked.marks, asked.success = [], 5
+    assert policy_batches.recorded_success("m64", validation, asked) is None
 
 
 def test_a_step_of_a_study_moves_a_policy():
