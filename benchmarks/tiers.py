@@ -37,7 +37,10 @@ from shared.fresh import (
 )
 from shared.results import command_line, finish, load
 
-TIERS = ("base", "view", "train", "policy", "sim", "ray", "rerun", "onnx", "keysteps", "pusht")
+TIERS = (
+    *("base", "view", "train", "policy", "sim", "ray", "rerun", "onnx", "keysteps", "pusht"),
+    "videos",
+)
 """Extras, in the order in which they are added; the first is none of them."""
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PYTHONS = tuple(f"python3.{minor}" for minor in range(19, 9, -1))

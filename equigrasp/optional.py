@@ -24,6 +24,7 @@ EXTRAS = {
     "onnx": ("onnx", "onnxscript"),
     "keysteps": ("lmdb", "msgpack"),
     "pusht": ("gym_pusht", "numcodecs", "pyarrow", "shapely"),
+    "videos": ("av",),
     "rerun": ("pyarrow", "rerun"),
     "oracle": ("escnn", "e2cnn", "lie_learn"),
 }

@@ -1,4 +1,4 @@
-"""Takes in a LeRobot data set (v2.1 or v3.0) whose pictures lie in its tables.
+"""Takes in a LeRobot data set (v2.1 or v3.0), whose pictures lie in its tables or in videos.
 
 LeRobot has no words for camera poses, depth, or the pose of a tip: `Columns` says where they are.
 """
@@ -19,15 +19,17 @@ from numpy.typing import NDArray
 
 from equigrasp.policy.recording.rig import Look, Rig
 from equigrasp.policy.recording.take import Moment, RecordingError, Take
-from equigrasp.policy.replays.lerobot_files import (
+from equigrasp.policy.replays.lerobot_tables import (
     EPISODE,
     FRAME,
     INFO,
+    TIME,
     arrow,
     listed_features,
     numbers_of,
     tables,
 )
+from equigrasp.policy.replays.lerobot_videos import Videos, is_depth, read_clip
 from equigrasp.policy.replays.replay import ReplayError
 
 TASK = "task_index"
@@ -83,16 +85,20 @@ def lerobot_takes(
         task: name of the only task; None makes a task of every sentence.
 
     Raises:
-        RecordingError: torn or foreign, a column is missing, or its pictures are videos.
+        RecordingError: torn or foreign, or a column is missing.
     """
     root = Path(root)
     try:
         shown = listed_features(root)
+        videos = {}
         for camera in rig.cameras:
             for kind in ("rgb", "depth"):
-                _check_picture(root, shown, columns.picture(camera, kind), camera, kind)
+                name = columns.picture(camera, kind)
+                _check_picture(root, shown, name, camera, kind)
+                if shown[name].get("dtype") == "video":
+                    videos[name] = Videos(root, name)
         sentences = _sentences(root)
-        numbers = _numbers(root, shown, columns)
+        numbers = _numbers(root, shown, columns, [TIME] * bool(videos))
     except (ReplayError, FileNotFoundError) as error:
         raise RecordingError(str(error)) from error
     for episode in np.unique(numbers[EPISODE]).tolist():
@@ -109,30 +115,55 @@ def lerobot_takes(
             [sentence],
             rig,
             [_moment(own, row, columns) for row in range(len(own[FRAME]))],
-            _Looks(root, rig, columns, episode),
+            _Looks(root, rig, columns, episode, videos, own.get(TIME)),
             (marks or {}).get(episode),
         )
 
 
 class _Looks:
-    """Pictures of an episode by frame."""
+    """Pictures of an episode by frame.
 
-    def __init__(self, root: Path, rig: Rig, columns: Columns, episode: int) -> None:
-        self.root, self.episode = root, episode
+    Args:
+        root: of the data set.
+        rig: its cameras.
+        columns: where their pictures are.
+        episode: number of it.
+        videos: the columns of pictures that lie in videos.
+        seconds: of the episode's frames, where there are such columns.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        rig: Rig,
+        columns: Columns,
+        episode: int,
+        videos: Mapping[str, Videos],
+        seconds: NDArray | None,
+    ) -> None:
+        self.root, self.episode, self.videos, self.seconds = root, episode, videos, seconds
         self.names = {
             camera: tuple(columns.picture(camera, kind) for kind in ("rgb", "depth"))
             for camera in rig.cameras
         }
 
     def __call__(self, index: int) -> Mapping[str, Look]:
-        wanted = tuple(dict.fromkeys(name for pair in self.names.values() for name in pair))
-        rows = _pictures(self.root, wanted, self.episode)
+        wanted = dict.fromkeys(name for pair in self.names.values() for name in pair)
+        packed = tuple(name for name in wanted if name not in self.videos)
+        row = _pictures(self.root, packed, self.episode)[index] if packed else {}
         return {
             camera: tuple(
-                _decoded(rows[index][name], f"camera '{camera}', {name}") for name in pair
+                self._from_video(name, index)
+                if name in self.videos
+                else _decoded(row[name], f"camera '{camera}', {name}")
+                for name in pair
             )
             for camera, pair in self.names.items()
         }
+
+    def _from_video(self, name: str, index: int) -> NDArray:
+        clip = self.videos[name].clip(self.episode)
+        return next(read_clip(clip, self.seconds[index : index + 1]))
 
 
 @lru_cache(maxsize=1)
@@ -169,10 +200,11 @@ def _check_picture(root: Path, shown: dict[str, Any], name: str, camera: str, ki
             f"{', '.join(pictures) or 'no column'}: give --{kind} {camera}=COLUMN, or take the "
             "camera out of --cameras"
         )
-    if shown[name].get("dtype") == "video":
+    if kind == "depth" and shown[name].get("dtype") == "video" and not is_depth(shown[name]):
         raise ReplayError(
-            f"{root} keeps {name} as a video, which is not read, and would blur depth; write the "
-            "data set with use_videos=False, or unpack it into folders of PNGs"
+            f"{root} keeps {name} as a video that is not said to be of depth "
+            "(video.is_depth_map): colours of depth tell no metres, and losses blur it; write it "
+            "in 16 bits by FFV1, or as pictures (use_videos=False)"
         )
 
 
@@ -192,8 +224,10 @@ def _sentences(root: Path) -> dict[int, str]:
         raise ReplayError(f"{listed} is torn, or lists no tasks: {error!r}") from error
 
 
-def _numbers(root: Path, shown: dict[str, Any], columns: Columns) -> dict[str, NDArray]:
-    """Columns of numbers of all frames, by episode and frame."""
+def _numbers(
+    root: Path, shown: dict[str, Any], columns: Columns, more: Sequence[str]
+) -> dict[str, NDArray]:
+    """Columns of numbers of all frames, those of `more` among them, by episode and frame."""
     wanted = dict.fromkeys([columns.pose, columns.gripper, *columns.camera_poses.values()])
     names = dict.fromkeys(_parts(spec)[0] for spec in wanted)
     if missing := [name for name in names if name not in shown]:
@@ -203,7 +237,7 @@ def _numbers(root: Path, shown: dict[str, Any], columns: Columns) -> dict[str, N
             "that has angles of joints alone needs the robot's forward kinematics first"
         )
     parts: dict[str, list[NDArray]] = {}
-    for table in tables(root, [*names, EPISODE, FRAME, TASK]):
+    for table in tables(root, [*names, EPISODE, FRAME, TASK, *more]):
         for name in table.column_names:
             parts.setdefault(name, []).append(numbers_of(table[name]))
     rows = {name: np.concatenate(each) for name, each in parts.items()}

@@ -5,29 +5,37 @@
     data/chunk-000/file-000.parquet            a row a frame
 
 The names of columns are those of `lerobot/pusht_image` and `lerobot/pusht_keypoints`. Tables of
-v2.1, an episode a file, are read as well; pictures in videos are not.
+v2.1, an episode a file, are read as well, and pictures in videos (`lerobot_videos.py`).
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equigrasp.data.files import atomic_folder, read_json, write_json
-from equigrasp.optional import require
+from equigrasp.data.files import atomic_folder, write_json
 from equigrasp.policy.replays.lerobot_meta import EPISODES, FPS, IMAGE, features, info, statistics
+from equigrasp.policy.replays.lerobot_tables import (
+    EPISODE,
+    FRAME,
+    INFO,
+    TIME,
+    arrow,
+    listed_features,
+    numbers_of,
+    tables,
+)
+from equigrasp.policy.replays.lerobot_videos import Videos, read_clip
 from equigrasp.policy.replays.replay import Replay, ReplayError
 from equigrasp.policy.replays.tee import COVERED, keypoints, pose_of
 
-INFO = "meta/info.json"
 DATA = "data/chunk-000/file-000.parquet"
 AGENT, CORNERS, ACTION = "observation.state", "observation.environment_state", "action"
-REWARD, EPISODE, FRAME = "next.reward", "episode_index", "frame_index"
+REWARD = "next.reward"
 TASK = "Push the T-shaped block onto the T-shaped target."
 
 
@@ -67,7 +75,7 @@ def frame_columns(replay: Replay) -> dict[str, NDArray]:
         ACTION: replay.action,
         EPISODE: episode,
         FRAME: frame,
-        "timestamp": (frame / FPS).astype(np.float32),
+        TIME: (frame / FPS).astype(np.float32),
         "next.done": frame + 1 == lengths[episode],
         "index": np.arange(count),
         "task_index": np.zeros(count, np.int64),
@@ -101,18 +109,22 @@ def read_lerobot(path: Path, *, images: bool, episodes: int | None = None) -> Re
         episodes: the first so many; None for all.
 
     Raises:
-        ReplayError: it is torn or foreign, or has no pictures in its tables though they are wanted.
+        ImportError: pictures are wanted and lie in videos, and what reads these is missing.
+        ReplayError: it is torn or foreign, or has no pictures though they are wanted.
     """
     shown = listed_features(path)
-    if images and shown.get(IMAGE, {}).get("dtype") != "image":
+    kind = shown.get(IMAGE, {}).get("dtype") if images else None
+    if images and kind not in ("image", "video"):
         raise ReplayError(
-            f"{path} has no {IMAGE} in its tables (videos are not read); take a data set that "
-            "has, such as lerobot/pusht_image, or train on the state (model.sees=state)"
+            f"{path} has no pictures called {IMAGE}; take a data set that has, such as "
+            "lerobot/pusht_image, or train on the state (model.sees=state)"
         )
+    videos = Videos(path, IMAGE) if kind == "video" else None
     wanted = [AGENT, ACTION, EPISODE, FRAME]
     wanted += [CORNERS] * (CORNERS in shown) + [REWARD] * (REWARD in shown)
+    wanted += {"image": [IMAGE], "video": [TIME], None: []}[kind]
     rows: dict[str, list[NDArray]] = {}
-    for table in tables(path, wanted + [IMAGE] * images):
+    for table in tables(path, wanted):
         for name in table.column_names:
             column = table[name]
             rows.setdefault(name, []).append(
@@ -126,6 +138,8 @@ def read_lerobot(path: Path, *, images: bool, episodes: int | None = None) -> Re
     ends = np.cumsum(counts, dtype=np.int64)
     order = order[: ends[-1]]
     taken = {name: column[order] for name, column in found.items()}
+    if videos is not None:
+        taken[IMAGE] = _from_videos(videos, taken)
     block, reward = taken.get(CORNERS), taken.get(REWARD)
     return Replay(
         taken[ACTION].astype(np.float32),
@@ -137,55 +151,15 @@ def read_lerobot(path: Path, *, images: bool, episodes: int | None = None) -> Re
     )
 
 
-def arrow() -> tuple[Any, Any]:
-    """The modules pyarrow and pyarrow.parquet."""
-    purpose = "LeRobot's layout"
-    return require("pyarrow", purpose), require("pyarrow.parquet", purpose)
-
-
-def listed_features(path: Path) -> dict[str, Any]:
-    """Columns of a data set by name, as it lists them.
-
-    Raises:
-        FileNotFoundError: it has no `meta/info.json`.
-        ReplayError: that is no list of columns.
-    """
-    told = read_json(path / INFO)
-    shown = told.get("features") if isinstance(told, dict) else None
-    if not isinstance(shown, dict):
-        raise ReplayError(f"{path / INFO} has no list of features; it is no data set")
-    return shown
-
-
-def tables(path: Path, columns: list[str], episode: int | None = None) -> Iterator[Any]:
-    """The tables of frames, a file each.
-
-    Args:
-        path: of the data set.
-        columns: that are wanted.
-        episode: whose frames are wanted; None for all.
-
-    Raises:
-        ReplayError: there are none, or one is torn or lacks a column.
-    """
-    pa, pq = arrow()
-    chosen = None if episode is None else [(EPISODE, "==", episode)]
-    files = sorted((path / "data").glob("*/*.parquet"))
-    if not files:
-        raise ReplayError(f"{path} has no data/*/*.parquet")
-    for file in files:
-        try:
-            yield pq.read_table(file, columns=columns, filters=chosen)
-        except (pa.ArrowException, OSError, KeyError) as error:
-            raise ReplayError(f"{file} is torn or foreign: {error}") from error
-
-
-def numbers_of(column: Any) -> NDArray:
-    """A column of numbers, or of lists of equally many, as (n,) or (n, k)."""
-    flat = column.combine_chunks()
-    if hasattr(flat, "flatten") and flat.type.num_fields:
-        return flat.flatten().to_numpy(zero_copy_only=False).reshape(len(flat), -1)
-    return flat.to_numpy(zero_copy_only=False)
+def _from_videos(videos: Videos, rows: dict[str, NDArray]) -> NDArray[np.uint8]:
+    """Pictures of frames in the order of their episodes."""
+    return np.stack(
+        [
+            picture
+            for episode in np.unique(rows[EPISODE]).tolist()
+            for picture in read_clip(videos.clip(episode), rows[TIME][rows[EPISODE] == episode])
+        ]
+    )
 
 
 def _picture(packed: bytes) -> NDArray[np.uint8]:

@@ -90,6 +90,7 @@ def loss(**wanted: Any) -> Callable[[Path], Any]:
     )
 
 
+VIDEOS = '{"features": {"observation.image": {"dtype": "video"}}}'
 NAN = np.full((20, 2), np.nan, np.float32)
 CASES = [
     Case("no_zarr", lambda folder: read_replay(folder, images=False), "has no .zgroup"),
@@ -104,7 +105,8 @@ CASES = [
     Case("state", zarr(content("data/state", np.zeros((20, 4)))), r"has to be \(N, 5\)"),
     Case("info", lerobot("[1, 2]"), "no list of features"),
     Case("no_json", lerobot("{"), "is not JSON"),
-    Case("videos", lerobot('{"features": {}}'), "videos are not read"),
+    Case("no_column", lerobot('{"features": {}}'), "no pictures called"),
+    Case("videos", lerobot(VIDEOS), "tells video_path None"),
     Case("no_pictures", chunks, "no pictures"),
     Case("one_episode", lambda folder: split_episodes(1, 0.1), "at least 2"),
     Case("samples", loss(samples=0), "at least one sample"),

@@ -2,6 +2,8 @@
 
 import io
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,10 @@ from PIL import Image
 
 from equigrasp.policy.episodes.files import find_episodes
 from equigrasp.policy.record import main
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
+from recorded.videos import GREY, LOSSLESS, into_videos
 
 pa = pytest.importorskip("pyarrow", reason="pip install 'equigrasp[pusht]'")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -77,9 +83,21 @@ def write_data_set(root, robot, version="v3.0", lists=False, **features):
     return root
 
 
-@pytest.mark.parametrize(("version", "lists"), [("v3.0", False), ("v2.1", False), ("v3.0", True)])
-def test_episodes_are_those_that_the_robot_showed(robot, tmp_path, capsys, version, lists):
+@pytest.mark.parametrize(
+    ("version", "lists", "videos"),
+    [
+        ("v3.0", False, {}),
+        ("v2.1", False, {}),
+        ("v3.0", True, {}),
+        ("v3.0", False, {COLUMNS[0]: LOSSLESS}),
+        ("v3.0", False, {COLUMNS[0]: LOSSLESS, COLUMNS[1]: GREY}),
+        ("v2.1", False, {COLUMNS[0]: LOSSLESS, COLUMNS[1]: GREY}),
+    ],
+)
+def test_episodes_are_those_that_the_robot_showed(robot, tmp_path, capsys, version, lists, videos):
     root = write_data_set(tmp_path / "set", robot, version, lists)
+    if videos:
+        into_videos(root, videos, version)
     out, marks = tmp_path / "real", tmp_path / "marks.json"
     assert main([str(root), "--out", str(out)]) == 0
     marks.write_text('{"1": [2, 3]}')
@@ -127,7 +145,8 @@ def test_one_task_for_all_sentences_and_columns_of_ones_own(robot, tmp_path):
             [],
             "no column observation.images.front_depth for the depth of camera",
         ),
-        ({COLUMNS[0]: {"dtype": "video", "shape": [48, 64, 3]}}, [], "as a video, which is not"),
+        ({COLUMNS[1]: {"dtype": "video", "shape": [48, 64, 3]}}, [], "not said to be of depth"),
+        ({COLUMNS[0]: {"dtype": "video", "shape": [48, 64, 3]}}, [], "tells video_path None"),
         ({"observation.state": None}, [], "the robot's forward kinematics first"),
         ({}, ["--pose", "observation.state[0:7"], "names no column"),
         ({}, ["--pose", "observation.state"], "the tip's pose has shape (8,)"),

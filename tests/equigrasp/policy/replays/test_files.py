@@ -155,12 +155,10 @@ def test_an_array_that_claims_the_whole_memory_is_refused(tmp_path, replay):
         read_replay(tmp_path, images=False)
 
 
-def test_videos_are_refused_with_what_to_take(tmp_path, replay):
-    write_lerobot(replay, tmp_path)
-    info = json.loads((tmp_path / "meta/info.json").read_text())
-    info["features"]["observation.image"]["dtype"] = "video"
-    (tmp_path / "meta/info.json").write_text(json.dumps(info))
-    with pytest.raises(ReplayError, match="pusht_image"):
+def test_a_data_set_without_pictures_says_which_have_some(tmp_path, replay):
+    write_lerobot(dataclasses.replace(replay, image=None), tmp_path)
+    assert read_replay(tmp_path, images=False).image is None
+    with pytest.raises(ReplayError, match=r"no pictures called observation\.image.*pusht_image"):
         read_replay(tmp_path, images=True)
 
 
