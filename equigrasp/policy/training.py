@@ -49,6 +49,11 @@ def train_policy(config: dict[str, Any]) -> TrainResult:
     run_dir = Path(config["run_dir"])
     settings = TrainSettings.of(config["trainer"], config["seed"])
     train_data, val_data = build_data(config["data"])
+    if config["text"]["kind"] == "clip" and train_data.augmentation.words:
+        raise ValueError(
+            f"data.augmentation.words is {train_data.augmentation.words}, but text=clip knows all "
+            "words; leave it at 0"
+        )
     sentences = sorted({*train_data.sentences(), *val_data.sentences()})
     saved = load_init(config["init"], config["text"])
     words = build_words(config["text"], train_data, saved)

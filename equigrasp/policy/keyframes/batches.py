@@ -11,6 +11,7 @@ from torch import Tensor
 from equigrasp.policy.keyframes.clouds import pad_clouds
 from equigrasp.policy.keyframes.dataset import KeyframeDataset
 from equigrasp.policy.keyframes.policy_io import Actions, Observations, pad_past
+from equigrasp.policy.keyframes.rewording import draw_unknown, reworded
 
 
 class KeyframeBatches:
@@ -19,7 +20,7 @@ class KeyframeBatches:
     An item holds xyz (P, 3), rgb (P, 3) and mask (P,) of the cloud, state (8,), position (3,),
     rotation (3, 3), bins (3,), open, and the numbers of its sentence, of its task and of the
     keyframe in its episode; where the policy reads earlier keyframes, `past` (K, 8) and
-    `past_mask` (K,) besides.
+    `past_mask` (K,) besides; where some words are to be unknown, `unknown` (2, W).
 
     Args:
         data: items as arrays.
@@ -40,8 +41,8 @@ class KeyframeBatches:
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
         """The item of a key (epoch, index)."""
-        random = None
-        if self.data.augmentation is not None:
+        random, changed = None, self.data.augmentation
+        if changed is not None:
             random = np.random.default_rng([self.seed, *key])
         item = self.data.item(key[1], random)
         xyz, rgb, mask = (rows[0] for rows in pad_clouds([item.cloud], self.data.cloud.most))
@@ -60,6 +61,8 @@ class KeyframeBatches:
         }
         if self.past:
             arrays["past"], arrays["past_mask"] = pad_past(item.past, self.past)
+        if changed is not None and changed.words:
+            arrays["unknown"] = draw_unknown(changed.words, random)
         return {name: torch.as_tensor(array) for name, array in arrays.items()}
 
 
@@ -71,6 +74,9 @@ def observations(batch: dict[str, Tensor], sentences: Sequence[str]) -> Observat
         sentences: all that may occur, in the order that `KeyframeBatches` had them.
     """
     said = [sentences[number] for number in batch["sentence"].tolist()]
+    if "unknown" in batch:
+        masks = batch["unknown"].cpu().numpy()
+        said = [reworded(sentence, mask) for sentence, mask in zip(said, masks, strict=True)]
     seen = (batch[name] for name in ("xyz", "rgb", "mask", "state"))
     return Observations(*seen, said, batch.get("past"), batch.get("past_mask"))
 

@@ -44,6 +44,8 @@ class Augmentation:
         yaw: whole scenes turn about the vertical through the world's origin by up to so much (rad).
         jitter: points shift by up to so much (m) along each axis.
         drop: share of points that may be left out.
+        words: chance of every word of a sentence to be an unknown one, and of one before it; of
+            `KeyframeBatches`, the items here have their sentences as they are.
 
     Raises:
         ValueError: a value outside its range.
@@ -52,10 +54,12 @@ class Augmentation:
     yaw: float = 0.0
     jitter: float = 0.002
     drop: float = 0.1
+    words: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.yaw < 0 or self.jitter < 0 or not 0 <= self.drop < 1:
-            raise ValueError(f"{self}: need yaw and jitter >= 0 and 0 <= drop < 1")
+        shares = all(0 <= share < 1 for share in (self.drop, self.words))
+        if self.yaw < 0 or self.jitter < 0 or not shares:
+            raise ValueError(f"{self}: need yaw and jitter >= 0, and drop and words in [0, 1)")
 
 
 class KeyframeItem(NamedTuple):

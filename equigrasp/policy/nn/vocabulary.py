@@ -12,11 +12,12 @@ from torch import Tensor
 PADDING, UNKNOWN = "<pad>", "<unknown>"
 """Reserved words, numbers 0 and 1."""
 
-_WORD = re.compile(r"[a-z]+|\d+")
+_WORD = re.compile(rf"{UNKNOWN}|[a-z]+|\d+")
 
 
 def split_words(sentence: str) -> list[str]:
-    """Words and numbers of a sentence, in lower case and without punctuation."""
+    """Words and numbers of a sentence, in lower case and without punctuation; `UNKNOWN` is a
+    word."""
     return _WORD.findall(sentence.lower())
 
 
@@ -41,8 +42,9 @@ class Vocabulary:
 
     @classmethod
     def of(cls, sentences: Iterable[str]) -> Vocabulary:
-        """All words of some sentences, sorted."""
-        return cls(sorted({word for sentence in sentences for word in split_words(sentence)}))
+        """All words of some sentences, sorted; no policy learns what an unknown word means."""
+        words = {word for sentence in sentences for word in split_words(sentence)}
+        return cls(sorted(words - {UNKNOWN}))
 
     def with_words_of(self, sentences: Iterable[str]) -> Vocabulary:
         """These words, which keep their numbers, and behind them those of sentences."""

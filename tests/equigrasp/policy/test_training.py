@@ -181,6 +181,24 @@ def test_a_run_starts_from_a_saved_policy_and_learns_new_words(trained, root, tm
         load_init(str(run_dir), {"kind": "clip", "path": "weights"})
 
 
+def test_what_an_unknown_word_means_is_learned_where_there_are_some(trained, root, tmp_path):
+    """Without such words its vector stays as it was drawn but for weight decay."""
+    name, start, _ = trained
+    config = configuration(root, tmp_path, name, max_steps=4) | {"init": str(start)}
+    moved = {}
+    for words in (0.0, 0.4):
+        config["data"]["augmentation"]["words"] = words
+        config["run_dir"] = str(tmp_path / f"{words}")
+        train_policy(config)
+        before, after = (load_policy(p).text.words.weight[1] for p in (start, config["run_dir"]))
+        moved[words] = torch.cosine_similarity(before, after, dim=0).item()
+    assert moved[0.0] == pytest.approx(1.0, abs=1e-6)
+    assert moved[0.4] < 1 - 1e-6
+    config["text"] = {"kind": "clip", "path": "weights"}
+    with pytest.raises(ValueError, match=r"words is 0\.4, but text=clip knows all words"):
+        train_policy(config)
+
+
 def test_a_saved_policy_learns_to_remember(trained, root, tmp_path):
     model, run_dir, _ = trained
     saved, words = load_policy(run_dir), Vocabulary(["it", "open"])

@@ -233,7 +233,7 @@ def test_clouds_are_kept_in_memory_while_there_is_room(root):
         none.item(0)
 
 
-@pytest.mark.parametrize("change", [{"yaw": -1}, {"jitter": -0.1}, {"drop": 1.0}])
+@pytest.mark.parametrize("change", [{"yaw": -1}, {"jitter": -0.1}, {"drop": 1.0}, {"words": 1.0}])
 def test_impossible_augmentations_are_refused(change):
     with pytest.raises(ValueError, match="need"):
         Augmentation(**change)
