@@ -13,6 +13,7 @@ from equigrasp.data.items import SampleSettings
 from equigrasp.data.synthetic import write_synthetic_data_set
 from equigrasp.options import plain_value
 from equigrasp.policy.keyframes.clouds import CloudSettings
+from equigrasp.policy.keyframes.dataset import Augmentation
 from equigrasp.policy.nn.vocabulary import Vocabulary
 from equigrasp.policy.training import build_policy
 from equigrasp.train import CONFIGS, build_model, main_config, train_from_config
@@ -104,7 +105,7 @@ def test_the_configuration_of_a_policy_says_what_its_card_says(name):
     config, card = composed(name), card_of(name, SHIPPED / "policies")
     check_training(config, card)
     assert config["policy"] == card["policy"]
-    assert config["data"]["augmentation"] == card["augmentation"]
+    assert Augmentation(**config["data"]["augmentation"]) == Augmentation(**card["augmentation"])
     assert asdict(CloudSettings.of(config["data"]["cloud"])) == asdict(
         CloudSettings.of(card["cloud"])
     )
