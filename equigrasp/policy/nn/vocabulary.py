@@ -42,7 +42,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, sentences: Iterable[str]) -> Vocabulary:
-        """All words of some sentences, sorted; no policy learns what an unknown word means."""
+        """All words of some sentences, sorted; `UNKNOWN` is none of them."""
         words = {word for sentence in sentences for word in split_words(sentence)}
         return cls(sorted(words - {UNKNOWN}))
 
