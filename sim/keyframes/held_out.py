@@ -97,7 +97,7 @@ class HeldOut:
                 add_distractor(stage, arm, self._random)
 
 
-def reworded(sentence: str) -> str:
+def in_other_words(sentence: str) -> str:
     """A sentence that asks for the same with words that no demonstration has.
 
     Raises:

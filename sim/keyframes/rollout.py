@@ -14,7 +14,7 @@ from equigrasp.policy.episodes.frames import Frame
 from equigrasp.policy.keyframes.clouds import cloud_of_frame
 from sim.keyframes import rlbench_environment
 from sim.keyframes.environment import MAX_KEYFRAMES, TaskEnvironment
-from sim.keyframes.held_out import reworded
+from sim.keyframes.held_out import in_other_words
 from sim.keyframes.rlbench_environment import RLBenchEnvironment
 from sim.keyframes.seeds import EVALUATION, scene_seed
 from sim.stage.task import Task
@@ -201,7 +201,7 @@ def _new_scene(
     else:
         frame = environment.reset(task, index % environment.variations(task), seed)
     sentence = environment.task.sentences(environment.task.variation)[0]
-    return frame, reworded(sentence) if held_out == "sentences" else sentence
+    return frame, in_other_words(sentence) if held_out == "sentences" else sentence
 
 
 @lru_cache(maxsize=1)

@@ -52,10 +52,12 @@ class Videos:
 
     Raises:
         FileNotFoundError: there is no `meta/info.json`.
+        ImportError: PyAV is missing; the message names the extra.
         ReplayError: it does not tell where videos are.
     """
 
     def __init__(self, root: Path, name: str) -> None:
+        decoder()
         self.root, self.name = root, name
         told = read_json(root / INFO)
         self.template, rate = told.get("video_path"), told.get("fps")
@@ -74,11 +76,12 @@ class Videos:
             ReplayError: that is not told, or is outside of the data set.
         """
         values = {"video_key": self.name, "episode_index": episode}
+        rows = self._rows if any(f"{{{part}" in self.template for part in TABLE) else None
         start = 0.0
         try:
             values["episode_chunk"] = episode // int(self.chunk)
-            if any(f"{{{part}" in self.template for part in TABLE):
-                row = self._rows[episode]
+            if rows is not None:
+                row = rows[episode]
                 values |= {part: row[f"videos/{self.name}/{part}"] for part in TABLE}
                 start = float(row[f"videos/{self.name}/from_timestamp"])
             path = PurePosixPath(string.Formatter().vformat(self.template, (), values))
@@ -105,6 +108,11 @@ class Videos:
         return found
 
 
+def decoder() -> Any:
+    """The module `av`."""
+    return require("av", "a video of a LeRobot data set")
+
+
 def read_clip(clip: Clip, seconds: Sequence[float] | NDArray) -> Iterator[NDArray]:
     """Pictures of an episode, one after the other.
 
@@ -116,11 +124,10 @@ def read_clip(clip: Clip, seconds: Sequence[float] | NDArray) -> Iterator[NDArra
         (H, W, 3) uint8 colours, or (H, W) uint16 of grey in 16 bits.
 
     Raises:
-        ImportError: PyAV is missing; the message names the extra.
         ReplayError: the video is missing or torn, has no picture at one of the times, or is grey
             in 16 bits of a codec with losses.
     """
-    av = require("av", "a video of a LeRobot data set")
+    av = decoder()
     wanted = [clip.start + float(second) for second in seconds]
     try:
         with av.open(str(clip.path)) as container:

@@ -15,8 +15,8 @@ from sim.keyframes.held_out import (
     DISTRACTORS,
     LARGER,
     SMALLER,
+    in_other_words,
     moved_camera,
-    reworded,
     shaded,
 )
 from sim.keyframes.held_out_kinds import HELD_OUT
@@ -130,14 +130,14 @@ def test_sentences_are_asked_anew_with_words_that_nobody_has_heard():
         for word in sentence.split()
     }
     for task in task_classes().values():
-        anew = [reworded(task.sentences(v)[0]) for v in range(task.variations)]
+        anew = [in_other_words(task.sentences(v)[0]) for v in range(task.variations)]
         assert len(set(anew)) == task.variations
         for variation, sentence in enumerate(anew):
             new, other, *rest = sentence.split()
             assert not {new, other} & heard
             assert rest == task.sentences(variation)[0].split()[1:]
     with pytest.raises(ValueError, match="begins with none of put"):
-        reworded("dance with me")
+        in_other_words("dance with me")
 
 
 def test_what_is_unknown_or_has_no_size_is_refused(environment, monkeypatch):
