@@ -65,7 +65,7 @@ TOLD = "_told"
 SETTINGS = {"hr": "lattice", "n": "num_samples"}
 """Endings with a number that stand for a planner setting: a lattice of so many points a side
 ("HR"), so many rotations sampled per peak. The trained model is the same."""
-BASELINES = ("antipodal", "oracle")
+BASELINES = ("antipodal", "oracle", "oracle_unweighed")
 """Planners without weights."""
 ENDING = re.compile(rf"_({'|'.join(SETTINGS)})(\d+)$")
 

@@ -6,8 +6,8 @@
 
 RECORDINGS are folders of PNGs with poses in JSON (`equigrasp/policy/recording/folders.py`;
 `Recorder` writes them), or a LeRobot data set with pictures in its tables or in videos (extra
-`videos`). Depth is registered to colour, focal lengths are positive, and the world is whatever frame
-the poses of tip and cameras share.
+`videos`). Depth is registered to colour, focal lengths are positive, and the world is whatever
+frame the poses of tip and cameras share.
 
 Keyframes are the frames marked by hand ("keyframes" in episode.json, or --marks); where nobody
 marked any, those at which the gripper opens or closes, and the last. Only keyframes are kept,

@@ -68,8 +68,8 @@ class OraclePlanner(ClutterPlanner):
             labels = label_fast(
                 seen.world, seen.geometry, candidates, seen.rng, 0.0, hand=self.hand
             )
-            queue = _confirmed(candidates, labels)[:REHEARSALS]
-            queue += _refused(candidates, labels)[: REHEARSALS // 2]
+            queue = confirmed(candidates, labels)[:REHEARSALS]
+            queue += refused(candidates, labels)[: REHEARSALS // 2]
             best = _first_to_hold(seen, queue)
             if best:
                 break
@@ -94,7 +94,7 @@ def _first_to_hold(seen: SceneView, queue: Sequence[Grasp]) -> list[Grasp]:
     return spare
 
 
-def _confirmed(candidates: Candidates, labels: Labels) -> list[Grasp]:
+def confirmed(candidates: Candidates, labels: Labels) -> list[Grasp]:
     """Grasps that the labeller calls good, best first, and every point once before any again."""
     good = labels.yaw_success
     share = good.mean(1)
@@ -103,7 +103,7 @@ def _confirmed(candidates: Candidates, labels: Labels) -> list[Grasp]:
     return [_grasp(candidates, labels, *at, float(share[at[0]])) for at in order]
 
 
-def _refused(candidates: Candidates, labels: Labels) -> list[Grasp]:
+def refused(candidates: Candidates, labels: Labels) -> list[Grasp]:
     """Contact pairs at whose points the labeller lets no yaw succeed."""
     pairs = (candidates.source == Source.ANTIPODAL) & ~labels.point_success
     return [_grasp(candidates, labels, point, 0, 0.0) for point in np.flatnonzero(pairs)]
