@@ -65,6 +65,7 @@ TOLD = "_told"
 SETTINGS = {"hr": "lattice", "n": "num_samples"}
 """Endings with a number that stand for a planner setting: a lattice of so many points a side
 ("HR"), so many rotations sampled per peak. The trained model is the same."""
+SCENES = ("packed", "pile")
 BASELINES = ("antipodal", "oracle", "oracle_unweighed")
 """Planners without weights."""
 ENDING = re.compile(rf"_({'|'.join(SETTINGS)})(\d+)$")
@@ -178,7 +179,7 @@ def play(arguments: argparse.Namespace) -> None:
     """Train what is missing, then clear the rounds with every planner."""
     entries = [
         Entry.of(scene, model)
-        for scene in ("packed", "pile")
+        for scene in arguments.scenes
         if getattr(arguments, scene) or arguments.quick or arguments.shipped
         for model in arguments.models
     ]
@@ -197,7 +198,7 @@ def play(arguments: argparse.Namespace) -> None:
                 clear_rounds(column, entry, path, arguments)
 
     with ThreadPoolExecutor(2 if arguments.quick else 1) as pool:  # one round keeps one core busy
-        list(pool.map(clear, ("packed", "pile")))
+        list(pool.map(clear, SCENES))
 
 
 def columns(arguments: argparse.Namespace) -> list[Column]:
@@ -208,7 +209,7 @@ def columns(arguments: argparse.Namespace) -> list[Column]:
         for protocol in arguments.protocols:
             own = set(load_protocol(protocol).views)
             for view in (v for v in arguments.views if v in own):
-                for scene in ("packed", "pile"):
+                for scene in SCENES:
                     for rectify in arguments.rectify:
                         raw = rectify == "off"
                         found.append(Column(label, sets or label, scene, protocol, view, raw))
@@ -235,6 +236,7 @@ def parser() -> argparse.ArgumentParser:
     add("--epochs", type=int, default=6)
     add("--objects", nargs="+", default=["default"], help="LABEL=SETS, or the name of a set")
     add("--protocols", nargs="+", default=["giga"], help="names in configs/protocol")
+    add("--scenes", nargs="+", choices=SCENES, default=SCENES, help="kinds that are played")
     add("--views", nargs="+", choices=("fixed", "random"), default=["fixed", "random"])
     add("--rectify", nargs="+", choices=("on", "off"), default=["on"], help="off: depth as it is")
     add("--rounds", type=int, default=100, help="rounds per seed")
