@@ -38,14 +38,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared import paired, reconstruction_table
-from shared.compare_table import (
-    collect,
-    draw_plots,
-    figures,
-    headline,
-    markdown,
-    with_earlier,
-)
+from shared.compare_table import collect, draw_plots, figures, headline, markdown, with_earlier
 from shared.results import add_precision, command_line, finish
 
 from equigrasp.data.files import write_atomically, write_json
