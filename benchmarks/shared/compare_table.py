@@ -9,6 +9,7 @@ from typing import Any
 from equigrasp.weights import find_weights
 from shared.paired import COLUMN, outcomes
 from shared.results import known, save_figure
+from sim.clutter.fingerprint import weights_digest
 
 Row = dict[str, Any]
 MARKS = (("o", "circle"), ("s", "square"), ("D", "diamond"), ("^", "triangle"), ("P", "cross"))
@@ -47,7 +48,7 @@ def collect(folder: Path) -> list[Row]:
                     for bin_ in summary["reliability"]
                 ],
                 "outcomes": outcomes(path.parent / "rounds.jsonl"),
-                **training_facts(settings["model"]),
+                **training_facts(settings["model"], settings["fingerprint"].partition("-")[2]),
             }
         )
     if not rows:
@@ -60,15 +61,23 @@ def with_earlier(rows: list[Row], earlier: list[Row]) -> list[Row]:
     return list({_planner(row): row for row in [*earlier, *rows]}.values())
 
 
-def training_facts(model: str) -> Row:
-    """What the weights' card tells; None where it does not."""
+def training_facts(model: str, played: str) -> Row:
+    """What the weights' card tells; None where it does not, or tells of others.
+
+    Args:
+        model: name of a planner, shipped name or path of saved weights.
+        played: digest of the weights that played, see `sim.clutter.fingerprint`.
+    """
     from equigrasp.weights import load_model
 
+    names = ("weights", "training_seeds", "parameters", "minutes", "labels_per_s", "ap")
+    nothing = dict.fromkeys((*names, "equivariance"))
     try:
         target, card_path = find_weights(model)
     except FileNotFoundError:  # baselines have no weights
-        names = ("parameters", "minutes", "labels_per_s", "equivariance", "ap")
-        return dict.fromkeys((*names, "weights", "training_seeds"))
+        return nothing
+    if weights_digest(model) != played:  # exchanged since
+        return nothing | {"weights": f"{model}, not those of today"}
     card = json.loads(card_path.read_text())
     validation = card.get("validation") or {}
     trained = load_model(model, frozen=False)

@@ -36,8 +36,20 @@ def fingerprint(model: str, scene: str) -> str:
         FileNotFoundError: no such weights.
         ValueError: no such scene kind.
     """
-    files = planner_class(model).made_of(model)[1]
-    return _digests(model, scene, ENTRY, [file.read_bytes() for file in files])
+    return _digests(model, scene, ENTRY, _made_of(model))
+
+
+def weights_digest(model: str) -> str:
+    """The WEIGHTS of `fingerprint`; "" where there are none.
+
+    Args:
+        model: name of a planner, shipped name or path of saved weights.
+
+    Raises:
+        FileNotFoundError: no such weights.
+    """
+    files = _made_of(model)
+    return _digest(files) if files else ""
 
 
 def uncalibrated_fingerprint(model: str, scene: str, entry: str) -> str:
@@ -56,6 +68,10 @@ def uncalibrated_fingerprint(model: str, scene: str, entry: str) -> str:
     card = {name: value for name, value in read_card(note).items() if name != "calibration"}
     told = json.dumps(card, sort_keys=True).encode()
     return _digests(model, scene, entry, [tensors.read_bytes(), told])
+
+
+def _made_of(model: str) -> list[bytes]:
+    return [file.read_bytes() for file in planner_class(model).made_of(model)[1]]
 
 
 def _digests(model: str, scene: str, entry: str, made_of: list[bytes]) -> str:

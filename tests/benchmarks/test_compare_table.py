@@ -13,6 +13,7 @@ from compare import Column, Entry
 from shared.compare_table import collect, headline, markdown, with_earlier
 
 from equigrasp.weights import read_weights
+from sim.clutter.fingerprint import fingerprint
 from sim.clutter.metrics import summarise
 
 COLUMN = {"objects": "twins", "scene": "pile", "protocol": "giga", "depth": "rectified"}
@@ -87,7 +88,8 @@ def table(tmp_path):
         folder = tmp_path / f"twins_pile_giga_fixed_rectified_{model}" / "rectified"
         folder.mkdir(parents=True)
         (folder / "summary.json").write_text(json.dumps(summarise([record], lost)))
-        (folder / "settings.json").write_text(json.dumps({"model": weights}))
+        told = {"model": weights, "fingerprint": fingerprint(weights, "pile")}
+        (folder / "settings.json").write_text(json.dumps(told))
         (folder / "rounds.jsonl").write_text(json.dumps(record) + "\n")
     rows = collect(tmp_path)
     lines = [[text.strip() for text in x.strip("|").split("|")] for x in markdown(rows).split("\n")]
@@ -100,6 +102,18 @@ def test_every_row_says_which_weights_made_it_and_how_many_trainings(table):
     made = {line["model"]: (line["weights (digest)"], line["training seeds"]) for line in lines}
     digest = read_weights("giga_pile").card["digest"]["tensors"]
     assert made == {"giga": (f"giga_pile ({digest[:8]})", "1 (0)"), "oracle": ("-", "-")}
+
+
+def test_a_row_that_other_weights_played_does_not_take_the_name_of_those_of_today(tmp_path, table):
+    path = tmp_path / "twins_pile_giga_fixed_rectified_giga/rectified/settings.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps(told | {"fingerprint": told["fingerprint"][:-1] + "-"}))
+    rows = {row["model"]: row for row in collect(tmp_path)}
+    assert rows["giga"]["weights"] == "giga_pile, not those of today"
+    facts = ("training_seeds", "parameters", "minutes", "labels_per_s", "ap", "equivariance")
+    assert all(rows["giga"][name] is None for name in facts)
+    assert rows["giga"]["gsr"]["pooled"] == 100.0
+    assert "not those of today" in markdown([*rows.values()])
 
 
 def test_lost_rounds_stand_beside_the_attempts(table):
