@@ -133,7 +133,7 @@ def test_unknown_conventions_are_refused_with_the_known_ones(view):
 
 
 def test_what_stands_after_model_decides_who_plans(tmp_path):
-    assert planner_names() == ["antipodal", "oracle"]
+    assert planner_names() == ["antipodal", "oracle", "oracle_unweighed"]
     for model, name in [
         ("antipodal", "antipodal"),
         ("pkg.module:Kind", "own"),

@@ -180,7 +180,7 @@ def test_the_oracle_rehearses_the_surest_points_first_and_each_before_any_again(
         rotation=np.repeat(np.eye(3)[None], 3, 0),
         source=np.full(3, oracle.Source.ANTIPODAL),
     )
-    confirmed = oracle._confirmed(candidates, labels)
+    confirmed = oracle.confirmed(candidates, labels)
     points = [int(grasp.position[0]) // 3 for grasp in confirmed]
     assert points == [0, 2, 0, 0]
-    assert [int(g.position[0]) // 3 for g in oracle._refused(candidates, labels)] == [1]
+    assert [int(g.position[0]) // 3 for g in oracle.refused(candidates, labels)] == [1]
