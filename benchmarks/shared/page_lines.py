@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-VARIABLES = {"KIND": "pile"}
+VARIABLES = {"KIND": "packed"}
 """What pages write for a choice of the reader's, and the choice that is made for them here."""
 PROGRAMS = ("python", "equigrasp", "make", "pip", ".", ".ci/run")
 """First words of lines that are typed; other lines of a block show what there is."""
