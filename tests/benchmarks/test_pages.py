@@ -79,16 +79,16 @@ def test_lines_are_found_in_their_order_with_what_they_write(house):
         ["make", "one"],
         ["python", "two.py", "--out", "data/a", "--more", "b # c"],
         ["python", "three.py", "--out", "..."],
-        ["equigrasp", "five", "pile"],
+        ["equigrasp", "five", "packed"],
     ]
-    assert [line.written for line in lines] == [[], ["runs/pile", "data/a"], ["..."], []]
+    assert [line.written for line in lines] == [[], ["runs/packed", "data/a"], ["..."], []]
     assert [line.needs_repository for line in lines] == [True, True, True, False]
     assert lines[2].commands(house) == ["python three.py --out ..."]
 
 
 def test_a_gap_is_filled_by_the_file_that_is_named(house):
     (house / "configs").mkdir()
-    (house / "configs" / "pile.yaml").write_text(
+    (house / "configs" / "packed.yaml").write_text(
         "# Made by:\n#   python -m make a \\\n#       --b\n#   python -m make c\n"
         "#   python -m train\nvalue: 1\n"
     )
