@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equigrasp.grasp import Grasp
-from equigrasp.hand import PANDA, Hand
 from equigrasp.plan_result import PlanResult
 from sim.clutter.attempts import Rehearsal
-from sim.clutter.planner import ClutterPlanner
-from sim.clutter.planners.oracle import CANDIDATES, TRIES, confirmed, refused
-from sim.clutter.protocol import EvalSettings
+from sim.clutter.planners.oracle import CANDIDATES, TRIES, OraclePlanner, confirmed, refused
 from sim.clutter.scene_view import SceneView
 from sim.objects import limit
 from sim.objects.sets import limit_set
@@ -37,7 +34,7 @@ GUESSED = Physics(mass_factor=(0.5, 2.0))
 """Masses of all other objects: from half to twice the true one."""
 
 
-class UnweighedOracle(ClutterPlanner):
+class UnweighedOracle(OraclePlanner):
     """The `oracle` without knowledge of masses: it rehearses in worlds of which it draws them.
 
     It knows shapes, poses and frictions, labels and rehearses as the oracle does, and takes the
@@ -51,15 +48,6 @@ class UnweighedOracle(ClutterPlanner):
     """
 
     name = "oracle_unweighed"
-    reads_depth = False
-
-    def __init__(self, hand: Hand = PANDA) -> None:
-        self.hand = hand
-
-    @classmethod
-    def from_settings(cls, settings: EvalSettings, hand: Hand) -> UnweighedOracle:
-        """For the hand of the evaluation; it has no other settings."""
-        return cls(hand)
 
     def plan(self, seen: SceneView) -> PlanResult:
         """The grasp that holds in most draws; none if all that were rehearsed hold in too few."""
