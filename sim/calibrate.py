@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +27,11 @@ from equigrasp.data.endings import ending
 from equigrasp.data.files import write_json
 from equigrasp.data.folder_lock import hold_folder
 from equigrasp.reliability import BINS, reliability
-from equigrasp.weights import PUBLISHED_SUFFIXES, find_weights, read_card
+from equigrasp.weights import read_card
 from sim.clutter.fingerprint import uncalibrated_fingerprint
-from sim.clutter.planners import WEIGHTS, planner_class, planner_label
-from sim.clutter.protocol import OBJECTS_PER_ROUND, VIEWS, EvalSettings
-from sim.clutter.run import agree, play_missing, round_job
-from sim.clutter.scene_lists import kept_scene_list, public_object_names
-from sim.scene.choice import SIMULATOR_HELP, SIMULATORS, choose
-from sim.scene.kinds import find_kind, scene_kinds
+from sim.clutter.planners import planner_label
+from sim.clutter.scene_lists import public_object_names
+from sim.clutter.tried_rounds import add_options, check_options, play_tried
 
 SEED = 1000
 """Of the scenes; evaluations begin at seed 0, so that none of theirs is met here."""
@@ -50,21 +46,8 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("--model", required=True, help="a shipped name or saved weights")
-    p.add_argument("--scene", choices=tuple(scene_kinds()), required=True)
-    p.add_argument("--simulator", choices=SIMULATORS, help=SIMULATOR_HELP)
-    p.add_argument("--objects", default="default", help="object sets and folders, comma-separated")
-    p.add_argument("--split", choices=("train", "val", "test", "all"), default="val")
-    p.add_argument("--scenes", type=int, default=100, help="scenes that are cleared")
-    p.add_argument("--num-objects", type=int, default=OBJECTS_PER_ROUND)
-    p.add_argument("--view", choices=(*VIEWS, "both"), default="both", help="both take turns")
-    p.add_argument("--noise", default="gamma", help="of the depth images")
-    p.add_argument("--tries", type=int, default=6, help="grasps of each plan that are tried")
-    p.add_argument("--floor", type=float, default=0.1, help="lowest score that is tried")
-    p.add_argument("--seed", type=int, default=SEED)
-    p.add_argument("--no-rectify", action="store_true", help="take the depth as it comes")
-    p.add_argument("--workers", type=int, default=2)
-    p.add_argument("--timeout", type=float, default=600.0, help="longest for a scene, seconds")
+    splits = ("train", "val", "test", "all")
+    add_options(p, split="val", splits=splits, scenes=100, tries=6, floor=0.1, seed=SEED)
     p.add_argument("--out", type=Path, help="default: outputs/calibration/<name>")
     how = p.add_mutually_exclusive_group()
     how.add_argument("--dry-run", action="store_true", help="fit and print, but leave the card")
@@ -81,10 +64,6 @@ def main(argv: list[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     note = _card_of(args)
     card = read_card(note)
-    choice = choose(args.simulator, args.objects, find_kind(args.scene).objects)
-    if choice.line:
-        print(choice.line, file=sys.stderr)
-    args.simulator, args.objects = choice.simulator, choice.objects
     objects = public_object_names(args.objects)
     print(f"{note.stem}: {args.scenes} scenes of {objects}, {args.split}")
     name = f"{planner_label(args.model)}_{args.scene}_{objects.replace(',', '+')}_{args.split}"
@@ -116,20 +95,13 @@ def _run(args: argparse.Namespace) -> int:
 
 def _card_of(args: argparse.Namespace) -> Path:
     """The card that is read and written; the options are checked too."""
-    for name in ("scenes", "tries", "workers", "num_objects"):
-        if getattr(args, name) < 1:
-            raise ValueError(f"--{name.replace('_', '-')} is {getattr(args, name)}; give 1 or more")
-    if not 0.0 < args.floor < 1.0:
-        raise ValueError(f"--floor is {args.floor}; give a score between 0 and 1")
     allowed = ("train", "val", "all") if args.check else ("train", "val")
     if args.split not in allowed:
         raise ValueError(
             f"--split {args.split} is for evaluations; fit on one of train, val"
             + (", and check on all" if args.split == "all" else "")
         )
-    if planner_class(args.model).name != WEIGHTS or Path(args.model).suffix in PUBLISHED_SUFFIXES:
-        raise ValueError(f"{args.model} has no card that could hold a calibration; name weights")
-    return find_weights(args.model)[1]
+    return check_options(args)
 
 
 def play(args: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
@@ -146,26 +118,8 @@ def play(args: argparse.Namespace, out: Path) -> list[dict[str, Any]]:
         SettingsMismatchError: the folder was begun with other settings, weights or code.
         RuntimeError: not a single scene could be played; the message holds the first reason.
     """
-    hand = planner_class(args.model).hand_for(args.model)
-    floor = {"quality_threshold": args.floor, "quality_floor": args.floor}
-    settings = EvalSettings(
-        scene=args.scene, noise=args.noise, model=args.model, detection=floor, hand=hand.to_dict(),
-        objects=args.objects, split=args.split, num_objects=args.num_objects,
-        table_rectify=not args.no_rectify, simulator=args.simulator,
-        fingerprint=uncalibrated_fingerprint(args.model, args.scene, PLAYER.partition(":")[0]),
-    )  # fmt: skip
-    agree({**settings.to_dict(), "view": args.view, "tries": args.tries}, out)
-    keys = [(args.seed, index) for index in range(args.scenes)]
-    scenes = kept_scene_list(out / "scenes.json", settings, keys, args.workers)
-    views = VIEWS if args.view == "both" else (args.view,)
-    jobs = [
-        round_job(
-            key, replace(settings, view=views[key[1] % len(views)]), scene, hand, tries=args.tries
-        )
-        for key, scene in scenes.items()
-    ]
-    how = {"workers": args.workers, "timeout_s": args.timeout}
-    records, _ = play_missing(PLAYER, jobs, out / "tried.jsonl", "scenes", **how)
+    code = uncalibrated_fingerprint(args.model, args.scene, PLAYER.partition(":")[0])
+    records = play_tried(PLAYER, args, code, out)
     return [entry for record in records for entry in record["tried"]]
 
 

@@ -27,6 +27,7 @@ from equigrasp.data.folder_lock import hold_folder
 from equigrasp.data.manifest import trained_on
 from equigrasp.training.checkpoint import CheckpointError
 from equigrasp.training.iterations import (
+    NOT_KEPT,
     Iterations,
     add_settings,
     require_counts,
@@ -35,9 +36,6 @@ from equigrasp.training.iterations import (
 from equigrasp.training.trial_tuning import TrialSettings, TrialTuner
 from sim.grasping.tuning import TrialScenes, iterate, lifted_shares
 from sim.workers.run import ENGINES
-
-NOT_KEPT = ("format", "config", "digest", "self_test", "calibration", "summary")
-"""Entries of a card that are about the weights alone."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

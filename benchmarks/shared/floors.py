@@ -49,9 +49,8 @@ FLOORS = (
     "sim/grasping sim/stage",
     "sim/tasks",
     "sim/clutter sim/keyframes sim/pusht",
-    "sim/calibrate.py sim/clutter_eval.py sim/grasp_finetune.py sim/policy_eval.py "
-    "sim/pusht_eval.py "
-    "sim/pusht_finetune.py sim/report.py sim/testing",
+    "sim/calibrate.py sim/clutter_eval.py sim/grasp_finetune.py sim/judge_finetune.py "
+    "sim/policy_eval.py sim/pusht_eval.py sim/pusht_finetune.py sim/report.py sim/testing",
     # what uses it all
     "data_gen",
     "equigrasp/cli",

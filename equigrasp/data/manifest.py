@@ -241,9 +241,7 @@ def trained_on(
     Raises:
         ManifestError: a manifest is torn or of another format version.
     """
-    known = before or {}
-    splits, ids = set(known.get("splits", ())), set(known.get("object_ids", ()))
-    untold = list(known.get("untold", () if before is None else ("init",)))
+    splits, ids, untold = set(), set(), []
     for directory in map(Path, directories):
         if not (directory / MANIFEST_NAME).exists():
             untold.append(directory.name)
@@ -251,10 +249,27 @@ def trained_on(
         manifest = read_manifest(directory)
         splits.add(str(manifest.settings.get("split", "unknown")))
         ids.update(manifest.object_ids)
+    return objects_met(splits, ids, before, untold)
+
+
+def objects_met(
+    splits: Iterable[str],
+    object_ids: Iterable[str],
+    before: Mapping[str, Any] | None = None,
+    untold: Iterable[str] = (),
+) -> dict[str, Any]:
+    """What `trained_on` tells, of objects that are known without a data set.
+
+    Args:
+        splits, object_ids: of the objects that were met.
+        before: see `trained_on`.
+        untold: names of folders whose objects are not known.
+    """
+    known = before or {}
     return {
-        "splits": sorted(splits),
-        "object_ids": sorted(ids),
-        "untold": sorted(set(untold)),
+        "splits": sorted({*splits, *known.get("splits", ())}),
+        "object_ids": sorted({*object_ids, *known.get("object_ids", ())}),
+        "untold": sorted({*untold, *known.get("untold", () if before is None else ("init",))}),
     }
 
 

@@ -184,9 +184,17 @@ class EquiIGD(SamplingModel):
         self, read: Reader, seen: Tensor, points: Tensor, rotations: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Logit of success and width in metres, (B, Q, S) each, of rotations (B, Q, S, 3, 3)."""
+        return self.verdict(self.judged(read, seen, points, rotations))
+
+    def judged(self, read: Reader, seen: Tensor, points: Tensor, rotations: Tensor) -> Tensor:
+        """What the judge looks at, regular fields (B, Q, S, C) of rotations (B, Q, S, 3, 3)."""
         around = self.hand_points(read, points, rotations)
         own = repeat_conditions(seen, rotations.shape[2], levels=2)
-        found = self.judge(torch.cat([around, rotation_field(rotations), own], -1))
+        return torch.cat([around, rotation_field(rotations), own], -1)
+
+    def verdict(self, judged: Tensor) -> tuple[Tensor, Tensor]:
+        """Logit of success and width in metres (...) of what the judge looks at (..., C)."""
+        found = self.judge(judged)
         # a unit step of the width is a quarter of the full opening, as in EquiGIGA
         return found[..., 0], self.hand.opening * (0.5 + 0.25 * found[..., 1])
 

@@ -24,6 +24,9 @@ from equigrasp.training.checkpoint import (
 
 Settings = TypeVar("Settings")
 
+NOT_KEPT = ("format", "config", "digest", "self_test", "calibration", "summary")
+"""Entries of a card that are about the weights alone."""
+
 
 @dataclass(frozen=True)
 class Iterations:
