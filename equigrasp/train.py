@@ -27,8 +27,8 @@ from equigrasp.data.dataset import GraspSceneDataset
 from equigrasp.data.files import disk_fault
 from equigrasp.data.item_store import StoredItems
 from equigrasp.data.items import SampleSettings
-from equigrasp.data.manifest import trained_on
 from equigrasp.data.split import DataSetError
+from equigrasp.data.trained_on import trained_on
 from equigrasp.hand import require_same_hand
 from equigrasp.home import CONFIGS
 from equigrasp.interruption import interrupted
@@ -181,7 +181,7 @@ def data_card(
 
     Args:
         train_data, val_data: of one set of folders.
-        before: see `equigrasp.data.manifest.trained_on`.
+        before: see `equigrasp.data.trained_on.trained_on`.
     """
     return {
         "data": train_data.sources(),

@@ -13,7 +13,8 @@ import argparse
 from pathlib import Path
 
 from equigrasp.data.files import write_json
-from equigrasp.data.manifest import provenance, trained_on
+from equigrasp.data.manifest import provenance
+from equigrasp.data.trained_on import trained_on
 from equigrasp.weights import read_weights
 
 KEY = "trained_on"

@@ -24,7 +24,7 @@ import equigrasp
 from equigrasp.data.endings import ending
 from equigrasp.data.files import read_json, write_json
 from equigrasp.data.folder_lock import hold_folder
-from equigrasp.data.manifest import trained_on
+from equigrasp.data.trained_on import trained_on
 from equigrasp.training.checkpoint import CheckpointError
 from equigrasp.training.iterations import (
     NOT_KEPT,

@@ -30,7 +30,7 @@ import equigrasp
 from equigrasp.data.endings import ending
 from equigrasp.data.files import read_json, write_json
 from equigrasp.data.folder_lock import hold_folder
-from equigrasp.data.manifest import objects_met
+from equigrasp.data.trained_on import objects_met
 from equigrasp.training.iterations import NOT_KEPT, add_settings, require_counts, settings_of
 from equigrasp.training.judge_tuning import Attempts, JudgeSettings, tune_judge
 from sim.clutter.fingerprint import fingerprint

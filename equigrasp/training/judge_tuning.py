@@ -150,7 +150,7 @@ def _learn(
     model: EquiIGD, learned: Attempts, widths: Tensor, s: JudgeSettings, generator: Generator
 ) -> Promise:
     """The epochs; the map that was fitted beside the judge."""
-    promise, count = Promise(), len(learned.success)
+    promise, count = Promise().to(learned.judged), len(learned.success)
     groups = [
         {"params": model.judge.parameters(), "weight_decay": s.weight_decay},
         {"params": promise.parameters(), "weight_decay": 0.0},
@@ -173,7 +173,7 @@ def _learn(
 
 def _fitted_map(model: EquiIGD, learned: Attempts) -> Promise:
     """The map that goes with the judge as it is, fitted on the same attempts."""
-    promise = Promise()
+    promise = Promise().to(learned.judged)
     with torch.no_grad():
         confidence = model.verdict(learned.judged)[0]
     optimizer = torch.optim.Adam(promise.parameters(), 2e-2)

@@ -17,8 +17,8 @@ from equigrasp.data.manifest import (
     provenance,
     read_made_for,
     read_manifest,
-    trained_on,
 )
+from equigrasp.data.trained_on import trained_on
 from equigrasp.hand import PANDA
 from equigrasp.workspace import Workspace
 

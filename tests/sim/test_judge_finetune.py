@@ -1,0 +1,177 @@
+"""The judge's fine-tuning from the command line, and the attempts that it learns from."""
+
+import base64
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+import equigrasp
+from equigrasp.hand import PANDA
+from equigrasp.models.equiigd import EquiIGD
+from equigrasp.weights import find_weights, load_model, read_card
+from sim import judge_finetune
+from sim.clutter.lessons import Witness, WitnessedPlanner, lessons, packed, unpacked
+from sim.clutter.protocol import EvalSettings
+from sim.clutter.scene_lists import build_round
+
+OBJECTS = "procedural:8"
+PLANS, TRIES = 40, 5
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A copy of shipped weights, calibration and all; its card tells of one object alone."""
+    folder = tmp_path_factory.mktemp("weights")
+    for file in find_weights("equiigd_pile"):
+        shutil.copy(file, folder / f"mine{file.suffix}")
+    card = json.loads((folder / "mine.json").read_text())
+    card["trained_on"] = {"splits": ["train"], "object_ids": ["a_mug"], "untold": []}
+    (folder / "mine.json").write_text(json.dumps(card))
+    return folder / "mine"
+
+
+@pytest.fixture
+def made_up(monkeypatch):
+    """Attempts that hold where the judge sees a certain thing take the place of simulated ones."""
+    rng = np.random.default_rng(0)
+    channels = load_model("equiigd_pile", frozen=False).judge.in_projection.source.channels
+
+    def play(player, args, fingerprint, out):
+        assert player == "sim.clutter.lessons:lessons"
+        assert fingerprint
+        lines = []
+        for index in range(args.scenes):
+            judged = rng.normal(size=(TRIES, channels))
+            tried = [
+                {"plan": 0, "judged": packed(row), "quality": 0.0, "about": [0.0, 0.0, 0.0],
+                 "success": bool(row[:4].sum() > 0)}
+                for row in judged
+            ]  # fmt: skip
+            lines.append({"seed": args.seed, "round": index, "tried": tried})
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (out / "tried.jsonl").write_text(text)
+        return lines
+
+    monkeypatch.setattr(judge_finetune, "play_tried", play)
+
+
+def run(weights, out, *more):
+    return judge_finetune.main(
+        ["--model", str(weights), "--scene", "pile", "--objects", OBJECTS, "--scenes", str(PLANS),
+         "--epochs", "3", "--out", str(out), *more]
+    )  # fmt: skip
+
+
+def test_the_judge_alone_is_other_and_the_card_tells_of_it(weights, made_up, tmp_path, capsys):
+    assert run(weights, tmp_path / "run") == 0
+    text = capsys.readouterr().out
+    assert f"{PLANS * TRIES * 9 // 10} attempts learned from" in text
+    before, after = load_model(weights, frozen=False), load_model(tmp_path / "run/model")
+    assert after.calibration.is_identity
+    tuned = load_model(tmp_path / "run/model", frozen=False)
+    assert judge_finetune.digest_but(tuned, "judge.") == judge_finetune.digest_but(before, "judge.")
+    assert judge_finetune.digest_but(tuned, "-") != judge_finetune.digest_but(before, "-")
+    card = tuned.card
+    assert card["judged"]["objects"] == OBJECTS
+    assert card["judged"]["told"]["attempts"] == PLANS * TRIES * 9 / 10
+    first, *others = card["trained_on"].pop("object_ids")
+    assert first == "a_mug"
+    assert others
+    assert all(each.startswith("procedural/") for each in others)
+    assert card["trained_on"] == {"splits": ["train"], "untold": []}
+
+
+def test_attempts_of_earlier_runs_are_learned_from_too(weights, made_up, tmp_path, capsys):
+    assert run(weights, tmp_path / "first") == 0
+    shutil.copytree(tmp_path / "first", tmp_path / "kept")
+    later = tmp_path / "first/model"
+    assert run(later, tmp_path / "second", "--more", str(tmp_path / "kept")) == 0
+    assert f"{2 * PLANS * TRIES * 9 // 10} attempts learned from" in capsys.readouterr().out
+    assert read_card(tmp_path / "second/model.json")["judged"]["more"] == ["kept"]
+
+
+def test_attempts_of_another_encoder_are_refused(weights, made_up, tmp_path, capsys):
+    assert run(weights, tmp_path / "first") == 0
+    other = tmp_path / "first/judged.json"
+    other.write_text(json.dumps({**json.loads(other.read_text()), "reads": "another"}))
+    assert run(weights, tmp_path / "second", "--more", str(tmp_path / "first")) == 2
+    assert "differ in more than their judge" in capsys.readouterr().err
+    assert not (tmp_path / "second/model.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--more", "nowhere"], "nowhere holds no attempts"),
+        (["--tries", "0"], "--tries is 0"),
+        (["--floor", "0"], "--floor is 0.0"),
+        (["--threads", "0"], "threads"),
+        (["--model", "equigiga_pile"], "only EquiIGD has such a judge"),
+        (["--model", "antipodal"], "has no card"),
+        (["--epochs", "0"], "epochs"),
+    ],
+)
+def test_unusable_input_is_refused(options, message, weights, made_up, tmp_path, capsys):
+    assert run(weights, tmp_path / "run", *options) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_numbers_survive_as_text():
+    values = np.random.default_rng(0).normal(size=300).astype(np.float32)
+    np.testing.assert_allclose(unpacked(packed(values)), values, rtol=1e-3, atol=1e-6)
+    with pytest.raises(ValueError, match=r"base64|Only|padding|discontinuous"):
+        unpacked("no text of this kind!")
+    with pytest.raises(ValueError, match="size"):
+        unpacked(base64.b64encode(b"odd").decode())
+
+
+def test_a_witness_notes_what_the_answer_was_judged_by():
+    torch.manual_seed(0)
+    tiny = {"fields": 2, "depth": 1, "hidden_fields": 4, "head_blocks": 1, "flow_fields": 2}
+    model = EquiIGD(resolution=8, flow_blocks=1, **tiny).eval()
+    witness = Witness(model)
+    generator = torch.Generator().manual_seed(0)
+    points = torch.rand(1, 20, 3, generator=generator) - 0.5
+    with torch.inference_mode():
+        features = witness.encode(torch.rand(1, 8, 8, 8, generator=generator))
+        plain = model.query(features, points, ("rotation", "confidence"), num_samples=4)
+        field = witness.query(features, points, ("rotation", "confidence"), num_samples=4)
+        assert torch.equal(plain.rotation, field.rotation)
+        quality = model.query(features, points, ("quality",)).quality[0]
+    assert len(witness.noted) == 20
+    for row, turn in enumerate(field.rotation[0].double().numpy()):
+        judged, logit = witness.noted[np.ascontiguousarray(turn, np.float32).tobytes()]
+        confidence = model.verdict(torch.from_numpy(judged))[0].sigmoid()
+        torch.testing.assert_close(confidence, field.confidence[0, row], atol=1e-5, rtol=0)
+        assert 1 / (1 + np.exp(-logit)) == pytest.approx(float(quality[row]), abs=1e-5)
+
+
+def test_a_planner_with_a_witness_needs_a_judge():
+    with pytest.raises(ValueError, match="holds no EquiIGD"):
+        WitnessedPlanner("equigiga_pile", {}, True)
+
+
+def test_a_round_gives_lessons_and_the_same_again():
+    floor = {"quality_threshold": 0.05, "quality_floor": 0.05}
+    settings = EvalSettings(
+        scene="pile", objects="random_urdfs", model="equiigd_pile", detection=floor
+    ).to_dict()
+    scene = build_round("pile", "random_urdfs", "train", 2, 0, 0)
+    told = lessons(settings, scene, 0, 0, PANDA.to_dict(), 6)
+    tried = told["tried"]
+    plans = [entry["plan"] for entry in tried]
+    assert plans == sorted(plans)
+    assert plans[-1] >= 1
+    assert all(plans.count(plan) <= 6 for plan in plans)
+    assert any(entry["success"] for entry in tried)
+    model = equigrasp.load_model("equiigd_pile")
+    judged = torch.from_numpy(np.stack([unpacked(entry["judged"]) for entry in tried]))
+    confidence, width = model.verdict(judged)
+    assert confidence.isfinite().all()
+    opened = np.array([entry["about"][2] for entry in tried]) + 0.5
+    assert opened * PANDA.opening == pytest.approx(width.clamp(0, PANDA.opening).numpy(), abs=1e-3)
+    assert told == lessons(settings, scene, 0, 0, PANDA.to_dict(), 6)
+    json.dumps(told, allow_nan=False)
