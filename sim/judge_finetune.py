@@ -119,10 +119,12 @@ def tune(options: argparse.Namespace) -> None:
         **{name: getattr(options, name) for name in ("tries", "floor", "seed", "simulator")},
         "more": [folder.name for folder in options.more], **asdict(settings),
     }  # fmt: skip
+    parts = card.get("judged", [])
+    said = card.get("summary", "EquiIGD")
     card |= {
-        "summary": f"{card.get('summary', 'EquiIGD')} Its judge was fine-tuned by attempts.",
+        "summary": said if parts else f"{said} Its judge was fine-tuned by attempts.",
         "tuned_from": Path(options.model).name,
-        "judged": {**made, "told": {key: round(value, 4) for key, value in told.items()}},
+        "judged": [*parts, {**made, "told": {key: round(told[key], 4) for key in told}}],
         "trained_on": known,
     }
     target = equigrasp.save_model(model, options.out / "model", card)

@@ -75,8 +75,9 @@ def test_the_judge_alone_is_other_and_the_card_tells_of_it(weights, made_up, tmp
     assert judge_finetune.digest_but(tuned, "judge.") == judge_finetune.digest_but(before, "judge.")
     assert judge_finetune.digest_but(tuned, "-") != judge_finetune.digest_but(before, "-")
     card = tuned.card
-    assert card["judged"]["objects"] == OBJECTS
-    assert card["judged"]["told"]["attempts"] == PLANS * TRIES * 9 / 10
+    (part,) = card["judged"]
+    assert part["objects"] == OBJECTS
+    assert part["told"]["attempts"] == PLANS * TRIES * 9 / 10
     first, *others = card["trained_on"].pop("object_ids")
     assert first == "a_mug"
     assert others
@@ -90,7 +91,9 @@ def test_attempts_of_earlier_runs_are_learned_from_too(weights, made_up, tmp_pat
     later = tmp_path / "first/model"
     assert run(later, tmp_path / "second", "--more", str(tmp_path / "kept")) == 0
     assert f"{2 * PLANS * TRIES * 9 // 10} attempts learned from" in capsys.readouterr().out
-    assert read_card(tmp_path / "second/model.json")["judged"]["more"] == ["kept"]
+    card = read_card(tmp_path / "second/model.json")
+    assert [part["more"] for part in card["judged"]] == [[], ["kept"]]
+    assert card["summary"].count("fine-tuned by attempts") == 1
 
 
 def test_attempts_of_another_encoder_are_refused(weights, made_up, tmp_path, capsys):
