@@ -120,7 +120,7 @@ def tune(options: argparse.Namespace) -> None:
         "more": [folder.name for folder in options.more], **asdict(settings),
     }  # fmt: skip
     parts = card.get("judged", [])
-    said = card.get("summary", "EquiIGD")
+    said = model.card.get("summary", "EquiIGD")
     card |= {
         "summary": said if parts else f"{said} Its judge was fine-tuned by attempts.",
         "tuned_from": Path(options.model).name,
