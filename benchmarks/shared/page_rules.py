@@ -28,6 +28,7 @@ SMALLER = (
     (r"sim/pusht_eval\.py", "--episodes 1 --workers 1"),
     (r"sim/pusht_finetune\.py", "--iterations 1 --environments 1"),
     (r"sim/grasp_finetune\.py", "--iterations 1 --scenes 1 --points 2 --samples 2 --workers 1"),
+    (r"sim/judge_finetune\.py", "--scenes 4 --num-objects 2 --tries 6 --epochs 1 --workers 1"),
     (r"calibrate ", "--scenes 5 --workers 1"),
     (r"train .*(equiigd|equigiga|glance)", f"{STEPS} trainer.batch_size=2 {GRASPS}"),
     (r"shipped/equiigd_\$\{KIND\}_first", "init=equiigd_$KIND"),

@@ -48,7 +48,7 @@ class JudgeSettings:
         ValueError: a value beyond its limits.
     """
 
-    epochs: int = 10
+    epochs: int = 20
     batch_size: int = 128
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
