@@ -123,12 +123,17 @@ def tune(options: argparse.Namespace) -> None:
     said = model.card.get("summary", "EquiIGD")
     card |= {
         "summary": said if parts else f"{said} Its judge was fine-tuned by attempts.",
-        "tuned_from": Path(options.model).name,
+        "tuned_from": run_of(Path(options.model)),
         "judged": [*parts, {**made, "told": {key: round(told[key], 4) for key in told}}],
         "trained_on": known,
     }
     target = equigrasp.save_model(model, options.out / "model", card)
     print(f"saved {target}, without a calibration: sim.calibrate fits it")
+
+
+def run_of(model: Path) -> str:
+    """Name of shipped weights or of saved ones; that of the run that left them as its `model`."""
+    return (model.parent if model.stem == "model" else model).name
 
 
 def digest_but(model: nn.Module, part: str) -> str:

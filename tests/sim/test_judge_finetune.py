@@ -29,6 +29,8 @@ def weights(tmp_path_factory):
         shutil.copy(file, folder / f"mine{file.suffix}")
     card = json.loads((folder / "mine.json").read_text())
     card["trained_on"] = {"splits": ["train"], "object_ids": ["a_mug"], "untold": []}
+    card["summary"] = "Mine."
+    card.pop("judged", None)
     (folder / "mine.json").write_text(json.dumps(card))
     return folder / "mine"
 
@@ -93,7 +95,8 @@ def test_attempts_of_earlier_runs_are_learned_from_too(weights, made_up, tmp_pat
     assert f"{2 * PLANS * TRIES * 9 // 10} attempts learned from" in capsys.readouterr().out
     card = read_card(tmp_path / "second/model.json")
     assert [part["more"] for part in card["judged"]] == [[], ["kept"]]
-    assert card["summary"].count("fine-tuned by attempts") == 1
+    assert card["summary"] == "Mine. Its judge was fine-tuned by attempts."
+    assert card["tuned_from"] == "first"
 
 
 def test_attempts_of_another_encoder_are_refused(weights, made_up, tmp_path, capsys):
