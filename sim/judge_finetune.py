@@ -11,7 +11,10 @@ the model stays as it is, but its calibration is thrown away: fit it anew. What 
 what is there.
 
 --more DIR learns from what earlier runs tried too, of weights that differ in their judge alone. So
-a judge that learned can be played, calibrated first, and corrected where it was wrong.
+a judge that learned can be played, calibrated first, and corrected where it was wrong. --begin
+names the weights whose judge learns, if they are not those that are played: the ones of before
+anything was learned, say, for a judge that learns the same attempts again and again learns them by
+heart.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from equigrasp.data.endings import ending
 from equigrasp.data.files import read_json, write_json
 from equigrasp.data.folder_lock import hold_folder
 from equigrasp.data.trained_on import objects_met
+from equigrasp.models.equiigd import EquiIGD
 from equigrasp.training.iterations import NOT_KEPT, add_settings, require_counts, settings_of
 from equigrasp.training.judge_tuning import Attempts, JudgeSettings, tune_judge
 from sim.clutter.fingerprint import fingerprint
@@ -71,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     )
     splits = ("train", "val")
     add_options(found, split="train", splits=splits, scenes=300, tries=12, floor=0.05, seed=SEED)
+    found.add_argument("--begin", help="weights whose judge learns (default: --model)")
     found.add_argument("--more", type=Path, nargs="*", default=[], help="folders of earlier runs")
     found.add_argument("--threads", type=int, default=1, help="of torch")
     found.add_argument("--out", type=Path, default=Path("runs/equiigd_judged"))
@@ -96,10 +101,12 @@ def tune(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     settings = settings_of(options, JudgeSettings)
     check_options(options)
-    model = equigrasp.load_model(options.model, frozen=False)
-    if model.name != "equiigd":
-        raise ValueError(f"{options.model} is {model.name}; only EquiIGD has such a judge")
+    model = _with_judge(options.begin or options.model)
     reads = digest_but(model, "judge.")
+    if options.begin and digest_but(_with_judge(options.model), "judge.") != reads:
+        raise ValueError(
+            f"--begin {options.begin} and --model {options.model} differ in more than their judge"
+        )
     rule = find_kind(options.scene).objects
     met = [spec.object_id for spec in load_objects(options.objects, rule, options.split)]
     earlier = [_told(folder, reads) for folder in options.more]
@@ -114,7 +121,7 @@ def tune(options: argparse.Namespace) -> None:
     for each in (mine, *earlier):
         known = objects_met(each["splits"], each["object_ids"], known)
     made = {
-        "model": model.card.get("digest"), "objects": public_object_names(options.objects),
+        "played": run_of(Path(options.model)), "objects": public_object_names(options.objects),
         **{name: getattr(options, name) for name in ("scene", "split", "scenes", "view", "noise")},
         **{name: getattr(options, name) for name in ("tries", "floor", "seed", "simulator")},
         "more": [folder.name for folder in options.more], **asdict(settings),
@@ -123,12 +130,20 @@ def tune(options: argparse.Namespace) -> None:
     said = model.card.get("summary", "EquiIGD")
     card |= {
         "summary": said if parts else f"{said} Its judge was fine-tuned by attempts.",
-        "tuned_from": run_of(Path(options.model)),
+        "tuned_from": run_of(Path(options.begin or options.model)),
         "judged": [*parts, {**made, "told": {key: round(told[key], 4) for key in told}}],
         "trained_on": known,
     }
     target = equigrasp.save_model(model, options.out / "model", card)
     print(f"saved {target}, without a calibration: sim.calibrate fits it")
+
+
+def _with_judge(name: str) -> EquiIGD:
+    """Trainable weights, by name or path."""
+    model = equigrasp.load_model(name, frozen=False)
+    if not isinstance(model, EquiIGD):
+        raise ValueError(f"{name} is {model.name}; only EquiIGD has such a judge")
+    return model
 
 
 def run_of(model: Path) -> str:

@@ -108,6 +108,17 @@ def test_attempts_of_another_encoder_are_refused(weights, made_up, tmp_path, cap
     assert not (tmp_path / "second/model.json").exists()
 
 
+def test_a_judge_of_before_may_learn_what_a_later_one_tried(weights, made_up, tmp_path, capsys):
+    assert run(weights, tmp_path / "first") == 0
+    more = ["--more", str(tmp_path / "first"), "--begin", str(weights)]
+    assert run(tmp_path / "first/model", tmp_path / "second", *more) == 0
+    card = read_card(tmp_path / "second/model.json")
+    (part,) = card["judged"]
+    assert (part["played"], part["more"], card["tuned_from"]) == ("first", ["first"], "mine")
+    assert run(weights, tmp_path / "third", "--begin", "equiigd_packed") == 2
+    assert "differ in more than their judge" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
