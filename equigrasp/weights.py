@@ -193,6 +193,12 @@ def find_weights(name_or_path: str | os.PathLike, shipped: Path = SHIPPED) -> tu
     )
 
 
+def weights_label(name_or_path: str | os.PathLike) -> str:
+    """What to call weights: a shipped name, that of a file, or of the run that left `model`."""
+    path = Path(name_or_path)
+    return (path.parent if path.stem == "model" and path.parent.name else path).name
+
+
 class SavedWeights(NamedTuple):
     """A pair of files: where the tensors are, the card, and the tensors by name."""
 

@@ -22,7 +22,7 @@ from equigrasp.data.files import atomic_path, write_json
 from equigrasp.policy.saved import SHIPPED_POLICIES, load_policy
 from equigrasp.seal import sealed
 from equigrasp.self_test import record
-from equigrasp.weights import SHIPPED, read_weights, save_model
+from equigrasp.weights import SHIPPED, read_weights, save_model, weights_label
 
 LICENCE = "Apache-2.0"
 
@@ -79,8 +79,7 @@ def started(card: dict[str, Any]) -> dict[str, Any]:
     """A card whose `init` is the name of a run, wherever that lies."""
     if not card.get("init"):
         return card
-    start = Path(card["init"])
-    return {**card, "init": (start.parent if start.stem == "model" else start).name}
+    return {**card, "init": weights_label(card["init"])}
 
 
 def main() -> None:

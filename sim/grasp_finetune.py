@@ -34,6 +34,7 @@ from equigrasp.training.iterations import (
     settings_of,
 )
 from equigrasp.training.trial_tuning import TrialSettings, TrialTuner
+from equigrasp.weights import weights_label
 from sim.grasping.tuning import TrialScenes, iterate, lifted_shares
 from sim.workers.run import ENGINES
 
@@ -117,7 +118,7 @@ def tune(options: argparse.Namespace) -> None:
     known = {key: value for key, value in card.items() if key not in NOT_KEPT}
     known |= {
         "summary": f"{card.get('summary', 'EquiIGD')} Fine-tuned by trials of its grasps.",
-        "tuned_from": Path(options.model).name,
+        "tuned_from": weights_label(options.model),
         "tuning": {**identity, "data": scenes.dataset.sources()},
         "iterations": done,
         "trained_on": trained_on(options.data, card.get("trained_on", {})),

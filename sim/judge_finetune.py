@@ -37,6 +37,7 @@ from equigrasp.data.trained_on import objects_met
 from equigrasp.models.equiigd import EquiIGD
 from equigrasp.training.iterations import NOT_KEPT, add_settings, require_counts, settings_of
 from equigrasp.training.judge_tuning import Attempts, JudgeSettings, tune_judge
+from equigrasp.weights import weights_label
 from sim.clutter.fingerprint import fingerprint
 from sim.clutter.lessons import unpacked
 from sim.clutter.run import read_rounds
@@ -121,7 +122,7 @@ def tune(options: argparse.Namespace) -> None:
     for each in (mine, *earlier):
         known = objects_met(each["splits"], each["object_ids"], known)
     made = {
-        "played": run_of(Path(options.model)), "objects": public_object_names(options.objects),
+        "played": weights_label(options.model), "objects": public_object_names(options.objects),
         **{name: getattr(options, name) for name in ("scene", "split", "scenes", "view", "noise")},
         **{name: getattr(options, name) for name in ("tries", "floor", "seed", "simulator")},
         "more": [folder.name for folder in options.more], **asdict(settings),
@@ -130,7 +131,7 @@ def tune(options: argparse.Namespace) -> None:
     said = model.card.get("summary", "EquiIGD")
     card |= {
         "summary": said if parts else f"{said} Its judge was fine-tuned by attempts.",
-        "tuned_from": run_of(Path(options.begin or options.model)),
+        "tuned_from": weights_label(options.begin or options.model),
         "judged": [*parts, {**made, "told": {key: round(told[key], 4) for key in told}}],
         "trained_on": known,
     }
@@ -144,11 +145,6 @@ def _with_judge(name: str) -> EquiIGD:
     if not isinstance(model, EquiIGD):
         raise ValueError(f"{name} is {model.name}; only EquiIGD has such a judge")
     return model
-
-
-def run_of(model: Path) -> str:
-    """Name of shipped weights or of saved ones; that of the run that left them as its `model`."""
-    return (model.parent if model.stem == "model" else model).name
 
 
 def digest_but(model: nn.Module, part: str) -> str:

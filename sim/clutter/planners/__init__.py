@@ -9,6 +9,7 @@ from pathlib import Path
 
 from equigrasp.discovery import found_classes
 from equigrasp.hand import Hand
+from equigrasp.weights import weights_label
 from sim.clutter.planner import ClutterPlanner
 from sim.clutter.protocol import EvalSettings
 
@@ -37,7 +38,7 @@ def planner_class(model: str) -> type[ClutterPlanner]:
 def planner_label(model: str) -> str:
     """What an evaluation of `--model` is called in folders and tables."""
     if planner_class(model) is planner_classes()[WEIGHTS]:
-        return Path(model).name
+        return weights_label(model)
     words = [Path(word).name for word in model.split()]
     return re.sub(r"[^\w.=-]+", "_", "_".join(words)).strip("_")[:MAX_LABEL]
 

@@ -143,7 +143,10 @@ def test_what_stands_after_model_decides_who_plans(tmp_path):
         ("runs/mine/model", "model"),
     ]:
         assert planner_class(model).name == name
-    assert planner_label("runs/mine/model") == "model"
+    assert planner_label("runs/mine/model") == "mine"  # else all runs would share a folder
+    assert planner_label("runs/mine/model.safetensors") == "mine"
+    assert planner_label("weights/mine") == "mine"
+    assert planner_label("model") == "model"
     assert planner_label("some/file.py:Kind") == "file.py_Kind"
     assert planner_label("cmd:python a/x.py --gpu=0") == "cmd_python_x.py_--gpu=0"
     (tmp_path / "mine.py").write_text("class Empty:\n    pass\n")
