@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from equigrasp.weights import find_weights
+from equigrasp.weights import find_weights, weights_label
 from shared.paired import COLUMN, outcomes
 from shared.results import known, save_figure
 from sim.clutter.fingerprint import weights_digest
@@ -103,7 +103,7 @@ def made_by(target: Path, card: Row) -> Row:
         target: file of the tensors.
         card: of the weights.
     """
-    name = target.parent.name if target.stem == "model" else target.stem
+    name = weights_label(target.with_suffix(""))
     digest = card.get("digest", {}).get("tensors", "")[:8] or "no digest"
     seeds = [card["seed"]] if "seed" in card else []
     return {"weights": f"{name} ({digest})", "training_seeds": seeds}

@@ -30,15 +30,17 @@ def evaluation(folder, crashed=0, **settings):
 
 def test_every_evaluation_becomes_a_row_without_paths(tmp_path):
     evaluation(tmp_path / "pile_fixed_mine" / "raw", model="/a/b/model", table_rectify=False)
+    evaluation(tmp_path / "pile_fixed_early" / "raw", model="model", table_rectify=False)
     evaluation(tmp_path / "packed_fixed_oracle" / "rectified", scene="packed", model="oracle")
     rows = collect.collect(tmp_path)
     assert [name for name, _ in rows] == [
         "packed, fixed view, gamma noise, rectified, test objects: oracle",
-        "pile, fixed view, gamma noise, raw, test objects: mine",
+        "pile, fixed view, gamma noise, raw, test objects: b",
+        "pile, fixed view, gamma noise, raw, test objects: early",
     ]
     text = figures(rows)
     assert "/a/b" not in text
-    assert text.count("\n") == 3
+    assert text.count("\n") == 4
     assert "| 100.0 |" in text
     assert "| 50.0 |" in text
 
