@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -110,6 +111,8 @@ def tune(options: argparse.Namespace) -> None:
         )
     rule = find_kind(options.scene).objects
     met = [spec.object_id for spec in load_objects(options.objects, rule, options.split)]
+    if options.out.resolve() in [folder.resolve() for folder in options.more]:
+        raise ValueError(f"--more names {options.out}, which is --out: its attempts count already")
     earlier = [_told(folder, reads) for folder in options.more]
     play_tried(PLAYER, options, fingerprint(options.model, options.scene), options.out)
     mine = {"reads": reads, "splits": [options.split], "object_ids": sorted(met)}
@@ -127,12 +130,13 @@ def tune(options: argparse.Namespace) -> None:
         **{name: getattr(options, name) for name in ("tries", "floor", "seed", "simulator")},
         "more": [folder.name for folder in options.more], **asdict(settings),
     }  # fmt: skip
+    rounded = {key: round(value, 4) for key, value in told.items() if math.isfinite(value)}
     parts = card.get("judged", [])
     said = model.card.get("summary", "EquiIGD")
     card |= {
         "summary": said if parts else f"{said} Its judge was fine-tuned by attempts.",
         "tuned_from": weights_label(options.begin or options.model),
-        "judged": [*parts, {**made, "told": {key: round(told[key], 4) for key in told}}],
+        "judged": [*parts, {**made, "told": rounded}],
         "trained_on": known,
     }
     target = equigrasp.save_model(model, options.out / "model", card)
@@ -201,12 +205,17 @@ def attempts_of(folders: Iterable[Path]) -> Attempts:
 
 def in_words(told: dict[str, float]) -> str:
     """What the learning told, for a person."""
+    text = (
+        f"{told['attempts']:.0f} attempts learned from; predicted widths moved by "
+        f"{told['widths']:.2f} mm"
+    )
+    if not told["held_out"]:
+        return text
     return (
-        f"{told['attempts']:.0f} attempts learned from, {told['held_out']:.0f} of other scenes "
-        f"held out; there the area under the curve is {told['auroc_after']:.3f} after and "
-        f"{told['auroc_before']:.3f} before, the best tried grasp of a plan holds in "
-        f"{told['best_after']:.1f} % after and {told['best_before']:.1f} % before (some tried one "
-        f"in {told['any']:.1f} %); predicted widths moved by {told['widths']:.2f} mm"
+        f"{text}; in {told['held_out']:.0f} of scenes held out the area under the curve is "
+        f"{told['auroc_after']:.3f} after and {told['auroc_before']:.3f} before, the best tried "
+        f"grasp of a plan holds in {told['best_after']:.1f} % after and {told['best_before']:.1f} "
+        f"% before (some tried one in {told['any']:.1f} %)"
     )
 
 

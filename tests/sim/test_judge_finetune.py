@@ -119,6 +119,15 @@ def test_a_judge_of_before_may_learn_what_a_later_one_tried(weights, made_up, tm
     assert "differ in more than their judge" in capsys.readouterr().err
 
 
+def test_what_was_not_measured_is_not_told(weights, made_up, tmp_path, capsys):
+    assert run(weights, tmp_path / "run", "--held-out", "0") == 0
+    assert "held out" not in capsys.readouterr().out
+    (part,) = read_card(tmp_path / "run/model.json")["judged"]
+    assert set(part["told"]) == {"attempts", "held_out", "widths"}
+    assert run(weights, tmp_path / "run", "--more", str(tmp_path / "run")) == 2
+    assert "count already" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
