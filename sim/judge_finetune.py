@@ -114,7 +114,8 @@ def tune(options: argparse.Namespace) -> None:
     if options.out.resolve() in [folder.resolve() for folder in options.more]:
         raise ValueError(f"--more names {options.out}, which is --out: its attempts count already")
     earlier = [_told(folder, reads) for folder in options.more]
-    play_tried(PLAYER, options, fingerprint(options.model, options.scene), options.out)
+    code = fingerprint(options.model, options.scene, PLAYER.partition(":")[0])
+    play_tried(PLAYER, options, code, options.out)
     mine = {"reads": reads, "splits": [options.split], "object_ids": sorted(met)}
     write_json(options.out / ABOUT, mine)
     folders = [options.out, *options.more]

@@ -142,7 +142,7 @@ def tune_judge(
     told |= {f"{k}_after": v for k, v in _measure(model, promise, measured).items()}
     with torch.no_grad():
         moved = (model.verdict(learned.judged)[1] - widths).abs().mean()
-    told |= {"widths": 1000 * float(moved), "any": _share_of_plans(measured, measured.success)}
+    told |= {"widths": 1000 * float(moved), "any": _graspable(measured)}
     return {**told, "attempts": float(len(learned.success)), "held_out": float(len(measured.plan))}
 
 
@@ -200,7 +200,8 @@ def _measure(model: EquiIGD, promise: Promise, attempts: Attempts) -> Mapping[st
     }
 
 
-def _share_of_plans(attempts: Attempts, marked: Tensor) -> float:
-    """Share of the plans in which some attempt is marked, in %."""
+def _graspable(attempts: Attempts) -> float:
+    """Share of the plans of which some attempt held, in %."""
     plans = len(attempts.plan.unique())
-    return 100 * len(attempts.plan[marked].unique()) / plans if plans else float("nan")
+    held = len(attempts.plan[attempts.success].unique())
+    return 100 * held / plans if plans else float("nan")

@@ -25,18 +25,19 @@ ENTRY = "sim.clutter.rounds"
 """Where a worker begins."""
 
 
-def fingerprint(model: str, scene: str) -> str:
+def fingerprint(model: str, scene: str, entry: str = ENTRY) -> str:
     """Short digests of the code and, where there are weights, of these: "CODE" or "CODE-WEIGHTS".
 
     Args:
         model: name of a planner, shipped name or path of saved weights.
         scene: name of a scene kind.
+        entry: name of the module where a worker begins.
 
     Raises:
         FileNotFoundError: no such weights.
         ValueError: no such scene kind.
     """
-    return _digests(model, scene, ENTRY, _made_of(model))
+    return _digests(model, scene, entry, _made_of(model))
 
 
 def weights_digest(model: str) -> str:

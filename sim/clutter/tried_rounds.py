@@ -68,7 +68,7 @@ def check_options(args: argparse.Namespace) -> Path:
     if not 0.0 < args.floor < 1.0:
         raise ValueError(f"--floor is {args.floor}; give a score between 0 and 1")
     if planner_class(args.model).name != WEIGHTS or Path(args.model).suffix in PUBLISHED_SUFFIXES:
-        raise ValueError(f"{args.model} has no card that could hold a calibration; name weights")
+        raise ValueError(f"{args.model} has no card to write in; name weights")
     card = find_weights(args.model)[1]
     choice = choose(args.simulator, args.objects, find_kind(args.scene).objects)
     if choice.line:
