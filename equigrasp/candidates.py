@@ -123,7 +123,7 @@ def hands_at(
         peaks: (P, 3) indices of the lattice points from where these places were found.
         resolution: of that lattice.
         num_samples: rotations drawn per peak by models that sample them. The most confident one is
-            kept, and the score is sqrt(quality * confidence).
+            kept. Where a model judges hands, the score is sqrt(quality * confidence).
         seed: of the draws.
     """
     if getattr(model, "samples_rotations", False):
@@ -138,8 +138,11 @@ def hands_at(
             generator=generator,
             **given,
         )
-        scores = (scores * field.confidence[0]).sqrt()
     else:
-        field = model.query(features, points[None], ("rotation", "width"))
+        judges = "confidence" in getattr(model, "outputs", ())
+        asked = ("rotation", "width", "confidence")[: 3 if judges else 2]
+        field = model.query(features, points[None], asked)
+    if field.confidence is not None:
+        scores = (scores * field.confidence[0]).sqrt()
     metres = (points + 0.5) * model.workspace.side
     return Candidates(metres, field.rotation[0], field.width[0], scores).scored(scores)

@@ -1,4 +1,4 @@
-"""Fine-tune EquiIGD's judge by attempts: rounds are played, grasps tried, and the judge learns.
+"""Fine-tune a judge of grasps by attempts: rounds are played, grasps tried, and the judge learns.
 
     python sim/judge_finetune.py --model equiigd_pile --scene pile --scenes 300
     python -m sim.calibrate --model runs/equiigd_judged/model --scene pile
@@ -35,9 +35,8 @@ from equigrasp.data.endings import ending
 from equigrasp.data.files import read_json, write_json
 from equigrasp.data.folder_lock import hold_folder
 from equigrasp.data.trained_on import objects_met
-from equigrasp.models.equiigd import EquiIGD
 from equigrasp.training.iterations import NOT_KEPT, add_settings, require_counts, settings_of
-from equigrasp.training.judge_tuning import Attempts, JudgeSettings, tune_judge
+from equigrasp.training.judge_tuning import Attempts, JudgeSettings, judged_model, tune_judge
 from equigrasp.weights import weights_label
 from sim.clutter.fingerprint import fingerprint
 from sim.clutter.lessons import unpacked
@@ -49,6 +48,8 @@ from sim.scene.kinds import find_kind
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from equigrasp.models.base import GraspModel
 
 SEED = 2000
 """Of the scenes; those of evaluations and calibrations begin elsewhere."""
@@ -93,7 +94,7 @@ def tune(options: argparse.Namespace) -> None:
 
     Raises:
         FileNotFoundError: there are no such weights, or a folder of `--more` holds no attempts.
-        ValueError: they are not of EquiIGD, a number makes no sense, or a folder of `--more` was
+        ValueError: they can have no judge, a number makes no sense, or a folder of `--more` was
             made with another encoder.
         RuntimeError: not a single scene could be played.
     """
@@ -144,12 +145,12 @@ def tune(options: argparse.Namespace) -> None:
     print(f"saved {target}, without a calibration: sim.calibrate fits it")
 
 
-def _with_judge(name: str) -> EquiIGD:
-    """Trainable weights, by name or path."""
+def _with_judge(name: str) -> GraspModel:
+    """Trainable weights, by name or path, with a judge."""
     model = equigrasp.load_model(name, frozen=False)
-    if not isinstance(model, EquiIGD):
-        raise ValueError(f"{name} is {model.name}; only EquiIGD has such a judge")
-    return model
+    judged = judged_model(model)
+    judged.card = model.card
+    return judged
 
 
 def digest_but(model: nn.Module, part: str) -> str:
@@ -206,10 +207,9 @@ def attempts_of(folders: Iterable[Path]) -> Attempts:
 
 def in_words(told: dict[str, float]) -> str:
     """What the learning told, for a person."""
-    text = (
-        f"{told['attempts']:.0f} attempts learned from; predicted widths moved by "
-        f"{told['widths']:.2f} mm"
-    )
+    text = f"{told['attempts']:.0f} attempts learned from"
+    if "widths" in told:
+        text += f"; predicted widths moved by {told['widths']:.2f} mm"
     if not told["held_out"]:
         return text
     return (

@@ -7,19 +7,25 @@ registration and rotation head changed where the published ones break the symmet
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
-from torch import Tensor, nn
+import torch
+from torch import Generator, Tensor, nn
 
-from equigrasp.geometry.rotations import gram_schmidt
+from equigrasp.data import batch_keys as keys
+from equigrasp.geometry.rotations import gram_schmidt, polar_rows
 from equigrasp.hand import PANDA, Hand
 from equigrasp.models.base import GRASP_OUTPUTS, LIMITS, GraspField, GraspModel, check_points
 from equigrasp.nn.fields import FieldType
+from equigrasp.nn.hand_judge import HandJudge
+from equigrasp.nn.hand_points import hand_grid
 from equigrasp.nn.heads import Head
 from equigrasp.nn.kernel_basis import BasisBank, model_bank
 from equigrasp.nn.layers import LAYERS, Layers
 from equigrasp.nn.plain import PointDecoder
 from equigrasp.nn.planes import TriPlane
+from equigrasp.nn.point_attention import Reader
 from equigrasp.nn.triplane import TriPlaneEncoder
 from equigrasp.nn.volume_unet import VolumeEncoder, VolumeFeatures
 from equigrasp.options import records_options
@@ -32,6 +38,8 @@ HEAD_TYPES = {
     "occupancy": FieldType("C4", trivial=1),
 }
 
+JUDGE_BLOCKS = 3
+"""Residual blocks of a judge."""
 
 CHOICES = {
     "backbone": ("planes", "volume"),
@@ -68,6 +76,9 @@ class EquiGIGA(GraspModel):
         head: "steerable", or "plain", ordinary decoders of the same width (not exact).
         rows: how the rotation's rows become orthonormal, "polar", or "gram_schmidt" (published, not
             exact).
+        judge: whether grasps are looked at once more, as EquiIGD does: the model then has an output
+            "confidence", and the score of a grasp is sqrt(quality * confidence). A new judge
+            agrees with the quality until it learns (`with_judge`).
         hand, workspace_side, table_height: see `GraspModel`.
         bank: kernel bases saved with a model; without them escnn computes them.
     """
@@ -93,6 +104,7 @@ class EquiGIGA(GraspModel):
         head_blocks: int = 5,
         head: str = "steerable",
         rows: str = "polar",
+        judge: bool = False,
         hand: Hand | Mapping[str, Any] = PANDA,
         workspace_side: float = WORKSPACE.side,
         table_height: float = WORKSPACE.table_height,
@@ -129,6 +141,15 @@ class EquiGIGA(GraspModel):
             }
         )
 
+        self.judge: HandJudge | None = None
+        if judge:
+            here, grid = (
+                self.encoder.point_field,
+                hand_grid(self.hand, self.workspace.side, query_setback),
+            )
+            self.judge = HandJudge(here, self.bank, grid, fields=head_fields, blocks=JUDGE_BLOCKS)
+            self.outputs = (*type(self).outputs, "confidence")
+
     def _head(self, target: FieldType, fields: int, blocks: int) -> nn.Module:
         """Decoder of one output."""
         here = self.encoder.point_field
@@ -154,15 +175,84 @@ class EquiGIGA(GraspModel):
         outputs: tuple[str, ...] = GRASP_OUTPUTS,
     ) -> GraspField:
         """Logits, unconstrained rotation rows (B, Q, 2, 3) and unclamped width at (B, Q, 3)."""
-        check_points(points, outputs)
-        at = self.encoder.at(features, points)
-        inputs = (at,) if self.steerable else (points, at)
-        raw = {output: self.heads[output](*inputs) for output in outputs}
-        if "rotation" in raw:  # three horizontal vectors, one per gripper axis -> two rows
-            raw["rotation"] = raw["rotation"].unflatten(-1, (3, 2)).transpose(-1, -2)
-            if self.rows == "gram_schmidt":  # what comes after leaves orthonormal rows alone
-                raw["rotation"] = gram_schmidt(raw["rotation"])
-        if "width" in raw:  # a unit step of the head is a quarter of the full opening
-            raw["width"] = self.hand.opening * (0.5 + 0.25 * raw["width"])
-        scalars = {k: v if k == "rotation" else v.squeeze(-1) for k, v in raw.items()}
-        return GraspField(**scalars)
+        check_points(points, outputs, self.outputs)
+        read = partial(self.encoder.at, features)
+        at, judged = read(points), "confidence" in outputs
+        asked = {*outputs, "quality", "rotation"} if judged else {*outputs}
+        raw = {name: self._decoded(name, points, at) for name in HEAD_TYPES if name in asked}
+        if judged:
+            rotations = polar_rows(raw["rotation"]).unsqueeze(2)
+            looked = self._looked(read, points, rotations, raw["quality"])
+            raw["confidence"] = self.verdict(looked)[0].squeeze(2)
+        return GraspField(**{name: raw[name] for name in outputs})
+
+    def _decoded(self, output: str, points: Tensor, at: Tensor) -> Tensor:
+        """What a head says at points with features (B, Q, C)."""
+        value = self.heads[output](*((at,) if self.steerable else (points, at)))
+        if output == "rotation":  # three horizontal vectors, one per gripper axis -> two rows
+            rows = value.unflatten(-1, (3, 2)).transpose(-1, -2)
+            # what comes after leaves orthonormal rows alone
+            return gram_schmidt(rows) if self.rows == "gram_schmidt" else rows
+        if output == "width":  # a unit step of the head is a quarter of the full opening
+            value = self.hand.opening * (0.5 + 0.25 * value)
+        return value.squeeze(-1)
+
+    def judged_at(
+        self, features: TriPlane | VolumeFeatures, points: Tensor, rotations: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What a judge looks at, (B, Q, S, C) of rotations (B, Q, S, 3, 3) at points (B, Q, 3), and
+        the logits of quality (B, Q)."""
+        read = partial(self.encoder.at, features)
+        quality = self._decoded("quality", points, read(points))
+        return self._looked(read, points, rotations, quality), quality
+
+    def _looked(self, read: Reader, points: Tensor, rotations: Tensor, quality: Tensor) -> Tensor:
+        own = quality[:, :, None, None].expand(*rotations.shape[:3], 1)
+        return torch.cat([self._judge().look(read, points, rotations), own], -1)
+
+    def verdict(self, judged: Tensor) -> tuple[Tensor, None]:
+        """Logit of success (...) of what the judge looks at (..., C); it says nothing of widths."""
+        return judged[..., -1] + self._judge()(judged[..., :-1]), None
+
+    def _judge(self) -> HandJudge:
+        if self.judge is None:
+            raise ValueError("this EquiGIGA has no judge; build it with judge=True")
+        return self.judge
+
+    def training_field(
+        self,
+        features: TriPlane | VolumeFeatures,
+        batch: Mapping[str, Tensor],
+        num_samples: int,
+        points_per_scene: int,
+        generator: Generator,
+    ) -> GraspField:
+        """As without a judge; one is asked for every labelled yaw."""
+        more = (num_samples, points_per_scene, generator)
+        if self.judge is None:
+            return super().training_field(features, batch, *more)
+        points = batch[keys.POINTS]
+        raw = self.query_raw(features, points)
+        filled = self.query_raw(features, batch[keys.OCC_POINTS], ("occupancy",))
+        read, rotations = partial(self.encoder.at, features), batch[keys.ROTATIONS].to(points)
+        # the quality is of the best yaw: what is said of one of them does not teach it
+        looked = self._looked(read, points, rotations, raw.quality.detach())
+        return raw._replace(occupancy=filled.occupancy, confidence=self.verdict(looked)[0])
+
+
+def with_judge(model: EquiGIGA, seed: int = 0) -> EquiGIGA:
+    """The same model with a new judge, which agrees with the quality until it learns.
+
+    Args:
+        model: trainable; left as it is.
+        seed: of the judge's weights.
+    """
+    options = {**model.options, "judge": True}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        found = EquiGIGA(**options, bank=model.bank)
+    missing = found.load_state_dict(model.state_dict(), strict=False).missing_keys
+    strange = [name for name in missing if not name.startswith("judge.")]
+    if strange:
+        raise ValueError(f"the model lacks {strange}")
+    return found.to(next(model.parameters()))

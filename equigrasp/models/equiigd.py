@@ -192,6 +192,14 @@ class EquiIGD(SamplingModel):
         own = repeat_conditions(seen, rotations.shape[2], levels=2)
         return torch.cat([around, rotation_field(rotations), own], -1)
 
+    def judged_at(
+        self, features: TriPlane, points: Tensor, rotations: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """`judged` of rotations at points (B, Q, 3), and the logits of quality (B, Q)."""
+        read = self.reader(features)
+        seen = self.attend(read, points)
+        return self.judged(read, seen, points, rotations), self.quality_at(points, seen)
+
     def verdict(self, judged: Tensor) -> tuple[Tensor, Tensor]:
         """Logit of success and width in metres (...) of what the judge looks at (..., C)."""
         found = self.judge(judged)

@@ -116,7 +116,10 @@ class GraspLoss(nn.Module):
             if self.conditioning == "logdet":
                 terms["conditioning"] = masked_mean(log_determinant(raw.rotation), mask)
         else:
-            terms.update(self._sampled_terms(raw, batch, mask, chance))
+            terms.update(self._sampled_terms(raw, batch, mask))
+        if raw.confidence is not None:
+            judged = repeat_conditions(mask, chance.shape[2], levels=2)
+            terms["confidence"] = masked_mean(self.focal(raw.confidence, chance), judged)
         if raw.occupancy is not None:
             occupied = batch[keys.OCC].to(raw.occupancy.dtype)
             terms["occupancy"] = self.classification(raw.occupancy, occupied).mean()
@@ -170,17 +173,14 @@ class GraspLoss(nn.Module):
         }
 
     def _sampled_terms(
-        self, raw: GraspField, batch: Mapping[str, Tensor], mask: Tensor, chance: Tensor
+        self, raw: GraspField, batch: Mapping[str, Tensor], mask: Tensor
     ) -> dict[str, Tensor]:
-        """Velocity at noised rotations; confidence and width at every labelled yaw."""
+        """Velocity at noised rotations; width at every labelled yaw."""
         success = batch[keys.YAW_SUCCESS].bool() & mask.unsqueeze(-1)
-        label = chance.to(raw.confidence.dtype)
-        judged = repeat_conditions(mask, success.shape[2], levels=2)
         target_width = batch[keys.WIDTHS].to(raw.width.dtype)
         error = (raw.flow.velocity - raw.flow.target).pow(2).sum(-1)
         return {
             "flow": sample_mean(error),
-            "confidence": masked_mean(self.focal(raw.confidence, label), judged),
             "width": masked_mean(width_error(raw.width, target_width), success),
         }
 

@@ -48,9 +48,12 @@ class HandPoints(nn.Module):
         fields: regular fields of the result.
         bank: where bases come from.
         grid: (25, 3) places in the hand, see `hand_grid`.
+        shifts: whether the features at a point say by how much its places are moved.
     """
 
-    def __init__(self, source: FieldType, fields: int, bank: BasisBank, grid: Tensor) -> None:
+    def __init__(
+        self, source: FieldType, fields: int, bank: BasisBank, grid: Tensor, *, shifts: bool = True
+    ) -> None:
         super().__init__()
         self.target = FieldType("C4", regular=fields)
         self.register_buffer("grid", grid, persistent=False)
@@ -59,9 +62,8 @@ class HandPoints(nn.Module):
         place = mirrored.unsqueeze(1) * _ALONG + torch.arange(_ALONG)
         self.register_buffer("place", place.flatten(), persistent=False)
         places = int(place.max()) + 1
-        self.shift = SteerableLinear(
-            source, FieldType("C4", vector=places, trivial=places), bank, gain=1e-4
-        )
+        moved = FieldType("C4", vector=places, trivial=places)
+        self.shift = SteerableLinear(source, moved, bank, gain=1e-4) if shifts else None
         self.value = SteerableLinear(source, self.target, bank)
         self.pose = SteerableLinear(ROTATION_FIELD, self.target, bank)
         self.code = nn.Parameter(torch.randn(places, fields) * 0.5)
@@ -78,12 +80,22 @@ class HandPoints(nn.Module):
         Returns:
             (B, Q, S, 4 * fields).
         """
-        level, upright = self.shift(read(points)).split([2 * len(self.code), len(self.code)], -1)
-        shift = torch.cat([level.unflatten(-1, (-1, 2)), upright.unsqueeze(-1)], -1)
+        return self.describe(self.look(read, points, rotation), rotation)
+
+    def look(self, read: Reader, points: Tensor, rotation: Tensor) -> Tensor:
+        """Features (B, Q, S, 25, C) at the hand's places; arguments as those of `forward`."""
         grid = self.grid.to(points.dtype) @ rotation.transpose(-1, -2)  # (B, Q, S, K, 3)
-        places = points[:, :, None, None] + grid + shift[:, :, self.place].unsqueeze(2)
-        values = self.value(read_around(read, places))
+        places = points[:, :, None, None] + grid
+        if self.shift is not None:
+            count = len(self.code)
+            level, upright = self.shift(read(points)).split([2 * count, count], -1)
+            shift = torch.cat([level.unflatten(-1, (-1, 2)), upright.unsqueeze(-1)], -1)
+            places = places + shift[:, :, self.place].unsqueeze(2)
+        return read_around(read, places)
+
+    def describe(self, seen: Tensor, rotation: Tensor) -> Tensor:
+        """Fields (..., 4 * fields) of features (..., 25, C) that rotations (..., 3, 3) see."""
         code = over_orbit(self.code[self.place])
         share = over_orbit(self.share[self.place])
-        hidden = F.relu(values + self.pose(rotation_field(rotation)).unsqueeze(3) + code)
-        return (hidden * share).sum(3)
+        posed = self.pose(rotation_field(rotation)).unsqueeze(-2)
+        return (F.relu(self.value(seen) + posed + code) * share).sum(-2)

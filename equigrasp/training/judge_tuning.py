@@ -1,4 +1,4 @@
-"""EquiIGD's judge learns what becomes of attempts, as rounds make them.
+"""A judge learns what becomes of attempts, as rounds make them.
 
 Labels of data sets are strict: a hand that touches anything on its way has failed, and it reaches
 no deeper than predicted. A round executes a grasp deeper and lets it touch, and what stands there
@@ -14,13 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from equigrasp.models.equiigd import EquiIGD
+from equigrasp.hand import Hand
+from equigrasp.models.base import GraspModel
+from equigrasp.models.equigiga import EquiGIGA, with_judge
 from equigrasp.options import check_fields
 from equigrasp.training.metrics import auroc
 from equigrasp.training.updates import improve
@@ -28,6 +30,39 @@ from equigrasp.training.updates import improve
 SLOPES_RATE = 1e-2
 """Learning rate of the map beside the judge: a few numbers, which need larger steps."""
 LARGEST_SCORE = 1 - 1e-6
+
+
+class Judged(Protocol):
+    """A model with a judge, all of whose parameters are those of `judge`."""
+
+    hand: Hand
+    judge: nn.Module
+
+    def judged_at(self, features: Any, points: Tensor, rotations: Tensor) -> tuple[Tensor, Tensor]:
+        """What the judge looks at, (B, Q, S, C) of rotations (B, Q, S, 3, 3) at points (B, Q, 3),
+        and logits of quality (B, Q)."""
+
+    def verdict(self, judged: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logit of success (...) of what the judge looks at (..., C), and width in metres (...),
+        if the judge tells one."""
+
+
+def judged_model(model: GraspModel) -> GraspModel:
+    """The model if it has a judge, or an EquiGIGA that gets one.
+
+    Args:
+        model: trainable; left as it is.
+
+    Raises:
+        ValueError: the model has no judge and no place for one.
+    """
+    if isinstance(model, EquiGIGA) and model.judge is None:
+        return with_judge(model)
+    if not hasattr(model, "verdict"):
+        raise ValueError(
+            f"{type(model).__name__} has no judge; name weights of EquiIGD or EquiGIGA"
+        )
+    return model
 
 
 @dataclass(frozen=True)
@@ -66,7 +101,7 @@ class Attempts(NamedTuple):
     """N attempts at grasps of plans.
 
     Attributes:
-        judged: (N, C) what the judge looked at, see `EquiIGD.judged`.
+        judged: (N, C) what the judge looked at, see `Judged`.
         quality: (N,) logits at the query points.
         about: (N, 3) circumstances.
         success: (N,) bool, whether the grasp held.
@@ -104,7 +139,7 @@ class Promise(nn.Module):
 
 
 def tune_judge(
-    model: EquiIGD, attempts: Attempts, settings: JudgeSettings | None = None, seed: int = 0
+    model: Judged, attempts: Attempts, settings: JudgeSettings | None = None, seed: int = 0
 ) -> dict[str, float]:
     """Let the judge of a model learn attempts; nothing else of it changes.
 
@@ -118,14 +153,12 @@ def tune_judge(
         of the scenes held out, before and after: "auroc" of the score with circumstances, and
         "best", the share of plans whose best tried grasp holds, in %; "any", that of plans of which
         some tried grasp does; numbers of "attempts" and "held_out" ones; "widths", the mean change
-        of predicted widths in mm.
+        of predicted widths in mm, if the judge tells any.
 
     Raises:
-        ValueError: the model has no such judge; all attempts that are learned from end alike.
+        ValueError: all attempts that are learned from end alike.
         FloatingPointError: a gradient is not finite.
     """
-    if not isinstance(model, EquiIGD):
-        raise ValueError(f"{type(model).__name__} has no judge; name weights of EquiIGD")
     s, generator = settings or JudgeSettings(), Generator().manual_seed(seed)
     held = attempts.scene % s.held_out == 0 if s.held_out else torch.zeros_like(attempts.success)
     learned, measured = attempts.some(~held), attempts.some(held)
@@ -140,14 +173,15 @@ def tune_judge(
     told = {f"{k}_before": v for k, v in _measure(model, before, measured).items()}
     promise = _learn(model, learned, widths, s, generator)
     told |= {f"{k}_after": v for k, v in _measure(model, promise, measured).items()}
-    with torch.no_grad():
-        moved = (model.verdict(learned.judged)[1] - widths).abs().mean()
-    told |= {"widths": 1000 * float(moved), "any": _graspable(measured)}
+    if widths is not None:
+        with torch.no_grad():
+            told["widths"] = 1000 * float((model.verdict(learned.judged)[1] - widths).abs().mean())
+    told["any"] = _graspable(measured)
     return {**told, "attempts": float(len(learned.success)), "held_out": float(len(measured.plan))}
 
 
 def _learn(
-    model: EquiIGD, learned: Attempts, widths: Tensor, s: JudgeSettings, generator: Generator
+    model: Judged, learned: Attempts, widths: Tensor | None, s: JudgeSettings, generator: Generator
 ) -> Promise:
     """The epochs; the map that was fitted beside the judge."""
     promise, count = Promise().to(learned.judged), len(learned.success)
@@ -165,13 +199,15 @@ def _learn(
             confidence, width = model.verdict(some.judged)
             logits = promise(confidence, some.quality, some.about)
             loss = F.binary_cross_entropy_with_logits(logits, some.success.to(logits))
-            off = (width - widths[part]).abs().mean() / (0.25 * model.hand.opening)
-            improve(loss + s.width_weight * off, optimizer, s.grad_clip)
+            if width is not None and widths is not None:
+                off = (width - widths[part]).abs().mean() / (0.25 * model.hand.opening)
+                loss = loss + s.width_weight * off
+            improve(loss, optimizer, s.grad_clip)
             schedule.step()
     return promise
 
 
-def _fitted_map(model: EquiIGD, learned: Attempts) -> Promise:
+def _fitted_map(model: Judged, learned: Attempts) -> Promise:
     """The map that goes with the judge as it is, fitted on the same attempts."""
     promise = Promise().to(learned.judged)
     with torch.no_grad():
@@ -185,7 +221,7 @@ def _fitted_map(model: EquiIGD, learned: Attempts) -> Promise:
 
 
 @torch.no_grad()
-def _measure(model: EquiIGD, promise: Promise, attempts: Attempts) -> Mapping[str, Any]:
+def _measure(model: Judged, promise: Promise, attempts: Attempts) -> Mapping[str, Any]:
     if not len(attempts.success):
         return {"auroc": float("nan"), "best": float("nan")}
     confidence = model.verdict(attempts.judged)[0]

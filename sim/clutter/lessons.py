@@ -21,10 +21,11 @@ from equigrasp.calibration import circumstances
 from equigrasp.detection import DetectionConfig
 from equigrasp.grasp import Grasp
 from equigrasp.hand import Hand
-from equigrasp.models.base import GRASP_OUTPUTS, GraspField
-from equigrasp.models.equiigd import EquiIGD
+from equigrasp.models.base import GRASP_OUTPUTS, GraspField, GraspModel
+from equigrasp.nn.freeze import freeze
 from equigrasp.plan_result import PlanResult
 from equigrasp.planner import GraspPlanner
+from equigrasp.training.judge_tuning import judged_model
 from equigrasp.weights import load_model
 from sim.clutter.outcomes import spread
 from sim.clutter.planners.model import ModelPlanner
@@ -42,7 +43,7 @@ def lessons(
     """Clear one scene and try `tries` grasps of every plan. Runs in worker processes.
 
     Args:
-        settings: `EvalSettings.to_dict()`, of weights of EquiIGD.
+        settings: `EvalSettings.to_dict()`, of weights with a judge, or that can get one.
         scene: the scene as JSON.
         seed, index: seed and number of the round.
         hand: that of the settings, with the folders of its files.
@@ -54,7 +55,7 @@ def lessons(
         "success".
 
     Raises:
-        ValueError: the weights have no judge.
+        ValueError: the weights can have no judge.
     """
     from sim.scene.builders import Scene
 
@@ -108,10 +109,10 @@ class Witness:
     """A model that notes what its judge looked at, for every rotation that it answers with.
 
     Args:
-        model: a frozen EquiIGD.
+        model: frozen, with a judge.
     """
 
-    def __init__(self, model: EquiIGD) -> None:
+    def __init__(self, model: GraspModel) -> None:
         self.model = model
         self.noted: dict[bytes, tuple[NDArray[np.float32], float]] = {}
 
@@ -128,11 +129,9 @@ class Witness:
         """What the model answers."""
         field = self.model.query(features, points, outputs, **how)
         if "confidence" in outputs:
-            read = self.model.reader(features)
-            seen = self.model.attend(read, points)
-            looked = self.model.judged(read, seen, points, field.rotation.unsqueeze(2))[0, :, 0]
-            quality = self.model.quality_at(points, seen)[0]
-            rows = zip(field.rotation[0], looked, quality, strict=True)
+            turns = field.rotation.unsqueeze(2)
+            looked, quality = self.model.judged_at(features, points, turns)
+            rows = zip(field.rotation[0], looked[0, :, 0], quality[0], strict=True)
             self.noted = {_key(turn): (row.numpy(), float(q)) for turn, row, q in rows}
         return field
 
@@ -141,15 +140,15 @@ class WitnessedPlanner(ModelPlanner):
     """A planner whose model is a `Witness`; arguments as those of `ModelPlanner`.
 
     Raises:
-        ValueError: the weights have no judge.
+        ValueError: the weights can have no judge.
     """
 
     def __init__(self, weights: str, detection: Mapping[str, Any], rectify: bool) -> None:
-        model = load_model(weights)
-        if not isinstance(model, EquiIGD):
-            raise ValueError(f"{weights} holds no EquiIGD; only that model has such a judge")
+        model = load_model(weights, frozen=False)
+        judged = freeze(judged_model(model))
+        judged.card, judged.calibration = model.card, model.calibration
         self.planner = GraspPlanner(
-            Witness(model), DetectionConfig(**detection), rectify_table=rectify
+            Witness(judged), DetectionConfig(**detection), rectify_table=rectify
         )
 
     def noted(self) -> dict[bytes, tuple[NDArray[np.float32], float]]:
