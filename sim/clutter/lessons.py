@@ -2,8 +2,8 @@
 
 Rounds are played as an evaluation plays them, so that what stands there is what earlier grasps have
 left. Before the best grasp of a plan is executed, others are rehearsed in copies of the world: the
-next best, some of the rest, and rotations that were drawn once instead of picked among several, for
-a judge that is only shown what it likes would like anything else too.
+next best and some of the rest. Of a model that draws rotations, some were drawn once instead of
+picked among several: a judge that is only shown what it likes would like anything else too.
 """
 
 from __future__ import annotations
@@ -70,11 +70,13 @@ def lessons(
     def try_some(seen: SceneView, plan: PlanResult) -> None:
         nonlocal plans
         noted = picked.noted()
-        chosen = _some(plan.grasps, tries - tries // DRAWN_ALONE)
-        alone.planner.seed = plans
-        others = alone.plan(seen).grasps
-        noted |= alone.noted()
-        chosen += [others[rank] for rank in spread(others, tries // DRAWN_ALONE)]
+        drawn = tries // DRAWN_ALONE if alone else 0
+        chosen = _some(plan.grasps, tries - drawn)
+        if alone:
+            alone.planner.seed = plans
+            others = alone.plan(seen).grasps
+            noted |= alone.noted()
+            chosen += [others[rank] for rank in spread(others, drawn)]
         table = seen.world.workspace.table_height
         for grasp in chosen:
             about = circumstances(
@@ -171,10 +173,10 @@ def _some(grasps: Sequence[Grasp], count: int) -> list[Grasp]:
 @lru_cache(maxsize=1)
 def _planners(
     model: str, detection: tuple[tuple[str, Any], ...], rectify: bool
-) -> tuple[WitnessedPlanner, WitnessedPlanner]:
-    """One that picks among several rotations, and one that draws one."""
+) -> tuple[WitnessedPlanner, WitnessedPlanner | None]:
+    """One that picks among several rotations, and one that draws one, if the model draws any."""
     options = dict(detection)
-    return (
-        WitnessedPlanner(model, options, rectify),
-        WitnessedPlanner(model, {**options, "num_samples": 1}, rectify),
-    )
+    picked = WitnessedPlanner(model, options, rectify)
+    if not picked.planner.model.samples_rotations:
+        return picked, None
+    return picked, WitnessedPlanner(model, {**options, "num_samples": 1}, rectify)
