@@ -10,7 +10,9 @@ import torch
 
 import equigrasp
 from equigrasp.hand import PANDA
+from equigrasp.models.equigiga import EquiGIGA
 from equigrasp.models.equiigd import EquiIGD
+from equigrasp.training.judge_tuning import judged_model
 from equigrasp.weights import find_weights, load_model, read_card
 from sim import judge_finetune
 from sim.clutter.fingerprint import fingerprint as evaluated
@@ -20,6 +22,17 @@ from sim.clutter.scene_lists import build_round
 
 OBJECTS = "procedural:8"
 PLANS, TRIES = 40, 5
+
+
+@pytest.fixture(scope="module")
+def without_judge(tmp_path_factory):
+    """Shipped EquiGIGA as it was before any attempts."""
+    folder = tmp_path_factory.mktemp("plain")
+    shipped = load_model("equigiga_pile", frozen=False)
+    plain = EquiGIGA(**{**shipped.options, "judge": False}, bank=shipped.bank)
+    plain.load_state_dict(shipped.state_dict(), strict=False)
+    equigrasp.save_model(plain, folder / "mine", {"summary": "Mine."})
+    return folder / "mine"
 
 
 @pytest.fixture(scope="module")
@@ -36,16 +49,22 @@ def weights(tmp_path_factory):
     return folder / "mine"
 
 
+def numbers_of_a_look(weights):
+    model = judged_model(load_model(weights, frozen=False))
+    if isinstance(model, EquiIGD):
+        return model.judge.in_projection.source.channels
+    return model.judge.channels + 1  # and the quality
+
+
 @pytest.fixture
 def made_up(monkeypatch):
     """Attempts that hold where the judge sees a certain thing take the place of simulated ones."""
     rng = np.random.default_rng(0)
-    channels = load_model("equiigd_pile", frozen=False).judge.in_projection.source.channels
 
     def play(player, args, fingerprint, out):
         assert player == "sim.clutter.lessons:lessons"
         assert fingerprint != evaluated(args.model, args.scene)  # what tries grasps counts too
-        lines = []
+        lines, channels = [], numbers_of_a_look(args.model)
         for index in range(args.scenes):
             judged = rng.normal(size=(TRIES, channels))
             tried = [
@@ -136,7 +155,7 @@ def test_what_was_not_measured_is_not_told(weights, made_up, tmp_path, capsys):
         (["--tries", "0"], "--tries is 0"),
         (["--floor", "0"], "--floor is 0.0"),
         (["--threads", "0"], "threads"),
-        (["--model", "equigiga_pile"], "only EquiIGD has such a judge"),
+        (["--model", "giga_pile"], "GIGA has no judge; name weights of EquiIGD or EquiGIGA"),
         (["--model", "antipodal"], "has no card"),
         (["--epochs", "0"], "epochs"),
     ],
@@ -177,28 +196,56 @@ def test_a_witness_notes_what_the_answer_was_judged_by():
 
 
 def test_a_planner_with_a_witness_needs_a_judge():
-    with pytest.raises(ValueError, match="holds no EquiIGD"):
-        WitnessedPlanner("equigiga_pile", {}, True)
+    with pytest.raises(ValueError, match="GIGA has no judge"):
+        WitnessedPlanner("giga_pile", {}, True)
+
+
+def test_equigiga_gets_a_judge_that_learns(without_judge, made_up, tmp_path, capsys):
+    assert run(without_judge, tmp_path / "first") == 0
+    assert "widths" not in capsys.readouterr().out
+    tuned = load_model(tmp_path / "first/model", frozen=False)
+    before = load_model(without_judge, frozen=False)
+    assert (before.judge, tuned.card["config"]["judge"]) == (None, True)
+    assert judge_finetune.digest_but(tuned, "judge.") == judge_finetune.digest_but(before, "judge.")
+    assert tuned.judge.head.out_projection.bias.abs() > 0
+    assert tuned.card["summary"] == "Mine. Its judge was fine-tuned by attempts."
+    more = ["--more", str(tmp_path / "first"), "--begin", str(without_judge)]
+    assert run(tmp_path / "first/model", tmp_path / "second", *more) == 0
+    assert f"{2 * PLANS * TRIES * 9 // 10} attempts learned from" in capsys.readouterr().out
+
+
+def told_twice(weights, tries):
+    """What a round tells, after it has been played again and told the same."""
+    floor = {"quality_threshold": 0.05, "quality_floor": 0.05}
+    settings = EvalSettings(
+        scene="pile", objects="random_urdfs", model=str(weights), detection=floor
+    ).to_dict()
+    scene = build_round("pile", "random_urdfs", "train", 2, 0, 0)
+    told = lessons(settings, scene, 0, 0, PANDA.to_dict(), tries)
+    assert told == lessons(settings, scene, 0, 0, PANDA.to_dict(), tries)
+    json.dumps(told, allow_nan=False)
+    plans = [entry["plan"] for entry in told["tried"]]
+    assert plans == sorted(plans)
+    assert all(plans.count(plan) <= tries for plan in plans)
+    judged = torch.from_numpy(np.stack([unpacked(entry["judged"]) for entry in told["tried"]]))
+    return told["tried"], judged
 
 
 def test_a_round_gives_lessons_and_the_same_again():
-    floor = {"quality_threshold": 0.05, "quality_floor": 0.05}
-    settings = EvalSettings(
-        scene="pile", objects="random_urdfs", model="equiigd_pile", detection=floor
-    ).to_dict()
-    scene = build_round("pile", "random_urdfs", "train", 2, 0, 0)
-    told = lessons(settings, scene, 0, 0, PANDA.to_dict(), 6)
-    tried = told["tried"]
-    plans = [entry["plan"] for entry in tried]
-    assert plans == sorted(plans)
-    assert plans[-1] >= 1
-    assert all(plans.count(plan) <= 6 for plan in plans)
+    tried, judged = told_twice("equiigd_pile", 6)
+    assert tried[-1]["plan"] >= 1
     assert any(entry["success"] for entry in tried)
-    model = equigrasp.load_model("equiigd_pile")
-    judged = torch.from_numpy(np.stack([unpacked(entry["judged"]) for entry in tried]))
-    confidence, width = model.verdict(judged)
+    confidence, width = equigrasp.load_model("equiigd_pile").verdict(judged)
     assert confidence.isfinite().all()
     opened = np.array([entry["about"][2] for entry in tried]) + 0.5
     assert opened * PANDA.opening == pytest.approx(width.clamp(0, PANDA.opening).numpy(), abs=1e-3)
-    assert told == lessons(settings, scene, 0, 0, PANDA.to_dict(), 6)
-    json.dumps(told, allow_nan=False)
+
+
+def test_a_judge_that_is_to_come_is_shown_every_grasp_once(without_judge):
+    tried, judged = told_twice(without_judge, 6)
+    rows = zip(judged.numpy(), tried, strict=True)
+    first = [row.tobytes() for row, entry in rows if entry["plan"] == 0]
+    assert len(first) == len(set(first)) > 2
+    quality = torch.tensor([entry["quality"] for entry in tried])
+    new = judged_model(load_model(without_judge, frozen=False))
+    torch.testing.assert_close(new.verdict(judged)[0], quality, atol=1e-2, rtol=1e-3)

@@ -46,6 +46,11 @@ class TestEquiGIGAWithPlainHeads(ModelContract):
     test_onnx_gives_the_same_answers = None  # the operators of another one here
 
 
+class TestEquiGIGAWithJudge(ModelContract):
+    config = {**TestEquiGIGA.config, "judge": True}
+    test_onnx_gives_the_same_answers = None  # the judge is in no graph of the usual answers
+
+
 class TestEquiIGD(ModelContract):
     config = {
         "name": "equiigd",

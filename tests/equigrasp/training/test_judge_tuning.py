@@ -7,7 +7,8 @@ import torch
 
 from equigrasp.models.equigiga import EquiGIGA
 from equigrasp.models.equiigd import EquiIGD
-from equigrasp.training.judge_tuning import Attempts, JudgeSettings, tune_judge
+from equigrasp.models.vgn import VGN
+from equigrasp.training.judge_tuning import Attempts, JudgeSettings, judged_model, tune_judge
 
 TINY = {
     "resolution": 8,
@@ -98,9 +99,26 @@ def test_outcomes_that_are_all_alike_are_refused(model, attempts, all_alike):
         tune_judge(copy.deepcopy(model), alike)
 
 
-def test_other_models_have_no_judge(attempts):
-    with pytest.raises(ValueError, match="EquiGIGA has no judge"):
-        tune_judge(EquiGIGA(resolution=8, fields=2, depth=1), attempts)
+def test_a_new_judge_of_equigiga_learns_and_says_nothing_of_widths(attempts):
+    torch.manual_seed(0)
+    plain = EquiGIGA(resolution=8, fields=2, depth=1, head_fields=4, head_blocks=1)
+    tuned = judged_model(plain)
+    generator = torch.Generator().manual_seed(1)
+    judged = torch.randn(len(attempts.success), tuned.judge.channels + 1, generator=generator)
+    attempts = attempts._replace(judged=judged, success=judged[:, :4].sum(1) > 0.5)
+    told = tune_judge(tuned, attempts, JudgeSettings(epochs=30, batch_size=32, learning_rate=1e-2))
+    assert told["auroc_before"] < 0.7 < 0.9 < told["auroc_after"]
+    assert "widths" not in told
+    after = tuned.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in plain.state_dict().items())
+
+
+def test_who_has_a_judge_keeps_it_and_who_can_have_none_is_refused(model):
+    assert judged_model(model) is model
+    new = judged_model(EquiGIGA(resolution=8, fields=2, depth=1))
+    assert judged_model(new) is new
+    with pytest.raises(ValueError, match="VGN has no judge; name weights of EquiIGD or EquiGIGA"):
+        judged_model(VGN(resolution=8, filters=[2, 3, 4]))
 
 
 @pytest.mark.parametrize(
