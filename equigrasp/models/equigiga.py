@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from equigrasp.data import batch_keys as keys
+from equigrasp.diffusion.batch import repeat_conditions
 from equigrasp.geometry.rotations import gram_schmidt, polar_rows
 from equigrasp.hand import PANDA, Hand
 from equigrasp.models.base import GRASP_OUTPUTS, LIMITS, GraspField, GraspModel, check_points
@@ -207,8 +208,8 @@ class EquiGIGA(GraspModel):
         return self._looked(read, points, rotations, quality), quality
 
     def _looked(self, read: Reader, points: Tensor, rotations: Tensor, quality: Tensor) -> Tensor:
-        own = quality[:, :, None, None].expand(*rotations.shape[:3], 1)
-        return torch.cat([self._judge().look(read, points, rotations), own], -1)
+        own = repeat_conditions(quality, rotations.shape[2], levels=2)
+        return torch.cat([self._judge().look(read, points, rotations), own.unsqueeze(-1)], -1)
 
     def verdict(self, judged: Tensor) -> tuple[Tensor, None]:
         """Logit of success (...) of what the judge looks at (..., C); it says nothing of widths."""

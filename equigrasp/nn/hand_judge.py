@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from equigrasp.diffusion.batch import repeat_conditions
 from equigrasp.nn.fields import FieldType
 from equigrasp.nn.hand_points import HandPoints
 from equigrasp.nn.heads import Head
@@ -64,8 +65,8 @@ class HandJudge(nn.Module):
             (B, Q, S, channels).
         """
         around = self.hand_points.look(read, points, rotations)
-        here = read(points)[:, :, None, None].expand(*around.shape[:3], 1, -1)
-        return torch.cat([torch.cat([here, around], -2).flatten(3), rotations.flatten(3)], -1)
+        here = repeat_conditions(read(points), rotations.shape[2], levels=2)
+        return torch.cat([here, around.flatten(3), rotations.flatten(3)], -1)
 
     def forward(self, looked: Tensor) -> Tensor:
         """Changes (...) of logits, of what `look` returned (..., channels)."""
