@@ -4,7 +4,8 @@ A model becomes two graphs, since a scene is encoded once and queried often:
 
 * encoder: ``tsdf (1, N, N, N)`` -> features, of EquiGIGA ``xy``, ``side_a``, ``side_b``;
 * field: features and ``points (1, Q, 3)`` with free Q -> ``quality (1, Q)``,
-  ``rotation (1, Q, 3, 3)``, ``width (1, Q)`` and, if asked for, ``occupancy (1, Q)``.
+  ``rotation (1, Q, 3, 3)``, ``width (1, Q)``, of a model with a judge ``confidence (1, Q)``, and,
+  if asked for, ``occupancy (1, Q)``.
 
 Prefer ONNX for files that travel: loading a ``.pt2`` archive from an untrusted source can run code.
 """
@@ -56,13 +57,13 @@ class FieldGraph(nn.Module):
 
 
 def export_programs(
-    model: GraspModel, outputs: tuple[str, ...] = GRASP_OUTPUTS
+    model: GraspModel, outputs: tuple[str, ...] | None = None
 ) -> tuple[ExportedProgram, ExportedProgram]:
     """Encoder and field as torch.export programs, in the model's own precision.
 
     Args:
         model: trainable or frozen; a trainable one is frozen first.
-        outputs: predictions of the field, in this order.
+        outputs: predictions of the field, in this order; by default `plan_outputs`.
 
     Returns:
         encoder program, field program; the number of points is free.
@@ -71,7 +72,7 @@ def export_programs(
         ValueError: rotations or widths of a model that samples them; their loop over samples and
             steps is not part of a graph.
     """
-    encoder, field, planes = _graphs(model, outputs)
+    encoder, field, planes = _graphs(model, outputs or plan_outputs(model))
     scene = _empty_scene(encoder.model)
     points = scene.new_zeros(1, 16, 3)
     free = {"tensors": (*[None] * len(planes), {1: Dim("points", min=2)})}
@@ -83,14 +84,14 @@ def export_programs(
 
 
 def export_onnx(
-    model: GraspModel, folder: str | os.PathLike, outputs: tuple[str, ...] = GRASP_OUTPUTS
+    model: GraspModel, folder: str | os.PathLike, outputs: tuple[str, ...] | None = None
 ) -> tuple[Path, Path]:
     """Write `encoder.onnx` and `field.onnx` (opset 20), in the model's precision, into `folder`.
 
     Args:
         model: trainable or frozen; a trainable one is frozen first.
         folder: created if missing.
-        outputs: predictions of the field, in this order.
+        outputs: predictions of the field, in this order; by default `plan_outputs`.
 
     Returns:
         the two paths.
@@ -100,7 +101,7 @@ def export_onnx(
     """
     require("onnxscript", "ONNX export")  # torch needs it and says so less clearly
     target = Path(folder)
-    written = []
+    written, outputs = [], outputs or plan_outputs(model)
     programs = export_programs(model, outputs)
     planes = feature_names(model)
     names = [
@@ -122,6 +123,12 @@ def export_onnx(
             onnx.save(str(unfinished))
         written.append(target / name)
     return written[0], written[1]
+
+
+def plan_outputs(model: GraspModel) -> tuple[str, ...]:
+    """What a plan asks a model for: a grasp, and what is thought of it."""
+    judges = "confidence" in model.outputs and not model.samples_rotations
+    return (*GRASP_OUTPUTS, "confidence") if judges else GRASP_OUTPUTS
 
 
 def feature_names(model: GraspModel) -> list[str]:

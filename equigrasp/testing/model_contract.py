@@ -25,10 +25,10 @@ from torch import Generator, Tensor
 
 from equigrasp.data import batch_keys as keys
 from equigrasp.hand import Hand
-from equigrasp.models.base import GRASP_OUTPUTS, GraspField, GraspModel
+from equigrasp.models.base import GraspField, GraspModel
 from equigrasp.models.losses import GraspLoss
 from equigrasp.nn.freeze import freeze
-from equigrasp.onnx_export import export_onnx, export_programs, feature_names
+from equigrasp.onnx_export import export_onnx, export_programs, feature_names, plan_outputs
 from equigrasp.registry import build_kind, model_class
 from equigrasp.testing.batches import synthetic_batch
 from equigrasp.testing.equivariance import assert_equivariant, synthetic_tsdf
@@ -241,7 +241,7 @@ class ModelContract(TwoLevelContract):
 
     @staticmethod
     def _graph_outputs(model: GraspModel) -> tuple[str, ...]:
-        return ("quality",) if model.samples_rotations else GRASP_OUTPUTS
+        return ("quality",) if model.samples_rotations else plan_outputs(model)
 
 
 def _scenes(model: GraspModel) -> Tensor:

@@ -48,7 +48,6 @@ class TestEquiGIGAWithPlainHeads(ModelContract):
 
 class TestEquiGIGAWithJudge(ModelContract):
     config = {**TestEquiGIGA.config, "judge": True}
-    test_onnx_gives_the_same_answers = None  # the judge is in no graph of the usual answers
 
 
 class TestEquiIGD(ModelContract):
