@@ -25,6 +25,9 @@ POLICIES = shipped_names(SHIPPED / "policies")
 SINCE = {"empty_share": 0.0}
 """What draws of before did not have, and what they were in today's words."""
 
+GIVEN = {"judge": False}
+"""What training did not have and `sim.judge_finetune` gives."""
+
 
 PARTS = ("_first", "_second", "_third")
 """Endings of what a weight was trained in before."""
@@ -75,7 +78,9 @@ def test_the_configuration_says_what_the_card_says(name):
     assert (config["init"] and start_of(config["init"])) == card.get("init")
     assert config["data"]["validation_scenes"] == card["validation_scenes"]
     model = build_model(config["model"])
-    assert {key: plain_value(model.config[key]) for key in card["config"]} == card["config"]
+    trained = card["config"] | (GIVEN if "judge" in card["config"] else {})
+    assert {key: plain_value(model.config[key]) for key in trained} == trained
+    assert card["config"] == trained or card["judged"]
     draws = SampleSettings(
         **config["data"]["sample"],
         resolution=model.resolution,
