@@ -136,8 +136,10 @@ def test_a_run_of_it_starts(name, tmp_path):
         write_synthetic_data_set(folders[-1], 4, seed=len(folders), grasps=8, occupancy_points=64)
     short = ["trainer.epochs=null", "trainer.max_steps=2", "trainer.warmup_steps=1"]
     short += ["trainer.accelerator=cpu", "trainer.processes=0", "trainer.batch_size=2"]
-    init = card_of(name).get("init")
-    short += [f"init={name}"] if init else []  # in place of the run that it would begin from
+    card = card_of(name)
+    if card.get("init"):  # in place of the run that it would begin from
+        short += [f"init={name}"]
+        short += ["model.judge=true"] if card["config"].get("judge") else []
     dirs = f"data.dirs=[{','.join(map(str, folders))}]"
     before = torch.get_num_threads()
     result = train_from_config(
