@@ -144,10 +144,8 @@ class EquiGIGA(GraspModel):
 
         self.judge: HandJudge | None = None
         if judge:
-            here, grid = (
-                self.encoder.point_field,
-                hand_grid(self.hand, self.workspace.side, query_setback),
-            )
+            here = self.encoder.point_field
+            grid = hand_grid(self.hand, self.workspace.side, query_setback)
             self.judge = HandJudge(here, self.bank, grid, fields=head_fields, blocks=JUDGE_BLOCKS)
             self.outputs = (*type(self).outputs, "confidence")
 

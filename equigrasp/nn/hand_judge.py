@@ -71,10 +71,8 @@ class HandJudge(nn.Module):
     def forward(self, looked: Tensor) -> Tensor:
         """Changes (...) of logits, of what `look` returned (..., channels)."""
         seen, entries = looked.split([self.channels - ENTRIES, ENTRIES], -1)
-        seen, rotation = (
-            seen.unflatten(-1, (-1, self.source.channels)),
-            entries.unflatten(-1, (3, 3)),
-        )
+        seen = seen.unflatten(-1, (-1, self.source.channels))
+        rotation = entries.unflatten(-1, (3, 3))
         around = self.hand_points.describe(seen[..., 1:, :], rotation)
         own = self.own(seen[..., 0, :])
         return self.head(torch.cat([around, rotation_field(rotation), own], -1)).squeeze(-1)
