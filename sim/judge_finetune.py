@@ -134,7 +134,7 @@ def tune(options: argparse.Namespace) -> None:
     }  # fmt: skip
     rounded = {key: round(value, 4) for key, value in told.items() if math.isfinite(value)}
     parts = card.get("judged", [])
-    said = model.card.get("summary", "EquiIGD")
+    said = model.card.get("summary", f"{type(model).__name__}.")
     card |= {
         "summary": said if parts else f"{said} Its judge was fine-tuned by attempts.",
         "tuned_from": weights_label(options.begin or options.model),

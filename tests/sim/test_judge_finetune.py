@@ -31,7 +31,7 @@ def without_judge(tmp_path_factory):
     shipped = load_model("equigiga_pile", frozen=False)
     plain = EquiGIGA(**{**shipped.options, "judge": False}, bank=shipped.bank)
     plain.load_state_dict(shipped.state_dict(), strict=False)
-    equigrasp.save_model(plain, folder / "mine", {"summary": "Mine."})
+    equigrasp.save_model(plain, folder / "mine", {})
     return folder / "mine"
 
 
@@ -208,7 +208,7 @@ def test_equigiga_gets_a_judge_that_learns(without_judge, made_up, tmp_path, cap
     assert (before.judge, tuned.card["config"]["judge"]) == (None, True)
     assert judge_finetune.digest_but(tuned, "judge.") == judge_finetune.digest_but(before, "judge.")
     assert tuned.judge.head.out_projection.bias.abs() > 0
-    assert tuned.card["summary"] == "Mine. Its judge was fine-tuned by attempts."
+    assert tuned.card["summary"] == "EquiGIGA. Its judge was fine-tuned by attempts."
     more = ["--more", str(tmp_path / "first"), "--begin", str(without_judge)]
     assert run(tmp_path / "first/model", tmp_path / "second", *more) == 0
     assert f"{2 * PLANS * TRIES * 9 // 10} attempts learned from" in capsys.readouterr().out
