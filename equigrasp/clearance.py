@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from equigrasp.candidates import Candidates
 from equigrasp.hand import Box, Hand
+from equigrasp.hand_boxes import box_distance, folded, in_hands, nearer, openings, swept
 from equigrasp.perception.camera import Intrinsics
 from equigrasp.perception.surface import (
     SEED_WIDTH,
@@ -26,14 +28,10 @@ from equigrasp.perception.surface import (
 from equigrasp.perception.tsdf import voxel_axis
 from equigrasp.workspace import Workspace
 
-SWEEP = 0.05
-"""Way along the approach that has to be free, metres: that of the published trial."""
 TOLERANCE = 0.005
 """Surface this deep (m) in the hand is taken for noise of the depth image."""
 FEW = 3
 """So many points deeper than that are taken for noise too."""
-OPENED = 0.01
-"""A hand on its way is opened this much (m) wider than predicted, as far as it can be."""
 SAMPLES_APART = 0.01
 """Distance of the places in the hand that are looked up in unseen space, metres."""
 
@@ -128,50 +126,6 @@ def _above(points: Tensor, floor: float | None) -> Tensor:
     return points if floor is None else points[points[:, 2] > floor]
 
 
-def openings(hands: Candidates, hand: Hand) -> Tensor:
-    """How wide (P,), in metres, hands are open on their way."""
-    return (hands.width + OPENED).clamp(max=hand.opening)
-
-
-def in_hands(points: Tensor, hands: Candidates) -> Tensor:
-    """Points (N, 3) in the frames of the hands, metres; (3, P, N), x, y and z apart."""
-    axes = hands.rotation.movedim(-1, 0).to(points)
-    origin = (axes * hands.tips.to(points)).sum(-1, keepdim=True)
-    return (axes.reshape(-1, 3) @ points.T).reshape(3, len(hands.tips), len(points)) - origin
-
-
-def folded(local: Tensor) -> Tensor:
-    """Points (3, ...) in the frame of a hand, those of its right half turned onto its left one by
-    the half turn about the approach that carries one finger into the other."""
-    sign = torch.where(local[1] < 0, -1.0, 1.0)
-    return torch.stack([local[0] * sign, local[1].abs(), local[2]])
-
-
-def box_distance(local: Tensor, box: Box, shift: Tensor | float = 0.0) -> Tensor:
-    """Signed distance (...) of points (3, ...) to a box, metres; negative inside.
-
-    Args:
-        local: x, y and z in the frame of the box.
-        box: its corners.
-        shift: along y, of the box; a number, or one that broadcasts with (...).
-    """
-    outside: Tensor | float = 0.0
-    deepest: Tensor | None = None
-    for axis in range(3):
-        middle = 0.5 * (box.lower[axis] + box.upper[axis])
-        half = 0.5 * (box.upper[axis] - box.lower[axis])
-        offset = local[axis] - (middle + shift) if axis == 1 else local[axis] - middle
-        beyond = offset.abs_().sub_(half)
-        deepest = beyond if deepest is None else torch.maximum(deepest, beyond)
-        outside = outside + beyond.clamp(min=0.0).square_()
-    return outside.sqrt_().add_(deepest.clamp(max=0.0))
-
-
-def swept(box: Box, sweep: float = SWEEP) -> Box:
-    """What a box passes through on a straight way along the approach to where it is."""
-    return Box((*box.lower[:2], box.lower[2] - sweep), box.upper)
-
-
 def collisions(hands: Candidates, hand: Hand, points: Tensor, clearance: float) -> Tensor:
     """How many points (P,) come too near to each hand or get into its way.
 
@@ -183,11 +137,12 @@ def collisions(hands: Candidates, hand: Hand, points: Tensor, clearance: float) 
     """
     limit = clearance - TOLERANCE
     local = in_hands(points, hands)
-    near = _near(local, hand, clearance)
-    local, which = local[:, near], near.nonzero()[:, 0]
+    near = _near(local, hand, max(limit, 0.0)).flatten().nonzero()[:, 0]
+    local = local.flatten(1).index_select(1, near)
+    which = near.div(max(1, len(points)), rounding_mode="floor")
     half = 0.5 * openings(hands, hand).to(points)[which]
-    touched = box_distance(folded(local), swept(hand.finger_box), half) < limit
-    touched |= box_distance(local, swept(hand.palm_box)) < limit
+    touched = nearer(folded(local), swept(hand.finger_box), half, limit)
+    touched |= nearer(local, swept(hand.palm_box), 0.0, limit)
     return torch.bincount(which[touched], minlength=len(hands.tips))
 
 
@@ -236,38 +191,46 @@ def unseen_share(
         workspace: the cube.
         fingers: whether each of the fingers counts as a part too, or the palm alone.
     """
-    places = _samples(swept(hand.palm_box)).to(hands.tips)
-    share = _share_in(places.expand(len(hands.tips), -1, -1), hands, unseen, workspace)
+    # What lies outside falls into a margin where nothing is unseen.
+    voxels = F.pad(unseen, (1,) * 6)
+    share = _share_in(_samples(swept(hand.palm_box)), hands, voxels, workspace)
     if fingers:
-        left = _samples(swept(hand.finger_box)).to(hands.tips).repeat(len(hands.tips), 1, 1)
-        left[..., 1] += 0.5 * openings(hands, hand)[:, None]
-        for finger in (left, left * left.new_tensor([-1.0, -1.0, 1.0])):
-            share = torch.maximum(share, _share_in(finger, hands, unseen, workspace))
+        left, half = _samples(swept(hand.finger_box)), 0.5 * openings(hands, hand)
+        right = left * left.new_tensor([-1.0, -1.0, 1.0])
+        for finger, moved in ((left, half), (right, -half)):
+            part = _share_in(finger, hands, voxels, workspace, moved)
+            share = torch.maximum(share, part)
     return share
 
 
-def _share_in(places: Tensor, hands: Candidates, voxels: Tensor, workspace: Workspace) -> Tensor:
-    """Share (P,) of places (P, S, 3) in the frames of the hands that lies in voxels (K, K, K)."""
-    world = places @ hands.rotation.mT + hands.tips[:, None]
+def _share_in(
+    places: Tensor,
+    hands: Candidates,
+    voxels: Tensor,
+    workspace: Workspace,
+    moved: Tensor | float = 0.0,
+) -> Tensor:
+    """Share (P,) of places (S, 3) in the frames of the hands, all of a hand moved along its closing
+    direction by `moved` (P,), that lies in voxels (K + 2, K + 2, K + 2) with an empty margin."""
+    n = voxels.shape[-1] - 2
+    scale, half = n / workspace.side, n // 2
     # About the middle of the cube, so that turns of the workspace change no rounding.
-    n = voxels.shape[-1]
-    cell = ((world - workspace.side / 2) * (n / workspace.side)).floor().long() + n // 2
-    inside = ((cell >= 0) & (cell < n)).all(-1)
-    x, y, z = cell.clamp(0, n - 1).unbind(-1)
-    return (voxels[x, y, z] & inside).double().mean(1)
+    turned = hands.rotation.movedim(1, 0).flatten(0, 1) @ (places.to(hands.tips) * scale).T
+    closing = hands.rotation[..., 1].T * moved
+    middle = (hands.tips - workspace.side / 2).T + closing
+    at = turned.unflatten(0, (3, -1)) + (middle * scale).unsqueeze(-1)
+    x, y, z = at.floor_().clamp_(-half - 1, n - half).int().add_(half + 1)
+    index = x.mul_(n + 2).add_(y).mul_(n + 2).add_(z)
+    held = voxels.flatten().index_select(0, index.flatten()).view_as(index)
+    return held.sum(1).double() / len(places)
 
 
-def _near(local: Tensor, hand: Hand, clearance: float) -> Tensor:
-    """Points (P, N) of (3, P, N) that a hand could touch: within the box around its boxes."""
+def _near(local: Tensor, hand: Hand, distance: float) -> Tensor:
+    """Points (P, N) of (3, P, N) that may be this near to a hand: few others are between the planes
+    beside its boxes and below the one before them."""
     boxes = (hand.finger_box, hand.palm_box)
-    sides = [
-        max(max(-box.lower[axis], box.upper[axis]) for box in boxes) + clearance for axis in (0, 1)
-    ]
-    sides[1] = max(sides[1], 0.5 * hand.opening + hand.finger_box.upper[1] + clearance)
-    low = min(box.lower[2] for box in boxes) - SWEEP - clearance
-    high = max(box.upper[2] for box in boxes) + clearance
-    near = (local[0].abs() < sides[0]) & (local[1].abs() < sides[1])
-    return near & (local[2] < high) & (local[2] > low)
+    side = max(max(-box.lower[0], box.upper[0]) for box in boxes) + distance
+    return (local[0].abs() < side) & (local[2] < max(box.upper[2] for box in boxes) + distance)
 
 
 def _samples(box: Box) -> Tensor:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from equigrasp.candidates import Candidates
-from equigrasp.clearance import folded, in_hands, openings
 from equigrasp.hand import Hand
+from equigrasp.hand_boxes import folded, in_hands, openings
 
 FIRST_STEP = 0.5
 """Length of the first step, in lattice steps; it is halved where it leads to nothing better."""

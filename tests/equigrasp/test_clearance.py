@@ -12,17 +12,14 @@ from scipy.spatial.transform import Rotation
 
 from equigrasp.candidates import Candidates
 from equigrasp.clearance import (
-    OPENED,
-    SWEEP,
     TOLERANCE,
     Observed,
-    box_distance,
     collisions,
     points_between,
-    swept,
     unseen_share,
 )
 from equigrasp.hand import PANDA, Box
+from equigrasp.hand_boxes import OPENED, SWEEP, box_distance, nearer, swept
 from equigrasp.testing import turn_grid, turn_matrix
 from equigrasp.workspace import WORKSPACE
 
@@ -95,6 +92,35 @@ def test_clearance_is_a_distance_around_the_boxes(seed):
             for low, high in boxes_of(PANDA, float(hands.width[index]))
         ]
         assert found[index] == (np.min(gaps, 0) < 0.02).sum()
+
+
+@given(seeds, st.sampled_from([-0.01, 0.0, 0.02]))
+def test_nearer_is_a_distance_below_a_limit(seed, limit):
+    rng = np.random.default_rng(seed)
+    local = torch.tensor(rng.uniform(-0.15, 0.15, (3, 200)))
+    shift = torch.tensor(rng.uniform(0.0, 0.04, 200))
+    near = nearer(local, PANDA.finger_box, shift, limit)
+    assert torch.equal(near, box_distance(local, PANDA.finger_box, shift) < limit)
+
+
+@given(seeds, hand_kinds, st.sampled_from([40, 60]))
+def test_unseen_share_is_that_of_places_in_the_hand(seed, hand, side):
+    """Places a centimetre apart, one by one; hands near the walls reach out of the cube."""
+    rng = np.random.default_rng(seed)
+    hands = random_hands(rng, 3)
+    unseen = rng.random((side,) * 3) < 0.2
+    found = unseen_share(hands, hand, torch.tensor(unseen), WORKSPACE, fingers=True)
+    for index in range(3):
+        shares = []
+        for low, high in boxes_of(hand, float(hands.width[index])):
+            counts = np.maximum(1, np.round(np.subtract(high, low) / 0.01)).astype(int)
+            at = np.stack(np.meshgrid(*map(np.arange, counts), indexing="ij"), -1).reshape(-1, 3)
+            places = low + (at + 0.5) / counts * np.subtract(high, low)
+            world = places @ hands.rotation[index].numpy().T + hands.tips[index].numpy()
+            cells = np.floor(world / WORKSPACE.side * side).astype(int)
+            inside = ((cells >= 0) & (cells < side)).all(1)
+            shares.append(unseen[tuple(cells[inside].T)].sum() / len(places))
+        assert float(found[index]) == pytest.approx(max(shares), abs=2.5 / 60)
 
 
 @given(seeds, hand_kinds)
