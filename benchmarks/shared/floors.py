@@ -22,8 +22,9 @@ FLOORS = (
     "equigrasp/candidates.py equigrasp/detection.py equigrasp/onnx_export.py "
     "equigrasp/plan_result.py equigrasp/registry.py equigrasp/seal.py "
     "equigrasp/views.py equigrasp/wanted.py",
+    "equigrasp/hand_boxes.py",
     "equigrasp/avoid.py equigrasp/budget.py equigrasp/camera_check.py equigrasp/clearance.py "
-    "equigrasp/hand_boxes.py equigrasp/looking.py equigrasp/peaks.py "
+    "equigrasp/looking.py equigrasp/peaks.py "
     "equigrasp/placement.py equigrasp/things.py equigrasp/thresholds.py equigrasp/weights.py",
     "equigrasp/matter.py equigrasp/measures.py equigrasp/refine.py equigrasp/rehearsal.py",
     "equigrasp/fused.py equigrasp/scene_mesh.py equigrasp/sifting.py",
