@@ -1,0 +1,236 @@
+"""What every choice of planning costs and brings, on objects that nothing was trained on.
+
+    python benchmarks/planning_choices.py [--models equiigd_pile ...] [--record] [--quick]
+
+A choice changes one thing in how a model's field becomes a list of grasps: peaks that climb, hands
+moved to the middle of what is seen between the pads, looks at surface and unseen space, more
+rotations, a finer lattice, another depth or opening, the quality averaged over two looks at the
+scene. Every choice clears the same rounds of validation objects (protocol `giga`, fixed view) and
+is compared with the default round by round; scores are those of the shipped calibration. What it
+costs is measured on made-up clutter, the choices taking turns over the images (one thread).
+
+Finished rounds are kept in --out, so that the same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from planning import noisy_images, timed
+from shared.ensembles import Averaged, Look, mirrored, yawed
+from shared.paired import difference, outcomes
+from shared.results import command_line, finish
+
+from equigrasp.data.files import write_atomically
+from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
+from sim.clutter.fingerprint import fingerprint
+from sim.clutter.metrics import summarise
+from sim.clutter.planners.model import ModelPlanner
+from sim.clutter.protocol import EvalSettings
+from sim.clutter.protocol_files import load_protocol
+from sim.clutter.rounds import Round, clear_scene
+from sim.clutter.run import agree, read_rounds
+from sim.clutter.scene_lists import Key, build_scene_list, public_object_names
+from sim.scene.builders import Scene
+from sim.scene.kinds import scene_kinds
+
+CHOICES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "climb": {"refine_steps": 4},
+    "centre": {"centre": True},
+    "climb_centre": {"refine_steps": 4, "centre": True},
+    "clearance": {"clearance": 0.0},
+    "careful": {"unseen": "careful"},
+    "predicted": {"unseen": "predicted"},
+    "samples_16": {"num_samples": 16},
+    "lattice_60": {"lattice": 60},
+    "advance_10": {"advance": 0.01},
+    "advance_30": {"advance": 0.03},
+    "width_70": {"width_max": 0.07},
+}
+"""Names to overrides of `DetectionConfig`."""
+ENSEMBLES: dict[str, Look] = {"mirror": mirrored(), "yaw_6": yawed(6.0)}
+"""Second looks at the scene, with which the quality is averaged."""
+MODELS = ("equiigd_packed", "equiigd_pile", "equigiga_packed", "equigiga_pile")
+QUICK = ("default", "climb", "mirror")
+
+
+def main() -> None:
+    """Play what is missing, time, tabulate."""
+    arguments = parser().parse_args()
+    torch.set_num_threads(1)
+    rounds = arguments.rounds or (1 if arguments.quick else 120)
+    images = noisy_images(arguments.images or (2 if arguments.quick else 40))
+    known = [*CHOICES, *ENSEMBLES]
+    names = list(dict.fromkeys(["default", *(arguments.choices or known)]))
+    names = list(QUICK) if arguments.quick and not arguments.choices else names
+    rows: list[dict[str, Any]] = []
+    for model in arguments.models[:1] if arguments.quick else arguments.models:
+        played = play(model, names, rounds, arguments)
+        spent = milliseconds(model, names, images)
+        rows += [row(model, name, played, spent) for name in names if name in played]
+    text = markdown(rows, rounds, arguments.objects)
+    print(text)
+    if arguments.record:
+        write_atomically(arguments.result.with_suffix(".md"), f"# Choices of planning\n\n{text}\n")
+    numbers = {
+        f"{each['model']}_{each['choice']}_{name}": each[name]
+        for each in rows
+        for name in ("ms", "gsr", "dr", "gsr_ahead", "dr_ahead")
+    }
+    finish(arguments, numbers, {"rounds": rounds, "images": len(images), "split": "val"})
+
+
+def parser() -> argparse.ArgumentParser:
+    """Command-line options."""
+    found = command_line(__doc__, "planning_choices")
+    add = found.add_argument
+    add("--models", nargs="+", default=list(MODELS), help="shipped weights, named after a scene")
+    add("--choices", nargs="+", choices=[*CHOICES, *ENSEMBLES], help="default: all")
+    add("--objects", default="limit", help="object sets and folders; validation objects of them")
+    add("--rounds", type=int, help="default 120, quick 1")
+    add("--images", type=int, help="that are timed (default 40, quick 2)")
+    add("--seed", type=int, default=778, help="of the scenes")
+    add("--out", type=Path, default=Path("outputs/planning_choices"))
+    return found
+
+
+def play(
+    model: str, names: list[str], rounds: int, arguments: argparse.Namespace
+) -> dict[str, Path]:
+    """Logs of the rounds of every choice; choices that change nothing for a model are left out."""
+    scene = next(kind for kind in scene_kinds() if model.endswith(kind))
+    found, scenes = {}, None
+    for name in names:
+        settings = EvalSettings(
+            model=model, objects=arguments.objects, split="val",
+            fingerprint=fingerprint(model, scene), **load_protocol("giga").settings(scene),
+        )  # fmt: skip
+        settings.detection.update(CHOICES.get(name, {}))
+        planner = planner_of(model, name, settings)
+        if planner is None:
+            continue
+        keys = [(arguments.seed, index) for index in range(rounds)]
+        scenes = scenes or build_scene_list(settings, keys, workers=1)
+        folder = arguments.out / f"{model}_{name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        agree({**settings.to_dict(), "choice": name}, folder)
+        found[name] = play_rounds(settings, planner, scenes, folder / "rounds.jsonl")
+        print(f"{model}, {name}: {rounds} rounds", flush=True)
+    return found
+
+
+def planner_of(model: str, name: str, settings: EvalSettings) -> ModelPlanner | None:
+    """The planner of a choice; None where the model takes no notice of it."""
+    planner = ModelPlanner(model, settings.detection, settings.table_rectify)
+    draws = planner.planner.model.samples_rotations
+    if "num_samples" in CHOICES.get(name, {}) and not draws:
+        return None
+    if name in ENSEMBLES:
+        planner.planner.model = Averaged(planner.planner.model, ENSEMBLES[name])
+    return planner
+
+
+def play_rounds(
+    settings: EvalSettings, planner: ModelPlanner, scenes: Mapping[Key, Scene], log: Path
+) -> Path:
+    """Play the rounds that a log lacks."""
+    done = {record["round"] for record in read_rounds(log)}
+    with open(log, "a", encoding="utf-8") as stream:
+        for (seed, index), scene in scenes.items():
+            if index in done:
+                continue
+            played = Round(settings, scene, seed, index)
+            with played.laid_out() as world:
+                begin = time.perf_counter()
+                record = clear_scene(world, played, planner)
+            more = {"seed": seed, "round": index, "seconds": time.perf_counter() - begin}
+            stream.write(json.dumps({**record, **more}) + "\n")
+            stream.flush()
+    return log
+
+
+def milliseconds(model: str, names: list[str], images: list[np.ndarray]) -> dict[str, float]:
+    """Median milliseconds of a plan by choice, the choices taking turns."""
+    planners = {}
+    for name in names:
+        settings = EvalSettings(model=model, detection=CHOICES.get(name, {}))
+        planner = planner_of(model, name, settings)
+        if planner is not None:
+            planners[name] = planner.planner
+    spent: dict[str, list[float]] = {name: [] for name in planners}
+    for planner in planners.values():
+        planner.warmup()
+    for index, depth in enumerate(images):
+        order = list(planners)
+        order = order[index % len(order) :] + order[: index % len(order)]
+        for name in order:  # nobody always follows the same neighbour
+            plan = planners[name].plan
+            _, seconds = timed(lambda p=plan, d=depth: p(d, DEFAULT_INTRINSICS, fixed_view()))
+            spent[name].append(1e3 * seconds)
+    return {name: statistics.median(values) for name, values in spent.items()}
+
+
+def row(model: str, name: str, played: dict[str, Path], spent: dict[str, float]) -> dict[str, Any]:
+    """Figures of a choice: rates, how far ahead of the default, milliseconds."""
+    records = read_rounds(played[name])
+    summary = summarise(records)
+    found = {
+        "model": model,
+        "choice": name,
+        "ms": spent[name],
+        "gsr": summary["gsr"]["pooled"],
+        "dr": summary["dr"]["pooled"],
+        "attempts": summary["attempts"],
+    }
+    ahead = difference(outcomes(played[name]), outcomes(played["default"]))
+    for rate in ("gsr", "dr"):
+        points = ahead and ahead[rate]
+        found[f"{rate}_interval"] = points
+        found[f"{rate}_ahead"] = points[0] if points else None
+    return found
+
+
+def markdown(rows: list[dict[str, Any]], rounds: int, objects: str) -> str:
+    """A line per choice, under those of its model's default."""
+    lines = [
+        "| model | choice | ms | GSR | DR | attempts | GSR ahead (95 %) | DR ahead (95 %) |",
+        "|---" * 8 + "|",
+    ]
+    for each in rows:
+        cells = [each["model"], each["choice"], f"{each['ms']:.0f}", shown(each["gsr"])]
+        cells += [shown(each["dr"]), str(each["attempts"])]
+        cells += [interval(each, rate) for rate in ("gsr", "dr")]
+        lines.append(f"| {' | '.join(cells)} |")
+    told = ", ".join(f"`{name}` {values}" for name, values in CHOICES.items() if values)
+    return "\n".join(lines) + (
+        f"\n\n{rounds} rounds of {public_object_names(objects)}, validation objects, the same for "
+        f"every choice; points ahead of the default over the same rounds. {told}; `mirror`, "
+        "`yaw_6`: quality averaged with that of the mirrored scene, of the scene turned by 6 "
+        "degrees."
+    )
+
+
+def shown(rate: float | None) -> str:
+    """A rate in percent."""
+    return "-" if rate is None else f"{rate:.1f}"
+
+
+def interval(each: dict[str, Any], rate: str) -> str:
+    """How far ahead of the default, with its interval."""
+    points = each[f"{rate}_interval"]
+    if each["choice"] == "default" or not points:
+        return "-"
+    return "{:+.1f} ({:+.1f} to {:+.1f})".format(*points)
+
+
+if __name__ == "__main__":
+    main()
