@@ -7,14 +7,15 @@ corner lattice and an even suppression window and do not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from equigrasp.detection import DetectionConfig
 from equigrasp.perception.tsdf import voxel_axis
+from equigrasp.perception.windows import Box, beside, box_of, window_max
 from equigrasp.workspace import Workspace
 
 CELLS_APART = 5
@@ -50,34 +51,52 @@ def lattice_quality(
         quality (N, N, N), 0 outside the band; where it was asked on the full lattice (N, N, N),
         bool; the number of points asked.
     """
-    n = band.shape[-1]
-    quality = torch.zeros(band.shape, **factory)
-    wanted, asked = band, 0
-    if config.coarse_to_fine and n % 2 == 0 and bool(band.any()):
-        cells = F.max_pool3d(band[None].float(), 2)[0] > 0
-        coarse = quality.new_zeros(cells.shape)
-        coarse[cells] = ask(query_lattice(n // 2, **factory)[cells]).to(quality.dtype)
-        near = F.max_pool3d(_finer(promising(coarse, config)).to(coarse)[None], 3, 1, 1)[0]
-        wanted = band & (near > 0)
-        quality = torch.where(band, _finer(coarse), quality)
+    n, quality = band.shape[-1], torch.zeros(band.shape, **factory)
+    if not bool(band.any()):
+        return quality, band, 0
+    box, asked = box_of(band, 2), 0
+    inside = wanted = band[box]
+    near = quality[box]
+    if config.coarse_to_fine and n % 2 == 0:
+        cells = _coarser(inside)
+        coarse = near.new_zeros(cells.shape)
+        coarse[cells] = ask(_lattice_points(cells, n // 2, box, 2, **factory)).to(quality.dtype)
+        wanted = inside & window_max(_finer(promising(coarse, config)), 3)
+        near.copy_(torch.where(inside, _finer(coarse), near))
         asked = int(cells.sum())
     if bool(wanted.any()):
-        quality[wanted] = ask(query_lattice(n, **factory)[wanted]).to(quality.dtype)
-    return quality, wanted, asked + int(wanted.sum())
+        near[wanted] = ask(_lattice_points(wanted, n, box, 1, **factory)).to(quality.dtype)
+    fine = torch.zeros_like(band)
+    fine[box] = wanted
+    return quality, fine, asked + int(wanted.sum())
+
+
+def _lattice_points(chosen: Tensor, resolution: int, box: Box, step: int, **factory) -> Tensor:
+    """Normalised points (Q, 3) of `query_lattice` that are chosen (X, Y, Z) in a box; the lattice
+    is `step` times coarser than that of the box."""
+    begin = torch.tensor([side.start // step for side in box], device=chosen.device)
+    return ((chosen.nonzero() + begin).to(**factory) + 0.5) / resolution - 0.5
 
 
 def promising(coarse: Tensor, config: DetectionConfig) -> Tensor:
     """Cells (N, N, N), bool, around which a peak of the quality can lie."""
     level = torch.clamp(config.refine_share * coarse.amax(), max=config.quality_threshold)
-    best = F.max_pool3d(coarse[None], CELLS_APART, 1, CELLS_APART // 2)[0]
+    best = window_max(coarse, CELLS_APART)
     return (coarse > 0) & (coarse >= level) & (coarse >= config.peak_share * best)
+
+
+def _coarser(points: Tensor) -> Tensor:
+    """Cells of 2 x 2 x 2 with any of their points true."""
+    for _ in range(3):
+        points = (points[::2] | points[1::2]).permute(1, 2, 0)
+    return points
 
 
 def _finer(cells: Tensor) -> Tensor:
     """Every value repeated in a cube of 2 x 2 x 2."""
-    for axis in range(3):
-        cells = cells.repeat_interleave(2, axis)
-    return cells
+    x, y, z = cells.shape
+    repeated = cells[:, None, :, None, :, None].expand(x, 2, y, 2, z, 2)
+    return repeated.reshape(2 * x, 2 * y, 2 * z)
 
 
 def lattice_limits(
@@ -105,17 +124,18 @@ def smooth(quality: Tensor, known: Tensor, sigma: float) -> Tensor:
     """
     if sigma == 0:
         return torch.where(known, quality, 0.0)
-    half = int(4 * sigma + 0.5)
-    offsets = torch.arange(-half, half + 1, device=quality.device, dtype=quality.dtype)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    both = torch.stack([torch.where(known, quality, 0.0), known.to(quality)])[:, None]
-    for axis in range(3):
-        shape = [1, 1, 1, 1, 1]
-        shape[2 + axis] = len(kernel)
-        padding = [half if i == axis else 0 for i in range(3)]
-        both = F.conv3d(both, kernel.reshape(shape), padding=padding)
-    value, weight = both[:, 0]
-    return torch.where(known, value / weight.clamp(min=torch.finfo(weight.dtype).tiny), 0.0)
+    half, box, found = int(4 * sigma + 0.5), box_of(known), torch.zeros_like(quality)
+    known = known[box]
+    both = torch.stack([torch.where(known, quality[box], 0.0), known.to(quality)], -1)
+    for _ in range(3):
+        mean = both.clone()
+        for step, (before, behind) in enumerate(beside(both, half, 0.0), 1):
+            mean.add_(before + behind, alpha=math.exp(-0.5 * (step / sigma) ** 2))
+        both = mean.permute(1, 2, 0, 3)
+    value, weight = both.unbind(-1)
+    least = torch.finfo(weight.dtype).tiny
+    found[box] = torch.where(known, value / weight.clamp(min=least), 0.0)
+    return found
 
 
 def select_peaks(
@@ -137,11 +157,11 @@ def select_peaks(
     """
     if window % 2 == 0:
         raise ValueError(f"window is {window}; it must be odd to be centred")
-    best = quality[None, None]
-    for kernel in ((window, 1, 1), (1, window, 1), (1, 1, window)):  # a cube's maximum separates
-        padding = tuple(side // 2 for side in kernel)
-        best = F.max_pool3d(best, kernel, stride=1, padding=padding)
-    peaks = ((quality == best[0, 0]) & (quality >= threshold) & (quality > 0)).nonzero()
+    box = box_of(quality > 0)
+    quality = quality[box]
+    best = window_max(quality, window)
+    peaks = ((quality == best) & (quality >= threshold) & (quality > 0)).nonzero()
     scores = quality[tuple(peaks.T)]
     scores, order = scores.sort(descending=True, stable=True)
-    return peaks[order][:limit], scores[:limit]
+    begin = torch.tensor([side.start for side in box], device=peaks.device)
+    return (peaks + begin)[order][:limit], scores[:limit]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from equigrasp.perception.camera import Intrinsics, project
 from equigrasp.perception.tsdf import BAND_LIMIT, fuse_tsdf
+from equigrasp.perception.windows import beside, box_of, grown
 from equigrasp.workspace import WORKSPACE, Workspace
 
 SEED_WIDTH = 0.25
@@ -134,14 +135,16 @@ def _surface_heights(tsdf: Tensor, step: float) -> Tensor:
 
 def within_reach(seeds: Tensor, radius: float) -> Tensor:
     """Voxels (N, N, N), bool, whose distance to the nearest seed is at most `radius` voxels."""
-    half = int(radius)
-    squares = torch.arange(-half, half + 1, device=seeds.device, dtype=torch.float32) ** 2
-    distance = torch.where(seeds, 0.0, torch.inf)
-    for axis in range(3):  # squared Euclidean distance separates into one pass per axis
-        last = distance.movedim(axis, -1)
-        windows = F.pad(last, (half, half), value=torch.inf).unfold(-1, 2 * half + 1, 1)
-        distance = (windows + squares).amin(-1).movedim(-1, axis)
-    return distance <= radius**2
+    half, found = int(radius), torch.zeros_like(seeds)
+    near = grown(box_of(seeds), half, seeds.shape)
+    distance = torch.where(seeds[near], 0.0, torch.inf)
+    for _ in range(3):  # squared Euclidean distance separates into one pass per axis
+        least = distance.clone()
+        for step, (before, behind) in enumerate(beside(distance, half, torch.inf), 1):
+            torch.minimum(least, torch.minimum(before, behind).add_(step**2), out=least)
+        distance = least.permute(1, 2, 0)
+    found[near] = distance <= radius**2
+    return found
 
 
 def observed_points(
