@@ -7,8 +7,9 @@ registration and rotation head changed where the published ones break the symmet
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -24,6 +25,7 @@ from equigrasp.nn.hand_points import hand_grid
 from equigrasp.nn.heads import Head
 from equigrasp.nn.kernel_basis import BasisBank, model_bank
 from equigrasp.nn.layers import LAYERS, Layers
+from equigrasp.nn.near_points import NearPoints
 from equigrasp.nn.plain import PointDecoder
 from equigrasp.nn.planes import TriPlane
 from equigrasp.nn.point_attention import Reader
@@ -39,6 +41,18 @@ HEAD_TYPES = {
     "occupancy": FieldType("C4", trivial=1),
 }
 
+
+class NearPlanes(NamedTuple):
+    """Planes of `TriPlane`, and places (B, P, 3) of the observed surface."""
+
+    xy: Tensor
+    side_a: Tensor
+    side_b: Tensor
+    surface: Tensor
+
+
+Features = TriPlane | VolumeFeatures | NearPlanes
+
 JUDGE_BLOCKS = 3
 """Residual blocks of a judge."""
 
@@ -52,7 +66,7 @@ CHOICES = {
 @records_options(
     exclude=("bank",),
     limits={**LIMITS, "fields": (1, 256), "depth": (1, 6), "head_fields": (1, 256)}
-    | {"head_blocks": (0, 32)},
+    | {"head_blocks": (0, 32), "near": (0, 64)},
 )
 class EquiGIGA(GraspModel):
     """Scene encoder and four equivariant heads.
@@ -80,6 +94,8 @@ class EquiGIGA(GraspModel):
         judge: whether grasps are looked at once more, as EquiIGD does: the model then has an output
             "confidence", and the score of a grasp is sqrt(quality * confidence). A new judge
             agrees with the quality until it learns (`with_judge`).
+        near: regular fields that say what lies around a point beside those of the planes, from the
+            observed surface itself; see `NearPoints`.
         hand, workspace_side, table_height: see `GraspModel`.
         bank: kernel bases saved with a model; without them escnn computes them.
     """
@@ -106,6 +122,7 @@ class EquiGIGA(GraspModel):
         head: str = "steerable",
         rows: str = "polar",
         judge: bool = False,
+        near: int = 0,
         hand: Hand | Mapping[str, Any] = PANDA,
         workspace_side: float = WORKSPACE.side,
         table_height: float = WORKSPACE.table_height,
@@ -134,6 +151,13 @@ class EquiGIGA(GraspModel):
                 bank=self.bank,
             )
         )
+        if near and backbone != "planes":
+            raise ValueError(f"near={near} goes with backbone='planes', not {backbone!r}")
+        self.near = NearPoints(self.workspace, near) if near else None
+        self.point_field = self.encoder.point_field
+        if near:
+            regular = near + self.point_field.regular
+            self.point_field = replace(self.point_field, regular=regular)
         self.steerable = head == "steerable"
         self.heads = nn.ModuleDict(
             {
@@ -144,14 +168,14 @@ class EquiGIGA(GraspModel):
 
         self.judge: HandJudge | None = None
         if judge:
-            here = self.encoder.point_field
+            here = self.point_field
             grid = hand_grid(self.hand, self.workspace.side, query_setback)
             self.judge = HandJudge(here, self.bank, grid, fields=head_fields, blocks=JUDGE_BLOCKS)
             self.outputs = (*type(self).outputs, "confidence")
 
     def _head(self, target: FieldType, fields: int, blocks: int) -> nn.Module:
         """Decoder of one output."""
-        here = self.encoder.point_field
+        here = self.point_field
         if self.steerable:
             return Head(here, target, self.bank, fields=fields, blocks=blocks)
         return PointDecoder(here.channels, target.channels, hidden=4 * fields, blocks=blocks)
@@ -162,26 +186,39 @@ class EquiGIGA(GraspModel):
         Gram-Schmidt do not."""
         return self.encoder.exact and self.steerable and self.rows == "polar"
 
-    def encode(self, tsdf: Tensor) -> TriPlane | VolumeFeatures:
+    def encode(self, tsdf: Tensor) -> Features:
         """Planes of scenes (B, N, N, N)."""
         self.check_tsdf(tsdf)
-        return self.encoder(tsdf)
+        planes = self.encoder(tsdf)
+        return planes if self.near is None else NearPlanes(*planes, self.near.cloud(tsdf))
+
+    def reader(self, features: Features) -> Reader:
+        """Features of scenes at points, of type `point_field`."""
+        if self.near is None:
+            return partial(self.encoder.at, features)
+        near, planes, cloud = self.near, TriPlane(*features[:3]), features[3]
+
+        def read(points: Tensor) -> Tensor:
+            # regular fields come before all others, so those of the surface go first
+            return torch.cat([near(points, cloud), self.encoder.at(planes, points)], -1)
+
+        return read
 
     def query_raw(
         self,
-        features: TriPlane | VolumeFeatures,
+        features: Features,
         points: Tensor,
         outputs: tuple[str, ...] = GRASP_OUTPUTS,
     ) -> GraspField:
         """Logits, unconstrained rotation rows (B, Q, 2, 3) and unclamped width at (B, Q, 3)."""
         check_points(points, outputs, self.outputs)
-        read = partial(self.encoder.at, features)
+        read = self.reader(features)
         at, judged = read(points), "confidence" in outputs
         asked = {*outputs, "quality", "rotation"} if judged else {*outputs}
         raw = {name: self._decoded(name, points, at) for name in HEAD_TYPES if name in asked}
         if judged:
             rotations = polar_rows(raw["rotation"]).unsqueeze(2)
-            looked = self._looked(read, points, rotations, raw["quality"])
+            looked = self._looked(read, points, rotations, at, raw["quality"])
             raw["confidence"] = self.verdict(looked)[0].squeeze(2)
         return GraspField(**{name: raw[name] for name in outputs})
 
@@ -197,17 +234,22 @@ class EquiGIGA(GraspModel):
         return value.squeeze(-1)
 
     def judged_at(
-        self, features: TriPlane | VolumeFeatures, points: Tensor, rotations: Tensor
+        self, features: Features, points: Tensor, rotations: Tensor
     ) -> tuple[Tensor, Tensor]:
         """What a judge looks at, (B, Q, S, C) of rotations (B, Q, S, 3, 3) at points (B, Q, 3), and
         the logits of quality (B, Q)."""
-        read = partial(self.encoder.at, features)
-        quality = self._decoded("quality", points, read(points))
-        return self._looked(read, points, rotations, quality), quality
+        read = self.reader(features)
+        at = read(points)
+        quality = self._decoded("quality", points, at)
+        return self._looked(read, points, rotations, at, quality), quality
 
-    def _looked(self, read: Reader, points: Tensor, rotations: Tensor, quality: Tensor) -> Tensor:
+    def _looked(
+        self, read: Reader, points: Tensor, rotations: Tensor, at: Tensor, quality: Tensor
+    ) -> Tensor:
+        """`judged_at`, of features (B, Q, C) and logits of quality (B, Q) at the points."""
         own = repeat_conditions(quality, rotations.shape[2], levels=2)
-        return torch.cat([self._judge().look(read, points, rotations), own.unsqueeze(-1)], -1)
+        looked = self._judge().look(read, points, rotations, at)
+        return torch.cat([looked, own.unsqueeze(-1)], -1)
 
     def verdict(self, judged: Tensor) -> tuple[Tensor, None]:
         """Logit of success (...) of what the judge looks at (..., C); it says nothing of widths."""
@@ -220,7 +262,7 @@ class EquiGIGA(GraspModel):
 
     def training_field(
         self,
-        features: TriPlane | VolumeFeatures,
+        features: Features,
         batch: Mapping[str, Tensor],
         num_samples: int,
         points_per_scene: int,
@@ -233,9 +275,9 @@ class EquiGIGA(GraspModel):
         points = batch[keys.POINTS]
         raw = self.query_raw(features, points)
         filled = self.query_raw(features, batch[keys.OCC_POINTS], ("occupancy",))
-        read, rotations = partial(self.encoder.at, features), batch[keys.ROTATIONS].to(points)
+        read, rotations = self.reader(features), batch[keys.ROTATIONS].to(points)
         # the quality is of the best yaw: what is said of one of them does not teach it
-        looked = self._looked(read, points, rotations, raw.quality.detach())
+        looked = self._looked(read, points, rotations, read(points), raw.quality.detach())
         return raw._replace(occupancy=filled.occupancy, confidence=self.verdict(looked)[0])
 
 

@@ -53,20 +53,21 @@ class HandJudge(nn.Module):
         """Of what is looked at."""
         return (1 + self.places) * self.source.channels + ENTRIES
 
-    def look(self, read: Reader, points: Tensor, rotations: Tensor) -> Tensor:
+    def look(self, read: Reader, points: Tensor, rotations: Tensor, here: Tensor) -> Tensor:
         """What there is to see for S hands at each of Q points; nothing in it is learned here.
 
         Args:
             read: features of the scenes at points.
             points: (B, Q, 3) normalised query points.
             rotations: (B, Q, S, 3, 3).
+            here: (B, Q, C) features at the points.
 
         Returns:
             (B, Q, S, channels).
         """
         around = self.hand_points.look(read, points, rotations)
-        here = repeat_conditions(read(points), rotations.shape[2], levels=2)
-        return torch.cat([here, around.flatten(3), rotations.flatten(3)], -1)
+        own = repeat_conditions(here, rotations.shape[2], levels=2)
+        return torch.cat([own, around.flatten(3), rotations.flatten(3)], -1)
 
     def forward(self, looked: Tensor) -> Tensor:
         """Changes (...) of logits, of what `look` returned (..., channels)."""

@@ -39,12 +39,14 @@ class SurfacePoints(nn.Module):
     Args:
         workspace: of the TSDF.
         count: P, points of a scene; where there are fewer crossings the rest are far outside.
+        symmetric: whether a turned or reflected scene has the turned or reflected cloud; crossings
+            that a turn sends to each other are then taken together or not at all.
 
     Raises:
         ValueError: no points are asked for.
     """
 
-    def __init__(self, workspace: Workspace, count: int) -> None:
+    def __init__(self, workspace: Workspace, count: int, *, symmetric: bool = False) -> None:
         super().__init__()
         if count < 1:
             raise ValueError(f"points is {count}; a cloud has at least 1")
@@ -53,6 +55,7 @@ class SurfacePoints(nn.Module):
         height = (torch.arange(n) + 0.5) / n * workspace.side
         above = (height > workspace.table_height + TABLE_MARGIN).float()
         drawn = torch.rand(3, n, n, n, generator=Generator().manual_seed(0))
+        drawn = _of_orbits(drawn) if symmetric else drawn
         # Drawn numbers are below 1: what is above the table comes first.
         self.register_buffer("rank", (1.0 + drawn + above).flatten(), persistent=False)
 
@@ -60,12 +63,16 @@ class SurfacePoints(nn.Module):
         """Cloud of scenes (B, N, N, N)."""
         n = self.resolution
         values, size = tsdf.flatten(1), n**3
-        chosen, index = (self.rank * _crossings(tsdf).flatten(1)).topk(self.count, dim=1)
+        ranked, count = self.rank * _crossings(tsdf).flatten(1), self.count
+        chosen, index = ranked.topk(min(count + 1, ranked.shape[1]), dim=1)
+        # Of equal ones that do not all find room none is taken.
+        next_one = chosen[:, count:].amax(1, keepdim=True) if chosen.shape[1] > count else 0.0
+        chosen, index = chosen[:, :count], index[:, :count]
         voxel, axis = index % size, index.div(size, rounding_mode="floor")
         steps = torch.tensor([n * n, n, 1], device=tsdf.device)
         low = values.gather(1, voxel)
         high = values.gather(1, (voxel + steps[axis]).clamp(max=size - 1))
-        found = chosen > 0
+        found = (chosen > 0) & (chosen > next_one)
         part = torch.where(found, (0.5 - low) / torch.where(found, high - low, 1.0), 0.0)
         corner = torch.stack([voxel.div(s, rounding_mode="floor") % n for s in (n * n, n, 1)], -1)
         moved = corner + 0.5 + part.unsqueeze(-1) * nn.functional.one_hot(axis, 3)
@@ -77,6 +84,22 @@ class SurfacePoints(nn.Module):
         ]
         normal = nn.functional.normalize(torch.stack(slopes, -1), dim=-1, eps=1e-6)
         return Cloud(position.to(tsdf.dtype), normal)
+
+
+def _of_orbits(drawn: Tensor) -> Tensor:
+    """Of numbers (3, N, N, N) for the edges of a grid one for all that turns and reflections about
+    the upright axis in its middle send to each other."""
+    n = drawn.shape[-1]
+    # Twice the way from the axis, of voxels and of the middles of edges.
+    voxel = 2 * torch.arange(n) + 1 - n
+    edge = (voxel + 1).abs()
+    voxel = voxel.abs()
+    places = ((edge, voxel), (voxel, edge), (voxel, voxel))
+    found = []
+    for numbers, (u, v) in zip((drawn[0], drawn[0], drawn[2]), places, strict=True):
+        u, v = torch.broadcast_tensors(u[:, None], v[None])
+        found.append(numbers[torch.minimum(u, v).clamp(max=n - 1), torch.maximum(u, v) - 1])
+    return torch.stack(found)
 
 
 def _crossings(tsdf: Tensor) -> Tensor:

@@ -50,6 +50,10 @@ class TestEquiGIGAWithJudge(ModelContract):
     config = {**TestEquiGIGA.config, "judge": True}
 
 
+class TestEquiGIGAWithNearPoints(ModelContract):
+    config = {**TestEquiGIGA.config, "near": 3, "side_features": "sum"}
+
+
 class TestEquiIGD(ModelContract):
     config = {
         "name": "equiigd",
