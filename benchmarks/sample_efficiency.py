@@ -211,6 +211,7 @@ def cleared(run: Run, arguments: argparse.Namespace, records: RunRecords) -> Run
     out = arguments.out / "cleared" / name
     command = ["sim/clutter_eval.py", "--scene", run.scene, "--model", str(folder)]
     command += ["--objects", arguments.objects, "--table-rectify", "on", "--seeds", "1"]
+    command += ["--split", arguments.split] if "split" in arguments else []
     command += ["--rounds", str(arguments.closed_loop), "--workers", "1", "--out", str(out)]
     call(command)
     summary = json.loads((out / "rectified" / "summary.json").read_text())

@@ -48,6 +48,10 @@ ARMS: dict[str, list[str]] = {
     "separate_lifting": ["model=equigiga", "model.layers.lifting=separate"],
     "plain_head": ["model=equigiga", "model.head=plain"],
     "volume": ["model=equigiga", "model.backbone=volume"],
+    "larger": ["model=equigiga", "model.fields=12"],
+    "deeper": ["model=equigiga", "model.depth=4"],
+    "finer": ["model=equigiga", "model.resolution=60"],
+    "near": ["model=equigiga", "model.near=8"],
     "exact_equigiga": ["model=equigiga", *SAME_VIEW],
     "exact_equiigd": ["model=equiigd", *SAME_VIEW],
     **{
@@ -66,11 +70,13 @@ ABLATION = (
     *("plain_full", "no_exchange", "no_norm", "sum_no_norm", "plain_no_norm"),
     *("wide", "equiigd", "euclidean"),
 )
+LARGER = ("induced", "larger", "deeper", "finer", "near")
+"""EquiGIGA as it is, with more fields, another level, 60 voxels a side, points of the surface."""
 TINY = {
     "giga": ["model.channels=4", "model.hidden=8", "model.blocks=1"],
-    "induced": ["model.fields=2", "model.head_fields=4", "model.head_blocks=1"],
-    "exact_equigiga": ["model.fields=2", "model.head_fields=4", "model.head_blocks=1"],
-    "published_equigiga": ["model.fields=2", "model.head_fields=4", "model.head_blocks=1"],
-    "published_exact_equigiga": ["model.fields=2", "model.head_fields=4", "model.head_blocks=1"],
+    **dict.fromkeys(
+        ("induced", "near", "exact_equigiga", "published_equigiga", "published_exact_equigiga"),
+        ["model.fields=2", "model.head_fields=4", "model.head_blocks=1"],
+    ),
 }
 """What shrinks an arm for the quick run."""

@@ -18,7 +18,7 @@ from equigrasp.workspace import Workspace
 
 POINTS = 1024
 """Points of a cloud."""
-COUNT = 24
+COUNT = 16
 """Nearest of them that a point looks at."""
 RADIUS = 0.06
 """Metres; what lies further away does not count."""
@@ -52,7 +52,6 @@ class NearPoints(nn.Module):
         weight = (1 - square / square[..., -1:].clamp(min=1e-6)).clamp(min=0.0)
         x, y, z = offset.unbind(-1)
         turned = torch.stack([x, y, z, y, -x, z, -x, -y, z, -y, x, z], -1)
-        h = F.relu(self.first(turned.unflatten(-1, (4, 3))))
-        h = F.relu(self.second(h)) * weight[..., None, None]
+        h = F.relu(self.first(turned.unflatten(-1, (4, 3)))) * weight[..., None, None]
         mean = h.sum(2) / (1 + weight.sum(2))[..., None, None]
-        return mean.transpose(-1, -2).flatten(-2)
+        return self.second(mean).transpose(-1, -2).flatten(-2)

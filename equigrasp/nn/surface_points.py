@@ -130,15 +130,19 @@ def neighbours(points: Tensor, cloud: Cloud, count: int, radius: float) -> tuple
     Returns:
         (B, Q, K, 3 + C) offsets over the radius and features, and (B, Q, K, 1) which of them count.
     """
-    # Axis by axis: the same sums for a scene alone and in a batch, without a (B, Q, P, 3) tensor.
-    squares = [
-        (points[..., i, None] - cloud.position[..., i].unsqueeze(1)).square() for i in range(3)
-    ]
-    distance = squares[0] + squares[1] + squares[2]
-    nearest, index = distance.topk(min(count, cloud.position.shape[1]), dim=2, largest=False)
+    nearest, index = _distances(points, cloud.position).topk(
+        min(count, cloud.position.shape[1]), dim=2, largest=False
+    )
     joined = torch.cat([cloud.position, cloud.feature], -1)
     scene = torch.arange(len(index), device=index.device).view(-1, 1, 1)
     around = joined[scene, index]
     offset = (around[..., :3] - points.unsqueeze(2)) / radius
-    counts = (nearest < radius**2).unsqueeze(-1)
+    counts = (nearest < radius).unsqueeze(-1)
     return torch.cat([torch.where(counts, offset, 0.0), around[..., 3:]], -1), counts
+
+
+def _distances(points: Tensor, places: Tensor) -> Tensor:
+    """(B, Q, P); not by products of matrices, whose rounding hangs on what else is in the batch."""
+    if torch.compiler.is_exporting():  # ONNX knows no cdist
+        return (points.unsqueeze(2) - places.unsqueeze(1)).square().sum(-1).sqrt()
+    return torch.cdist(points, places, compute_mode="donot_use_mm_for_euclid_dist")

@@ -61,7 +61,9 @@ def test_it_tells_a_surface_that_moved_by_less_than_a_voxel():
         tsdf = (0.5 + (middle - height) * N / 8).clamp(0.01, 0.99).expand(1, N, N, N)
         found.append(near(points, near.cloud(tsdf)))
     assert (found[0] - found[1]).abs().max() > 1e-4
-    assert near(torch.full((1, 1, 3), 0.45), near.cloud(tsdf)).abs().max() == 0  # nothing is near
+    # Where nothing is near all is the same.
+    far = near(torch.tensor([[[0.0, 0.0, 0.45], [0.1, 0.2, 0.4]]]), near.cloud(tsdf))[0]
+    assert torch.equal(far[0], far[1])
 
 
 def test_only_so_many_are_looked_at_and_the_last_of_them_weighs_nothing(monkeypatch):
