@@ -19,9 +19,10 @@ score can be taken for a probability. With --record, rows recorded before stay, 
 played again.
 
 Headline figures, of the rows recorded and played: `equiigd_gsr_gap` and `equiigd_dr_gap`, the most
-points that EquiIGD stays below the oracle in any column, and `ece`, its largest expected
-calibration error. Beside them stand the figures of predicted shapes that
-`benchmarks/reconstruction.py` recorded.
+points that EquiIGD stays below the oracle in any column; `equigiga_gsr_behind` and
+`equigiga_dr_behind`, the most that EquiGIGA stays below EquiIGD; `ece`, the largest expected
+calibration error of both, and `equigiga_ece`, `equiigd_ece`. Beside them stand the figures of
+predicted shapes that `benchmarks/reconstruction.py` recorded.
 """
 
 from __future__ import annotations

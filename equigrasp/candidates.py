@@ -10,6 +10,7 @@ from torch import Tensor
 
 from equigrasp.calibration import Calibration, circumstances
 from equigrasp.grasp import Grasp
+from equigrasp.models.base import judges
 
 
 class Candidates(NamedTuple):
@@ -139,8 +140,7 @@ def hands_at(
             **given,
         )
     else:
-        judges = "confidence" in getattr(model, "outputs", ())
-        asked = ("rotation", "width", "confidence")[: 3 if judges else 2]
+        asked = ("rotation", "width", "confidence")[: 3 if judges(model) else 2]
         field = model.query(features, points[None], asked)
     if field.confidence is not None:
         scores = (scores * field.confidence[0]).sqrt()

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from equigrasp.data.files import atomic_path
-from equigrasp.models.base import GRASP_OUTPUTS, GraspModel
+from equigrasp.models.base import GRASP_OUTPUTS, GraspModel, judges
 from equigrasp.nn.freeze import freeze
 from equigrasp.optional import require
 
@@ -127,8 +127,8 @@ def export_onnx(
 
 def plan_outputs(model: GraspModel) -> tuple[str, ...]:
     """What a plan asks a model for: a grasp, and what is thought of it."""
-    judges = "confidence" in model.outputs and not model.samples_rotations
-    return (*GRASP_OUTPUTS, "confidence") if judges else GRASP_OUTPUTS
+    told = judges(model) and not model.samples_rotations
+    return (*GRASP_OUTPUTS, "confidence") if told else GRASP_OUTPUTS
 
 
 def feature_names(model: GraspModel) -> list[str]:

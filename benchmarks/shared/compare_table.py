@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -137,25 +138,34 @@ def markdown(rows: list[Row]) -> str:
 
 
 def headline(rows: list[Row]) -> dict[str, float]:
-    """The gaps to the oracle and the calibration error of EquiIGD, worst column first; see
-    `benchmarks/compare.py`. What cannot be told from the rows is left out."""
-    ours = {column_of(r): r for r in rows if r["model"] == "equiigd"}
+    """How far EquiIGD stays below the oracle and EquiGIGA below EquiIGD, and the calibration error
+    of both, worst column first; see `benchmarks/compare.py`. What cannot be told is left out."""
+    of = {
+        model: {column_of(r): r for r in rows if r["model"] == model}
+        for model in ("equigiga", "equiigd")
+    }
     # The oracle reads no depth: its row serves the rectified and the raw column.
     ceiling = {column_of(r)[:-1]: r for r in rows if r["model"] == "oracle"}
+    pairs = {
+        "equiigd_{}_gap": [
+            (ceiling.get(column[:-1]), row) for column, row in of["equiigd"].items()
+        ],
+        "equigiga_{}_behind": [
+            (of["equiigd"].get(column), row) for column, row in of["equigiga"].items()
+        ],
+    }
     numbers: dict[str, float] = {}
-    for rate in ("gsr", "dr"):
-        gaps = [
-            ceiling[column[:-1]][rate]["pooled"] - row[rate]["pooled"]
-            for column, row in ours.items()
-            if column[:-1] in ceiling
-            and len(known((ceiling[column[:-1]][rate]["pooled"], row[rate]["pooled"]))) == 2
+    for (name, compared), rate in itertools.product(pairs.items(), ("gsr", "dr")):
+        points = [
+            above[rate]["pooled"] - row[rate]["pooled"]
+            for above, row in compared
+            if above and len(known((above[rate]["pooled"], row[rate]["pooled"]))) == 2
         ]
-        if gaps:
-            numbers[f"equiigd_{rate}_gap"] = max(gaps)
-    errors = [row["ece"] for row in ours.values() if row["ece"] is not None]
-    if errors:
-        numbers["ece"] = max(errors)
-    return numbers
+        if points:
+            numbers[name.format(rate)] = max(points)
+    errors = {model: known(row["ece"] for row in columns.values()) for model, columns in of.items()}
+    worst = {f"{model}_ece": max(found) for model, found in errors.items() if found}
+    return {**numbers, **worst, **({"ece": max(worst.values())} if worst else {})}
 
 
 def figures(rows: list[Row]) -> dict[str, float | None]:

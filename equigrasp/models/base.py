@@ -258,6 +258,11 @@ def check_points(
         raise ValueError(f"unknown outputs {unknown}; choose from {known}")
 
 
+def judges(model: Any) -> bool:
+    """Whether a model, or what a planner takes for one, tells how sure it is of a hand."""
+    return "confidence" in getattr(model, "outputs", ())
+
+
 def published_field(raw: dict[str, Tensor], unit: float) -> GraspField:
     """Raw predictions of GIGA's and VGN's networks: quaternions, and widths in their own unit.
 

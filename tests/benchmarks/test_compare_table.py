@@ -65,10 +65,20 @@ def test_the_headline_is_the_worst_column_against_the_oracle_of_the_same_rounds(
         row("equiigd", 98.0, 91.0, 0.02),
         row("equiigd", 95.5, 94.0, 0.04, depth="raw"),  # the oracle reads no depth
         row("equiigd", 50.0, 50.0, 0.01, objects="limit"),  # without an oracle
+        row("equigiga", 97.5, 92.0, 0.06),
+        row("equigiga", 40.0, 51.0, None, objects="limit"),
+        row("equigiga", 10.0, 10.0, 0.01, objects="strange"),  # without EquiIGD
         row("giga", 10.0, 10.0, 0.5),
     ]
-    found = headline(rows)
-    assert found == {"equiigd_gsr_gap": 3.5, "equiigd_dr_gap": 4.0, "ece": 0.04}
+    assert headline(rows) == {
+        "equiigd_gsr_gap": 3.5,
+        "equiigd_dr_gap": 4.0,
+        "equigiga_gsr_behind": 10.0,
+        "equigiga_dr_behind": -1.0,
+        "equigiga_ece": 0.06,
+        "equiigd_ece": 0.04,
+        "ece": 0.06,
+    }
     assert headline(rows[:1]) == {}
 
 
