@@ -9,7 +9,8 @@ scene. Every choice clears the same rounds of validation objects (protocol `giga
 is compared with the default round by round; scores are those of the shipped calibration. What it
 costs is measured on made-up clutter, the choices taking turns over the images (one thread).
 
-Finished rounds are kept in --out, so that the same command goes on where it was stopped.
+Finished rounds are kept in --out, so that the same command goes on where it was stopped, and
+--table-only tabulates what is there.
 """
 
 from __future__ import annotations
@@ -74,10 +75,13 @@ def main() -> None:
     names = list(QUICK) if arguments.quick and not arguments.choices else names
     rows: list[dict[str, Any]] = []
     for model in arguments.models[:1] if arguments.quick else arguments.models:
-        played = play(model, names, rounds, arguments)
-        spent = milliseconds(model, names, images)
-        rows += [row(model, name, played, spent) for name in names if name in played]
-    text = markdown(rows, rounds, arguments.objects)
+        logs = {name: arguments.out / f"{model}_{name}" / "rounds.jsonl" for name in names}
+        played = {name: log for name, log in logs.items() if log.exists()}
+        if not arguments.table_only:
+            played = play(model, logs, rounds, arguments)
+        spent = milliseconds(model, list(played), images)
+        rows += [row(model, name, played, spent) for name in played]
+    text = markdown(rows, arguments.objects)
     print(text)
     if arguments.record:
         write_atomically(arguments.result.with_suffix(".md"), f"# Choices of planning\n\n{text}\n")
@@ -86,7 +90,7 @@ def main() -> None:
         for each in rows
         for name in ("ms", "gsr", "dr", "gsr_ahead", "dr_ahead")
     }
-    finish(arguments, numbers, {"rounds": rounds, "images": len(images), "split": "val"})
+    finish(arguments, numbers, {"images": len(images), "split": "val"})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -99,17 +103,18 @@ def parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, help="default 120, quick 1")
     add("--images", type=int, help="that are timed (default 40, quick 2)")
     add("--seed", type=int, default=778, help="of the scenes")
+    add("--table-only", action="store_true", help="tabulate what was played")
     add("--out", type=Path, default=Path("outputs/planning_choices"))
     return found
 
 
 def play(
-    model: str, names: list[str], rounds: int, arguments: argparse.Namespace
+    model: str, logs: dict[str, Path], rounds: int, arguments: argparse.Namespace
 ) -> dict[str, Path]:
     """Logs of the rounds of every choice; choices that change nothing for a model are left out."""
     scene = next(kind for kind in scene_kinds() if model.endswith(kind))
     found, scenes = {}, None
-    for name in names:
+    for name, log in logs.items():
         settings = EvalSettings(
             model=model, objects=arguments.objects, split="val",
             fingerprint=fingerprint(model, scene), **load_protocol("giga").settings(scene),
@@ -120,10 +125,9 @@ def play(
             continue
         keys = [(arguments.seed, index) for index in range(rounds)]
         scenes = scenes or build_scene_list(settings, keys, workers=1)
-        folder = arguments.out / f"{model}_{name}"
-        folder.mkdir(parents=True, exist_ok=True)
-        agree({**settings.to_dict(), "choice": name}, folder)
-        found[name] = play_rounds(settings, planner, scenes, folder / "rounds.jsonl")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        agree({**settings.to_dict(), "choice": name}, log.parent)
+        found[name] = play_rounds(settings, planner, scenes, log)
         print(f"{model}, {name}: {rounds} rounds", flush=True)
     return found
 
@@ -189,6 +193,7 @@ def row(model: str, name: str, played: dict[str, Path], spent: dict[str, float])
         "ms": spent[name],
         "gsr": summary["gsr"]["pooled"],
         "dr": summary["dr"]["pooled"],
+        "rounds": summary["rounds"],
         "attempts": summary["attempts"],
     }
     ahead = difference(outcomes(played[name]), outcomes(played["default"]))
@@ -199,23 +204,28 @@ def row(model: str, name: str, played: dict[str, Path], spent: dict[str, float])
     return found
 
 
-def markdown(rows: list[dict[str, Any]], rounds: int, objects: str) -> str:
+def markdown(rows: list[dict[str, Any]], objects: str) -> str:
     """A line per choice, under those of its model's default."""
     lines = [
-        "| model | choice | ms | GSR | DR | attempts | GSR ahead (95 %) | DR ahead (95 %) |",
-        "|---" * 8 + "|",
+        "| model | choice | ms | rounds | GSR | DR | attempts | GSR ahead (95 %) "
+        "| DR ahead (95 %) |",
+        "|---" * 9 + "|",
     ]
     for each in rows:
-        cells = [each["model"], each["choice"], f"{each['ms']:.0f}", shown(each["gsr"])]
-        cells += [shown(each["dr"]), str(each["attempts"])]
+        cells = [each["model"], each["choice"], f"{each['ms']:.0f}", str(each["rounds"])]
+        cells += [shown(each["gsr"]), shown(each["dr"]), str(each["attempts"])]
         cells += [interval(each, rate) for rate in ("gsr", "dr")]
         lines.append(f"| {' | '.join(cells)} |")
-    told = ", ".join(f"`{name}` {values}" for name, values in CHOICES.items() if values)
+    told = ", ".join(
+        f"`{name}` ({', '.join(f'{key}={value}' for key, value in values.items())})"
+        for name, values in CHOICES.items()
+        if values
+    )
     return "\n".join(lines) + (
-        f"\n\n{rounds} rounds of {public_object_names(objects)}, validation objects, the same for "
-        f"every choice; points ahead of the default over the same rounds. {told}; `mirror`, "
-        "`yaw_6`: quality averaged with that of the mirrored scene, of the scene turned by 6 "
-        "degrees."
+        f"\n\nValidation objects of {public_object_names(objects)}, protocol `giga`, fixed view, "
+        f"the same rounds for every choice; points ahead of the default over them. {told}; "
+        "`mirror`, `yaw_6`: quality averaged with that of the mirrored scene, of the scene turned "
+        "by 6 degrees."
     )
 
 
