@@ -73,6 +73,7 @@ class Observed:
         floor: float | None,
         unseen: bool,
         under_mask: Tensor | None = None,
+        read: Tensor | None = None,
     ) -> Observed:
         """From depth images (V, H, W), metres, with camera poses (V, 4, 4) in the workspace frame.
 
@@ -82,9 +83,10 @@ class Observed:
             floor: points below this height (m) are the table's; None if there is none known.
             unseen: whether unseen space is asked for.
             under_mask: the images with no reading but under the masks; None without masks.
+            read: see `observed_points`.
         """
         views = (depth, intrinsics, T_world_camera, workspace)
-        points, masked = observed_points(*views), None
+        points, masked = observed_points(*views, read=read), None
         if under_mask is not None:
             masked = _above(observed_points(under_mask, *views[1:]), floor)
         hidden = unseen_voxels(*views) if unseen else None

@@ -15,7 +15,7 @@ from equigrasp.clearance import Observed
 from equigrasp.detection import DetectionConfig
 from equigrasp.looking import Look
 from equigrasp.perception.camera import Intrinsics
-from equigrasp.perception.surface import raised_readings, surface_voxels
+from equigrasp.perception.surface import raised_readings, readings, surface_voxels
 from equigrasp.perception.tsdf import fuse_tsdf
 from equigrasp.views import under
 from equigrasp.workspace import Workspace
@@ -44,6 +44,7 @@ class Volume(NamedTuple):
         floor: float | None,
         lattice: int | None,
         under_mask: Tensor | None = None,
+        read: Tensor | None = None,
     ) -> Volume:
         """From depth images (V, H, W), metres, with camera poses (V, 4, 4) in the workspace frame.
 
@@ -54,13 +55,14 @@ class Volume(NamedTuple):
             lattice: query points per side; None for the workspace's resolution.
             under_mask: the images with no reading but under the masks of what is to be grasped:
                 its surface alone is the surface then; None without masks.
+            read: of these, or of the views without masks; see `observed_points`.
         """
         views = depth, intrinsics, T_world_camera
         tsdf = fuse_tsdf(*views, workspace=workspace, encoding=encoding)
         fine = replace(workspace, resolution=lattice or workspace.resolution)
         shown = views if under_mask is None else (under_mask, *views[1:])
         if floor is not None:
-            return cls(tsdf, raised_readings(*shown, floor, fine))
+            return cls(tsdf, raised_readings(*shown, floor, fine, read))
         if fine == workspace and under_mask is None:
             return cls(tsdf, surface_voxels(tsdf))
         return cls(tsdf, surface_voxels(fuse_tsdf(*shown, workspace=fine, encoding=encoding)))
@@ -90,6 +92,9 @@ def fuse(
     if masks is not None:
         under_mask = looked._replace(views=under(looked.views, masks)).on(device)[0]
     floor = config.floor(looked.table)
-    volume = Volume.of_views(*views, workspace, encoding, floor, config.lattice, under_mask)
+    read = readings(*views, workspace)
+    shown = read if under_mask is None else readings(under_mask, *views[1:], workspace)
+    lattice = config.lattice
+    volume = Volume.of_views(*views, workspace, encoding, floor, lattice, under_mask, shown)
     how = {"floor": config.floor(table_height), "unseen": config.unseen != "free"}
-    return volume, Observed.of_views(*views, workspace, **how, under_mask=under_mask)
+    return volume, Observed.of_views(*views, workspace, **how, under_mask=under_mask, read=read)

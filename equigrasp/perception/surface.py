@@ -81,6 +81,7 @@ def raised_readings(
     T_world_camera: ArrayLike,
     floor: float,
     workspace: Workspace = WORKSPACE,
+    read: Tensor | None = None,
 ) -> Tensor:
     """Voxels with readings higher than a floor, in columns whose readings are so on average.
 
@@ -89,21 +90,22 @@ def raised_readings(
     as `observed_points` does.
 
     Args:
-        depth, intrinsics, T_world_camera, workspace: as for `observed_points`.
+        depth, intrinsics, T_world_camera, workspace, read: as for `observed_points`.
         floor: metres.
 
     Returns:
         (N, N, N) bool, on the device of `depth`.
     """
     n, half = workspace.resolution, workspace.side / 2
-    points = _readings(depth, intrinsics, T_world_camera, half)
-    x, y = _cells(points[:2], workspace.side / COLUMNS, COLUMNS)
+    if read is None:
+        read = readings(depth, intrinsics, T_world_camera, workspace)
+    x, y = _cells(read[:2], workspace.side / COLUMNS, COLUMNS)
     column = x.mul_(COLUMNS).add_(y)
-    excess = points[2] - (floor - half)
+    excess = read[2] - (floor - half)
     total = torch.bincount(column, excess, COLUMNS**2)
     high = ((excess > 0) & (total > 0)[column]).nonzero()[:, 0]
     raised = torch.zeros((n, n, n), dtype=torch.bool)
-    raised[tuple(_cells(points[:, high], workspace.voxel, n))] = True
+    raised[tuple(_cells(read[:, high], workspace.voxel, n))] = True
     return raised.to(depth.device)
 
 
@@ -152,6 +154,7 @@ def observed_points(
     intrinsics: Intrinsics | Sequence[Intrinsics],
     T_world_camera: ArrayLike,
     workspace: Workspace = WORKSPACE,
+    read: Tensor | None = None,
 ) -> Tensor:
     """What the cameras see inside the workspace: the mean of the readings in every voxel.
 
@@ -164,18 +167,20 @@ def observed_points(
         intrinsics: shared by all views, or one for each.
         T_world_camera: (4, 4) or (V, 4, 4) camera poses in the workspace frame.
         workspace: its cube, and as many voxels per side as it says.
+        read: what `readings` returns of these views, where that is known.
 
     Returns:
         (N, 3) points in the workspace frame, metres, at most one per voxel; float32, on the device
         of `depth`.
     """
     n, half = workspace.resolution, workspace.side / 2
-    points = _readings(depth, intrinsics, T_world_camera, half)
-    cells = _cells(points, workspace.voxel, n)
+    if read is None:
+        read = readings(depth, intrinsics, T_world_camera, workspace)
+    cells = _cells(read, workspace.voxel, n)
     index = (cells[0] * n + cells[1]) * n + cells[2]
     count = torch.bincount(index, minlength=n**3)
     used = count.nonzero()[:, 0]
-    total = torch.stack([torch.bincount(index, axis, n**3)[used] for axis in points], 1)
+    total = torch.stack([torch.bincount(index, axis, n**3)[used] for axis in read], 1)
     return (total / count[used, None] + half).float().to(depth.device)
 
 
@@ -203,17 +208,18 @@ def unseen_voxels(
     return ~seen
 
 
-def _readings(
+def readings(
     depth: Tensor,
     intrinsics: Intrinsics | Sequence[Intrinsics],
     T_world_camera: ArrayLike,
-    half: float,
+    workspace: Workspace,
 ) -> Tensor:
-    """Readings of all views inside the cube, (3, n) metres, relative to its middle, on the CPU."""
+    """Readings of all views inside the cube, (3, n) metres, relative to its middle, on the CPU;
+    arguments as those of `observed_points`."""
     images = depth.detach().to("cpu", torch.float32).reshape(-1, *depth.shape[-2:])
     poses = np.asarray(T_world_camera, dtype=np.float64).reshape(-1, 4, 4)
     views = zip(images, _per_view(intrinsics, len(images)), poses, strict=True)
-    return torch.cat([_centred_points(*view, half) for view in views], 1)
+    return torch.cat([_centred_points(*view, workspace.side / 2) for view in views], 1)
 
 
 def _per_view(intrinsics: Intrinsics | Sequence[Intrinsics], count: int) -> Sequence[Intrinsics]:
