@@ -38,6 +38,7 @@ from shared.run_records import RunRecord, RunRecords
 from equigrasp.data.files import write_atomically
 from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 from equigrasp.planner import GraspPlanner
+from equigrasp.weights import load_model
 from sim.clutter.scene_lists import public_object_names
 from sim.scene.kinds import scene_kinds
 
@@ -128,7 +129,7 @@ def row(
     arm: str, found: Sequence[RunRecord], milliseconds: float, times: float, folder: Path
 ) -> dict[str, Any]:
     """Figures of an arm."""
-    model = GraspPlanner.from_pretrained(folder).model
+    model = load_model(folder, frozen=False)
     rates = {rate: known(record.get(rate) for record in found) for rate in ("gsr", "dr")}
     return {
         "arm": arm,
@@ -144,15 +145,16 @@ def row(
 def markdown(rows: list[dict[str, Any]]) -> str:
     """A line per arm."""
     lines = [
-        "| arm | training, min | plan, ms | times | AP | GSR | DR |",
-        "|---" * 7 + "|",
+        "| arm | parameters | training, min | plan, ms | times | AP | GSR | DR |",
+        "|---" * 8 + "|",
     ]
     for each in rows:
         values = each["ap"]["values"]
         ap = f"{each['ap']['mean']:.3f}"
         ap += f" ({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else ""
-        cells = [each["arm"], f"{each['minutes']:.0f}", f"{each['ms']:.0f}", f"{each['times']:.2f}"]
-        lines.append(f"| {' | '.join([*cells, ap, spread(each['gsr']), spread(each['dr'])])} |")
+        cells = [each["arm"], f"{each['parameters']:,}", f"{each['minutes']:.0f}"]
+        cells += [f"{each['ms']:.0f}", f"{each['times']:.2f}", ap]
+        lines.append(f"| {' | '.join([*cells, spread(each['gsr']), spread(each['dr'])])} |")
     return "\n".join(lines)
 
 
