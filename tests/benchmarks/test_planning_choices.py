@@ -14,7 +14,6 @@ from shared.ensembles import Averaged
 from equigrasp.detection import DetectionConfig
 from sim.clutter.protocol import EvalSettings
 
-
 TRIED = {"object": "thing", "fate": "slipped", "score": 0.5, "timings": {"total": 0.1}}
 
 
