@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 from planning import noisy_images, timed
-from shared.ensembles import Averaged, Look, mirrored, yawed
+from shared.ensembles import Averaged, Look, Turned, mirrored, yawed
 from shared.paired import difference, outcomes
 from shared.results import command_line, finish
 
@@ -58,8 +58,12 @@ CHOICES: dict[str, dict[str, Any]] = {
     "width_70": {"width_max": 0.07},
 }
 """Names to overrides of `DetectionConfig`."""
-ENSEMBLES: dict[str, Look] = {"mirror": mirrored(), "yaw_6": yawed(6.0)}
+LOOKS: dict[str, Look] = {"mirror": mirrored(), "yaw_6": yawed(6.0)}
 """Second looks at the scene, with which the quality is averaged."""
+TURNS = {"turned_10": 10.0, "turned_20": 20.0}
+"""Degrees: a judge chooses among hands that are turned so far about their axes."""
+MARGIN = 0.3
+"""In logits, by which another hand has to be better than the model's own."""
 MODELS = ("equiigd_packed", "equiigd_pile", "equigiga_packed", "equigiga_pile")
 QUICK = ("default", "climb", "mirror")
 
@@ -70,7 +74,7 @@ def main() -> None:
     torch.set_num_threads(1)
     rounds = arguments.rounds or (1 if arguments.quick else 120)
     images = noisy_images(arguments.images or (2 if arguments.quick else 40))
-    known = [*CHOICES, *ENSEMBLES]
+    known = [*CHOICES, *LOOKS, *TURNS]
     names = list(dict.fromkeys(["default", *(arguments.choices or known)]))
     names = list(QUICK) if arguments.quick and not arguments.choices else names
     rows: list[dict[str, Any]] = []
@@ -98,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     found = command_line(__doc__, "planning_choices")
     add = found.add_argument
     add("--models", nargs="+", default=list(MODELS), help="shipped weights, named after a scene")
-    add("--choices", nargs="+", choices=[*CHOICES, *ENSEMBLES], help="default: all")
+    add("--choices", nargs="+", choices=[*CHOICES, *LOOKS, *TURNS], help="default: all")
     add("--objects", default="limit", help="object sets and folders; validation objects of them")
     add("--rounds", type=int, help="default 120, quick 1")
     add("--images", type=int, help="that are timed (default 40, quick 2)")
@@ -135,11 +139,14 @@ def play(
 def planner_of(model: str, name: str, settings: EvalSettings) -> ModelPlanner | None:
     """The planner of a choice; None where the model takes no notice of it."""
     planner = ModelPlanner(model, settings.detection, settings.table_rectify)
-    draws = planner.planner.model.samples_rotations
-    if "num_samples" in CHOICES.get(name, {}) and not draws:
+    grasping = planner.planner
+    draws = grasping.model.samples_rotations
+    if ("num_samples" in CHOICES.get(name, {}) and not draws) or (name in TURNS and draws):
         return None
-    if name in ENSEMBLES:
-        planner.planner.model = Averaged(planner.planner.model, ENSEMBLES[name])
+    if name in LOOKS:
+        grasping.model = Averaged(grasping.model, LOOKS[name])
+    if name in TURNS:
+        grasping.model = Turned(grasping.model, TURNS[name], MARGIN)
     return planner
 
 
@@ -225,7 +232,8 @@ def markdown(rows: list[dict[str, Any]], objects: str) -> str:
         f"\n\nValidation objects of {public_object_names(objects)}, protocol `giga`, fixed view, "
         f"the same rounds for every choice; points ahead of the default over them. {told}; "
         "`mirror`, `yaw_6`: quality averaged with that of the mirrored scene, of the scene turned "
-        "by 6 degrees."
+        "by 6 degrees; `turned_10`, `turned_20`: EquiGIGA's judge chooses among its hand and six "
+        f"that are turned so far about their axes ({MARGIN} logits better)."
     )
 
 

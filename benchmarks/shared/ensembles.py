@@ -1,4 +1,4 @@
-"""A grasp model that looks at a scene more than once, each time a little different."""
+"""Grasp models that look at a scene, or at a hand, more than once, each time a little different."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from equigrasp.geometry.rotations import rotation_exp
 from equigrasp.models.base import GraspField, GraspModel
 
 
@@ -84,3 +85,42 @@ class Averaged:
         places = torch.cat([points, *(look.points(points) for look in self.looks)])
         quality = self.model.query(features, places, ("quality",)).quality
         return found._replace(quality=quality.logit(1e-6).mean(0, keepdim=True).sigmoid())
+
+
+class Turned:
+    """A model with one rotation per point, whose judge chooses among that and others a little off.
+
+    The hands are turned in their own frame, by `degrees` either way about each of its axes. So they
+    turn with the scene, and an exact model stays exact.
+
+    Args:
+        model: with a judge (`judged_at`, `verdict`).
+        degrees: the angle.
+        margin: in logits, by which another hand has to be better than the model's own.
+    """
+
+    def __init__(self, model: GraspModel, degrees: float, margin: float = 0.0) -> None:
+        self.model, self.margin = model, margin
+        angle = math.radians(degrees)
+        vectors = angle * torch.cat([torch.eye(3), -torch.eye(3)])
+        self.turns = torch.cat([torch.eye(3)[None], rotation_exp(vectors)])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def query(
+        self, features: Any, points: Tensor, outputs: tuple[str, ...], **how: Any
+    ) -> GraspField:
+        """As `GraspModel.query`; rotation and confidence are those of the hand that was chosen."""
+        field = self.model.query(features, points, outputs, **how)
+        if field.rotation is None or field.confidence is None:
+            return field
+        hands = field.rotation.unsqueeze(2) @ self.turns.to(field.rotation)
+        judged, _ = self.model.judged_at(features, points, hands)
+        logits = self.model.verdict(judged)[0]
+        best = logits - self.margin * (torch.arange(len(self.turns)) > 0).to(logits)
+        chosen = best.argmax(2, keepdim=True)
+        rotation = hands.gather(2, chosen[..., None, None].expand(*chosen.shape, 3, 3))
+        return field._replace(
+            rotation=rotation.squeeze(2), confidence=logits.gather(2, chosen).squeeze(2).sigmoid()
+        )

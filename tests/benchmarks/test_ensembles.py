@@ -8,11 +8,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from shared.ensembles import Averaged, mirrored, yawed
+from shared.ensembles import Averaged, Turned, mirrored, yawed
 
 from equigrasp.models.equigiga import EquiGIGA
 from equigrasp.perception.tsdf import voxel_axis
-from equigrasp.testing import synthetic_tsdf
+from equigrasp.testing import synthetic_tsdf, turn_grid, turn_matrix, turn_points
 from equigrasp.workspace import Workspace
 
 N = 40
@@ -66,3 +66,35 @@ def test_the_quality_of_an_exact_model_is_its_own_after_a_quarter_turn():
             torch.testing.assert_close(found.width, plain.width)
             close = torch.allclose(found.quality, plain.quality, atol=1e-5)
             assert close == same
+
+
+def test_the_judge_chooses_among_turned_hands_and_turns_with_the_scene():
+    small = {"resolution": 16, "fields": 2, "head_fields": 4, "head_blocks": 1, "depth": 2}
+    torch.manual_seed(0)
+    model = EquiGIGA(**small, judge=True).eval()
+    for parameter in model.judge.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    tsdf = synthetic_tsdf(16)
+    points = (torch.rand(1, 50, 3, generator=torch.Generator().manual_seed(1)) - 0.5) * 0.8
+    asked = ("rotation", "confidence")
+    with torch.inference_mode():
+        plain = model.query(model.encode(tsdf), points, asked)
+        chooser = Turned(model, 20.0)
+        found = chooser.query(model.encode(tsdf), points, asked)
+        # never less sure than of the model's own hand, and as sure as the model is of that hand
+        assert (found.confidence >= plain.confidence - 1e-6).all()
+        assert (found.confidence > plain.confidence + 1e-4).any()
+        judged, _ = model.judged_at(model.encode(tsdf), points, found.rotation.unsqueeze(2))
+        torch.testing.assert_close(model.verdict(judged)[0][..., 0].sigmoid(), found.confidence)
+        cosine = ((found.rotation * plain.rotation).sum((-1, -2)) - 1) / 2
+        angle = torch.rad2deg(cosine.clamp(-1, 1).acos())
+        assert ((angle < 0.1) | ((angle - 20.0).abs() < 0.1)).all()
+        turned = chooser.query(
+            model.encode(turn_grid(tsdf[0], 1)[None]), turn_points(points, 1), asked
+        )
+        torch.testing.assert_close(turned.confidence, found.confidence, atol=1e-4, rtol=0)
+        expected = turn_matrix(1).float() @ found.rotation
+        close = (turned.rotation - expected).abs().amax((-1, -2)) < 1e-3
+        assert close.float().mean() > 0.9  # where two hands are as good either may be chosen
+        cautious = Turned(model, 20.0, margin=1e6).query(model.encode(tsdf), points, asked)
+        torch.testing.assert_close(cautious.rotation, plain.rotation)

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from planning_choices import CHOICES, ENSEMBLES, markdown, planner_of, row
+from planning_choices import CHOICES, LOOKS, markdown, planner_of, row
 from shared.ensembles import Averaged
 
 from equigrasp.detection import DetectionConfig
@@ -61,6 +61,7 @@ def test_every_choice_is_one_that_a_plan_knows(name):
 def test_a_model_is_asked_for_what_it_takes_notice_of():
     settings = EvalSettings(model="equigiga_pile")
     assert planner_of("equigiga_pile", "samples_16", settings) is None
+    assert planner_of("equiigd_pile", "turned_10", settings) is None
     looks = planner_of("equigiga_pile", "mirror", settings)
     assert isinstance(looks.planner.model, Averaged)
-    assert looks.planner.model.looks == (ENSEMBLES["mirror"],)
+    assert looks.planner.model.looks == (LOOKS["mirror"],)
