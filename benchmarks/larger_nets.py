@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from planning import noisy_images, timed
+from planning import noisy_images, plan_milliseconds
 from sample_efficiency import (
     Run,
     add_run_options,
@@ -36,7 +36,6 @@ from shared.results import RESULTS, command_line, finish, known
 from shared.run_records import RunRecord, RunRecords
 
 from equigrasp.data.files import write_atomically
-from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 from equigrasp.planner import GraspPlanner
 from equigrasp.weights import load_model
 from sim.clutter.scene_lists import public_object_names
@@ -87,7 +86,9 @@ def study(arguments: argparse.Namespace) -> None:
     for run, record in zip(runs, found, strict=True):
         results[run.arm].append(record)
     folders = {run.arm: arguments.out / run.name(arguments.steps) for run in reversed(runs)}
-    spent = plan_milliseconds(folders, arguments.images)
+    torch.set_num_threads(1)
+    planners = {arm: GraspPlanner.from_pretrained(folder) for arm, folder in folders.items()}
+    spent = plan_milliseconds(planners, noisy_images(arguments.images))
     base = spent[arguments.arms[0]]
     rows = [
         row(arm, results[arm], spent[arm], spent[arm] / base, folders[arm])
@@ -106,23 +107,6 @@ def study(arguments: argparse.Namespace) -> None:
     numbers = {f"{r['arm']}_{name}": r[name] for r in rows for name in ("ms", "times", "minutes")}
     numbers |= {f"{r['arm']}_ap": r["ap"]["mean"] for r in rows}
     finish(arguments, numbers, {"steps": arguments.steps, "training_scenes": scenes})
-
-
-def plan_milliseconds(folders: dict[str, Path], count: int) -> dict[str, float]:
-    """Median milliseconds of a plan with the weights in folders, which take turns."""
-    torch.set_num_threads(1)
-    planners = {arm: GraspPlanner.from_pretrained(folder) for arm, folder in folders.items()}
-    spent: dict[str, list[float]] = {arm: [] for arm in planners}
-    for planner in planners.values():
-        planner.warmup()
-    for index, depth in enumerate(noisy_images(count)):
-        order = list(planners)
-        order = order[index % len(order) :] + order[: index % len(order)]
-        for arm in order:  # nobody always follows the same neighbour
-            plan = planners[arm].plan
-            _, seconds = timed(lambda p=plan, d=depth: p(d, DEFAULT_INTRINSICS, fixed_view()))
-            spent[arm].append(1e3 * seconds)
-    return {arm: statistics.median(values) for arm, values in spent.items()}
 
 
 def row(

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,9 +65,7 @@ def main() -> None:
     totals: dict[str, list[float]] = {name: [] for name in (*planners, "unoptimised")}
     stages: dict[str, list[dict[str, float]]] = {name: [] for name in planners}
     for index, depth in enumerate(images):
-        names = list(planners)
-        names = names[index % len(names) :] + names[: index % len(names)]
-        for name in names:  # nobody always follows the same neighbour, whose traces it finds
+        for name in shifted(list(planners), index):
             result, seconds = timed(
                 lambda planner=planners[name], depth=depth: planner.plan(
                     depth, DEFAULT_INTRINSICS, fixed_view()
@@ -95,6 +93,27 @@ def main() -> None:
         "images": count - WARM_UP,
     }
     finish(arguments, numbers, {"device": arguments.device})
+
+
+def plan_milliseconds(
+    planners: Mapping[str, GraspPlanner], images: Sequence[np.ndarray]
+) -> dict[str, float]:
+    """Median milliseconds of a plan by planner, the planners taking turns over the images."""
+    for planner in planners.values():
+        planner.warmup()
+    spent: dict[str, list[float]] = {name: [] for name in planners}
+    for index, depth in enumerate(images):
+        for name in shifted(list(planners), index):
+            plan = planners[name].plan
+            _, seconds = timed(lambda p=plan, d=depth: p(d, DEFAULT_INTRINSICS, fixed_view()))
+            spent[name].append(1e3 * seconds)
+    return {name: statistics.median(values) for name, values in spent.items()}
+
+
+def shifted(names: list[str], by: int) -> list[str]:
+    """Names in another order each time: nobody always follows the same neighbour, whose traces it
+    finds."""
+    return names[by % len(names) :] + names[: by % len(names)]
 
 
 def noisy_images(count: int) -> list[np.ndarray]:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,13 +24,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from planning import noisy_images, timed
+from planning import noisy_images, plan_milliseconds
 from shared.ensembles import Averaged, Look, Turned, mirrored, yawed
 from shared.paired import difference, outcomes
 from shared.results import command_line, finish
 
 from equigrasp.data.files import write_atomically
-from equigrasp.perception.camera import DEFAULT_INTRINSICS, fixed_view
 from sim.clutter.fingerprint import fingerprint
 from sim.clutter.metrics import summarise
 from sim.clutter.planners.model import ModelPlanner
@@ -177,17 +175,7 @@ def milliseconds(model: str, names: list[str], images: list[np.ndarray]) -> dict
         planner = planner_of(model, name, settings)
         if planner is not None:
             planners[name] = planner.planner
-    spent: dict[str, list[float]] = {name: [] for name in planners}
-    for planner in planners.values():
-        planner.warmup()
-    for index, depth in enumerate(images):
-        order = list(planners)
-        order = order[index % len(order) :] + order[: index % len(order)]
-        for name in order:  # nobody always follows the same neighbour
-            plan = planners[name].plan
-            _, seconds = timed(lambda p=plan, d=depth: p(d, DEFAULT_INTRINSICS, fixed_view()))
-            spent[name].append(1e3 * seconds)
-    return {name: statistics.median(values) for name, values in spent.items()}
+    return plan_milliseconds(planners, images)
 
 
 def row(model: str, name: str, played: dict[str, Path], spent: dict[str, float]) -> dict[str, Any]:
