@@ -53,6 +53,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "lattice_60": {"lattice": 60},
     "advance_10": {"advance": 0.01},
     "advance_30": {"advance": 0.03},
+    "advance_40": {"advance": 0.04},
     "width_70": {"width_max": 0.07},
 }
 """Names to overrides of `DetectionConfig`."""
