@@ -10,13 +10,20 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from equigrasp.matter import scene_occupancy
+from equigrasp.nn.near_points import NearPlanes
 from equigrasp.nn.plain import Planes
 from equigrasp.nn.planes import TriPlane
 from equigrasp.scene_mesh import SceneMesh
 from equigrasp.search import like_of
 
+
+def _of_triplane(found: Any) -> dict[str, torch.Tensor]:
+    return {"xy": found.xy, "xz": found.side_a, "yz": found.side_b}
+
+
 _PLANES: dict[type, Callable[[Any], dict[str, torch.Tensor]]] = {
-    TriPlane: lambda found: {"xy": found.xy, "xz": found.side_a, "yz": found.side_b},
+    TriPlane: _of_triplane,
+    NearPlanes: _of_triplane,
     Planes: lambda found: {  # these are laid out with the second axis first
         name: getattr(found, name).transpose(2, 3) for name in ("xy", "xz", "yz")
     },

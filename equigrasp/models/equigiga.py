@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -25,7 +25,7 @@ from equigrasp.nn.hand_points import hand_grid
 from equigrasp.nn.heads import Head
 from equigrasp.nn.kernel_basis import BasisBank, model_bank
 from equigrasp.nn.layers import LAYERS, Layers
-from equigrasp.nn.near_points import NearPoints
+from equigrasp.nn.near_points import NearPlanes, NearPoints
 from equigrasp.nn.plain import PointDecoder
 from equigrasp.nn.planes import TriPlane
 from equigrasp.nn.point_attention import Reader
@@ -40,15 +40,6 @@ HEAD_TYPES = {
     "width": FieldType("C4", trivial=1),
     "occupancy": FieldType("C4", trivial=1),
 }
-
-
-class NearPlanes(NamedTuple):
-    """Planes of `TriPlane`, and places (B, P, 3) of the observed surface."""
-
-    xy: Tensor
-    side_a: Tensor
-    side_b: Tensor
-    surface: Tensor
 
 
 Features = TriPlane | VolumeFeatures | NearPlanes

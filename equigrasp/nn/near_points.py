@@ -8,6 +8,8 @@ the same four, each moved on by one.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,6 +24,15 @@ COUNT = 16
 """Nearest of them that a point looks at."""
 RADIUS = 0.06
 """Metres; what lies further away does not count."""
+
+
+class NearPlanes(NamedTuple):
+    """Planes of `equigrasp.nn.planes.TriPlane`, and places (B, P, 3) of the observed surface."""
+
+    xy: Tensor
+    side_a: Tensor
+    side_b: Tensor
+    surface: Tensor
 
 
 class NearPoints(nn.Module):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from equigrasp import build_model, load_model
+from equigrasp.models.equigiga import EquiGIGA
 from equigrasp.nn.freeze import freeze
 from equigrasp.perception.camera import fixed_view
 from equigrasp.perception.tsdf import fuse_tsdf
@@ -16,6 +17,13 @@ from equigrasp.testing import turn_grid
 @pytest.fixture(scope="module")
 def tsdf(camera, depth_image):
     return fuse_tsdf(torch.as_tensor(depth_image()), camera, fixed_view())
+
+
+def test_planes_beside_which_a_model_looks_at_points_are_shown_too(tsdf):
+    planes = feature_planes(EquiGIGA(fields=2, head_fields=4, head_blocks=1, near=2), tsdf)
+    assert {axes: plane.shape for axes, plane in planes.items()} == dict.fromkeys(
+        ("xy", "xz", "yz"), (8, 40, 40)
+    )
 
 
 @pytest.mark.parametrize("name", ["equigiga_pile", "equiigd_pile"])
