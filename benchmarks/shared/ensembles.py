@@ -44,7 +44,7 @@ def yawed(degrees: float) -> Look:
 
     def volume(tsdf: Tensor) -> Tensor:
         # Layers at a height are images over (x, y): what is there now was turned there.
-        theta = tsdf.new_tensor([[c, -s, 0.0], [s, c, 0.0]]).expand(len(tsdf), -1, -1)
+        theta = tsdf.new_tensor([[c, -s, 0.0], [s, c, 0.0]]) + tsdf.new_zeros(len(tsdf), 1, 1)
         images = tsdf.permute(0, 3, 1, 2)
         grid = F.affine_grid(theta, list(images.shape), align_corners=False)
         turned = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
@@ -120,7 +120,7 @@ class Turned:
         logits = self.model.verdict(judged)[0]
         best = logits - self.margin * (torch.arange(len(self.turns)) > 0).to(logits)
         chosen = best.argmax(2, keepdim=True)
-        rotation = hands.gather(2, chosen[..., None, None].expand(*chosen.shape, 3, 3))
+        rotation = torch.take_along_dim(hands, chosen[..., None, None], 2)
         return field._replace(
             rotation=rotation.squeeze(2), confidence=logits.gather(2, chosen).squeeze(2).sigmoid()
         )

@@ -191,12 +191,16 @@ def depth_to_points(
 
 
 def project(points: NDArray, intrinsics: Intrinsics, T_world_camera: NDArray) -> Matrix:
-    """(n, 3) image coordinates u, v and depth z of world points (n, 3)."""
+    """(n, 3) image coordinates u, v and depth z of world points (n, 3).
+
+    Points in the plane of the camera (z = 0) have no image: their u and v are infinite or NaN.
+    """
     T = np.asarray(T_world_camera, dtype=float)
     local = (np.asarray(points) - T[:3, 3]) @ T[:3, :3]
     z = local[:, 2]
-    u = intrinsics.fx * local[:, 0] / z + intrinsics.cx
-    v = intrinsics.fy * local[:, 1] / z + intrinsics.cy
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u = intrinsics.fx * local[:, 0] / z + intrinsics.cx
+        v = intrinsics.fy * local[:, 1] / z + intrinsics.cy
     return np.stack([u, v, z], axis=1)
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equigrasp.camera_check import share_in_view
 from equigrasp.geometry.transforms import inverse_transform, is_rotation, transform_points
 from equigrasp.perception.camera import (
     DEFAULT_INTRINSICS,
@@ -41,6 +42,19 @@ def test_the_pixel_at_the_principal_point_looks_along_the_axis():
     intrinsics = Intrinsics(5, 5, 10.0, 10.0, 2.0, 2.0)
     np.testing.assert_array_equal(pixel_rays(intrinsics)[2, 2], [0, 0, 1])
     np.testing.assert_allclose(pixel_rays(intrinsics)[1, 4], [0.2, -0.1, 1], rtol=1e-6)
+
+
+def test_points_in_the_plane_of_a_camera_have_no_image_and_raise_no_warning():
+    camera = Intrinsics(640, 480, 540.0, 540.0, 320.0, 240.0)
+    points = np.array([[0.1, -0.2, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.5]])
+    found = project(points, camera, np.eye(4))
+    assert not np.isfinite(found[:2, :2]).any()
+    np.testing.assert_allclose(found[2], [320.0, 240.0, 0.5])
+    # A camera upright over the middle of a wall, looking along it: corners of the cube lie level.
+    pose = np.eye(4)
+    pose[:3, :3] = [[1, 0, 0], [0, 0, 1], [0, -1, 0]]
+    pose[:3, 3] = [0.15, 0.15, 0.2]
+    assert 0.0 <= share_in_view(camera, pose, Workspace()) < 0.5
 
 
 def test_points_skip_pixels_without_a_reading_and_beyond_the_limit():
