@@ -50,11 +50,14 @@ def test_points_in_the_plane_of_a_camera_have_no_image_and_raise_no_warning():
     found = project(points, camera, np.eye(4))
     assert not np.isfinite(found[:2, :2]).any()
     np.testing.assert_allclose(found[2], [320.0, 240.0, 0.5])
-    # A camera upright over the middle of a wall, looking along it: corners of the cube lie level.
+    # A camera over the middle that looks along y: a row of places lies in its own plane.
+    wide = Intrinsics(640, 480, 100.0, 100.0, 320.0, 240.0)
     pose = np.eye(4)
     pose[:3, :3] = [[1, 0, 0], [0, 0, 1], [0, -1, 0]]
     pose[:3, 3] = [0.15, 0.15, 0.2]
-    assert 0.0 <= share_in_view(camera, pose, Workspace()) < 0.5
+    # Before it two rows of five places at three heights: 0.15, 0.12 and 0.09 m under the camera are
+    # rows 490, 440 and 390 of the image at 0.06 m, 365, 340 and 315 at 0.12 m. The image has 480.
+    assert share_in_view(wide, pose, Workspace()) == pytest.approx((2 + 3) * 5 / 75)
 
 
 def test_points_skip_pixels_without_a_reading_and_beyond_the_limit():
